@@ -1,0 +1,65 @@
+# Everything a person does here, one line each. `make` alone lists the targets.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+SNAKEMAKE := $(BIN)/snakemake --cores all --quiet all --rerun-incomplete
+
+export TOKENIZERS_PARALLELISM := false
+export HF_HUB_DISABLE_TELEMETRY := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup quick full site test test-all lab bench lint scrub lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY) ## make .venv with the locked packages and the embedded model
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 setup"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' \
+	  || { echo "Python has no venv here: apt-get install python3-venv, then again"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m slmlib.models smollm2-135m-instruct
+	@touch $@
+
+quick: $(READY) ## the main job: data, a real model and the controls, analysis, site; then the comparison
+	@$(SNAKEMAKE) --config profile=quick
+	@$(BIN)/python -m slmlib.report quick
+
+full: $(READY) ## remake everything that is published, from data/runs.yaml
+	@$(SNAKEMAKE) --config profile=full
+	@$(BIN)/python -m slmlib.report full
+
+site: $(READY) ## website and paper into _site/, with Quarto where it is installed
+	@$(BIN)/python -m slmlib.preview
+
+test: $(READY) ## the tests, in minutes
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(READY) ## also the slow ones
+	$(BIN)/python -m pytest
+
+lab: $(READY) ## JupyterLab with this environment
+	$(BIN)/jupyter lab notebooks
+
+bench: $(READY) ## speed and memory, measured and printed
+	@for script in tests/performance/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+lint: $(READY) ## style of code and notebooks
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+scrub: $(READY) ## strip execution metadata from the notebooks, keep their outputs
+	@$(BIN)/nbstripout --keep-output --extra-keys "metadata.papermill metadata.widgets cell.metadata.papermill cell.metadata.execution" notebooks/*.ipynb
+
+lock: $(READY) ## pin the newest packages that pyproject.toml allows (CUDA's come with torch where it needs them)
+	$(BIN)/python -m pip install -q uv
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --upgrade \
+	  --extra train --extra dev --no-header --no-annotate -q -o requirements.lock
+	sed -i -E '/^(nvidia-|cuda-|triton)/d' requirements.lock
+
+clean: ## forget executed runs and the built site; published results stay
+	rm -rf runs _site .snakemake

@@ -1,0 +1,149 @@
+"""The data contracts: reading, checking and writing the files that runs exchange.
+
+The row formats are JSON Schemas kept beside the data. Every reader names file, line, rule and
+fix when something is wrong; every writer is atomic, so a full disk or a kill leaves the old
+file or the new one, never half of one.
+"""
+
+import gzip
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from slmlib import paths
+
+EXAMPLE = paths.DATA / "example.schema.json"
+PREDICTION = paths.RESULTS / "prediction.schema.json"
+RESULT = paths.RESULTS / "result.schema.json"
+
+
+class DataError(ValueError):
+    """A file that cannot be trusted: says which, where, what rule it breaks and how to mend it."""
+
+
+@cache
+def validator(schema: Path) -> Draft202012Validator:
+    """The compiled validator of a contract, formats checked."""
+    return Draft202012Validator(
+        json.loads(schema.read_text("utf-8")), format_checker=Draft202012Validator.FORMAT_CHECKER
+    )
+
+
+def check(value, schema: Path, *, where: str) -> None:
+    """Raise `DataError` if `value` breaks the contract `schema`; `where` starts the message."""
+    error = best_match(validator(schema).iter_errors(value))
+    if error is not None:
+        raise DataError(f"{where}: {error.json_path}: {error.message} (rule: {schema.name})")
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def verify_sha256(path: Path, expected: str) -> None:
+    """Raise `DataError` unless the file is there and has the expected hash."""
+    if not path.exists():
+        raise DataError(f"{path}: missing. Restore it: git checkout {path}")
+    found = sha256(path)
+    if found != expected:
+        raise DataError(
+            f"{path}: changed since it was published (sha256 {found[:12]}…, manifest says "
+            f"{expected[:12]}…). Restore it with `git checkout {path}`, or remake the data set "
+            "with notebooks/01_generate.ipynb."
+        )
+
+
+def read_json(path: Path, *, remedy: str = "") -> dict:
+    """A JSON file; a missing or broken one raises `DataError` with the remedy."""
+    fix = f" Fix: {remedy}" if remedy else ""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"{path}: missing.{fix}") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise DataError(f"{path}: not readable as JSON: {error}.{fix}") from None
+
+
+def read_jsonl(path: Path, *, schema: Path | None = None) -> list[dict]:
+    """Rows of a `.jsonl` or `.jsonl.gz` file, each checked against `schema` if given.
+
+    Raises:
+        DataError: file, line and rule of the first row that is broken.
+    """
+    rows = []
+    try:
+        with _open_text(path) as file:
+            for number, line in enumerate(file, 1):
+                rows.append(_row(line, schema, where=f"{path}:{number}"))
+    except FileNotFoundError:
+        raise DataError(f"{path}: missing. Restore it: git checkout {path}") from None
+    except (EOFError, OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: truncated or corrupt: {error}. Restore it: git checkout {path}") from None
+    return rows
+
+
+def _open_text(path: Path):
+    return gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else open(path, encoding="utf-8")
+
+
+def _row(line: str, schema: Path | None, *, where: str) -> dict:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{where}: not JSON: {error}. Restore the file with git checkout.") from None
+    if schema is not None:
+        check(row, schema, where=where)
+    return row
+
+
+def dumps(value) -> str:
+    """One line of JSON: keys in the given order, Unicode as is, no NaN.
+
+    A model may write half of a surrogate pair, which no encoding holds: then all is escaped.
+    """
+    line = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    try:
+        line.encode("utf-8")
+    except UnicodeEncodeError:
+        line = json.dumps(value, ensure_ascii=True, allow_nan=False)
+    return line
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text with `\\n` line ends, whole or not at all."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path, value) -> None:
+    """Write readable JSON, whole or not at all."""
+    write_text(path, json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
+
+
+def write_jsonl(path: Path, rows: Iterable[dict]) -> None:
+    """Write `.jsonl` or, by suffix, `.jsonl.gz`; the same rows give the same bytes."""
+    data = "".join(dumps(row) + "\n" for row in rows).encode("utf-8")
+    if path.suffix == ".gz":
+        data = gzip.compress(data, compresslevel=9, mtime=0)
+    write_bytes(path, data)

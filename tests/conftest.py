@@ -1,0 +1,30 @@
+"""What several test modules share: the toy data set and the embedded model, loaded once."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import toy
+
+from slmlib import paths
+
+
+@pytest.fixture
+def toy_task(tmp_path, monkeypatch):
+    """The toy task, its data in a temporary folder."""
+    monkeypatch.setattr(paths, "DATA", tmp_path / "data")
+    toy.write(tmp_path / "data")
+    return toy.TASK
+
+
+@pytest.fixture(scope="session")
+def loaded():
+    """The embedded model in fp32."""
+    from slmlib import models
+
+    return models.load("smollm2-135m-instruct")

@@ -1,0 +1,57 @@
+"""The notebook runner: would break if papermill ran a misspelt parameter with the defaults."""
+
+import subprocess
+import sys
+
+import pytest
+
+from slmlib import notebook, paths
+from slmlib.notebook import ParameterError, compare_parameters
+from slmlib.tasks import UnknownName
+
+DECLARED = 'model: str = "rules"\nlimit: int | None = 4\nrate: float = 0.1\n'
+
+
+@pytest.mark.parametrize("injected", ['model = "oracle"', "limit = None", "limit = 20", "rate = 1", ""])
+def test_good_parameters_pass(injected):
+    compare_parameters(declared=DECLARED, injected=f"# Parameters\n{injected}\n")
+
+
+def test_a_misspelt_parameter_is_refused_with_the_valid_ones():
+    with pytest.raises(
+        UnknownName, match=r"unknown parameter 'modle'; did you mean 'model'\? Valid: model, limit"
+    ):
+        compare_parameters(declared=DECLARED, injected='# Parameters\nmodle = "oracle"\n')
+
+
+@pytest.mark.parametrize("injected", ['limit = "many"', "model = 3", "limit = True", "model = None"])
+def test_a_wrong_type_is_refused(injected):
+    with pytest.raises(ParameterError, match=r"parameter \w+ takes .*, got "):
+        compare_parameters(declared=DECLARED, injected=f"# Parameters\n{injected}\n")
+
+
+def test_an_unknown_notebook_lists_the_valid_ones(tmp_path):
+    with pytest.raises(UnknownName, match=r"unknown notebook '02_evalute'; did you mean '02_evaluate'\?"):
+        notebook.run("02_evalute", tmp_path / "out.ipynb", {})
+
+
+def test_the_runner_refuses_an_unknown_parameter_before_it_runs(tmp_path):
+    with pytest.raises(UnknownName, match=r"'modle'; did you mean 'model'"):
+        notebook.run("02_evaluate", tmp_path / "out.ipynb", {"modle": "rules"})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failing_notebook_is_one_line_on_the_command_line(tmp_path):
+    command = [sys.executable, "-m", "slmlib.notebook", "02_evaluate", str(tmp_path / "out.ipynb")]
+    done = subprocess.run([*command, "-p", "model", "gpt-9"], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "error: UnknownName: unknown model 'gpt-9'" in done.stderr and "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["out.failed.ipynb"]
+
+
+def test_plain_papermill_refuses_it_too_from_any_folder(tmp_path):
+    source = paths.NOTEBOOKS / "02_evaluate.ipynb"
+    command = [sys.executable, "-m", "papermill", str(source), "out.ipynb", "-p", "modle", "rules"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode != 0
+    assert "unknown parameter 'modle'; did you mean 'model'? Valid: task, model, split" in done.stderr
