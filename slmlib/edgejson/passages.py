@@ -1,0 +1,337 @@
+r"""Then text: a record is put into words, and the place of every value is kept as evidence.
+
+The words are templates in `texts/<group>.txt`, several for each register, in a small language:
+
+    [a|b|c]                 one of the alternatives, by chance
+    {stay.check_in}         a value of the record; `{.name}` of the current list item, `{.}` the item
+    {total:money}           the same in a named style; `{^room}` with a capital first letter
+    {~agent}                a value of the context: a distractor, never evidence
+    <text with {level}>     left out whole when a value in it is absent from the record
+    {*items}…{/, | and }    repeated for each list item, with the separator and the last one
+    {&}a{;}b{;}c{/ }        in a random order, joined; empty parts vanish
+    {?action=set}…{/}       only if the value is this (`=a,b`: one of these); `{?x}` present, `{?!x}` absent
+
+A value is written by a style (`styles`), which returns the words and the name of the
+normalisation that reads them back. One text keeps to one style of dates and of times.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from random import Random
+
+from slmlib.edgejson import schemas
+from slmlib.edgejson.phrases import PHRASES, blocks
+from slmlib.edgejson.styles import SYMBOLS, cardinal, write_value
+
+TEXT_STYLES = {  # register: the styles of dates and of times that its texts choose from
+    "email": (("long", "us", "weekday", "ordinal", "iso"), ("h24", "ampm")),
+    "chat": (("short", "long", "ordinal", "dots", "us"), ("h24", "ampm", "hdot")),
+    "call": (("ordinal", "long", "spoken"), ("ampm", "said")),
+    "voice": (("spoken", "ordinal"), ("said", "ampm")),
+    "receipt": (("dots", "iso", "slash", "short"), ("h24",)),
+    "form": (("iso", "dots", "long", "short"), ("h24", "ampm")),
+    "log": (("iso",), ("h24", "military")),
+    "minutes": (("long", "us", "weekday"), ("h24", "ampm")),
+    "note": (("short", "ordinal", "dots", "us", "slash"), ("h24", "hdot", "ampm")),
+}
+PROSE = ("chat", "email", "call", "voice", "minutes", "note")  # small numbers may be words here
+
+
+class Absent(Exception):
+    """A value that the record does not have; the enclosing `<…>` is left out."""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A text and its evidence: JSON Pointer -> {"start", "end", "rule"}, in code points."""
+
+    text: str
+    evidence: dict[str, dict]
+
+
+def registers(group: str) -> tuple[str, ...]:
+    """Registers in which this group can be written, in the order of its file."""
+    return tuple(templates(group))
+
+
+@cache
+def templates(group: str) -> dict[str, tuple]:
+    """Register -> parsed templates, from `texts/<group>.txt`."""
+    found: dict[str, list] = {}
+    for heading, text in blocks(group):
+        if not heading.startswith("phrases "):
+            found.setdefault(heading, []).append(parse(text))
+    return {register: tuple(parsed) for register, parsed in found.items()}
+
+
+def write(group: str, register: str, record: dict, context: dict, rng: Random) -> Passage:
+    """Put a record into words.
+
+    Args:
+        group: Name of the schema.
+        register: One of `registers(group)`.
+        record: The truth; every leaf of it gets evidence.
+        context: Distractors for `{~name}`.
+        rng: Chooses the template, its alternatives and the styles.
+    """
+    writer = Writer(group, register, record, context, rng)
+    return writer.passage(rng.choice(templates(group)[register]))
+
+
+# Parsing: a template becomes a tuple of nodes; a string is literal text, the rest are (kind, ...).
+
+_TOKEN = re.compile(r"\\(.)|(\{[^{}]*\})|([\[|\]<>])|([^\\{}\[|\]<>]+)", re.S)
+
+
+def parse(template: str) -> tuple:
+    """Parse a template.
+
+    Raises:
+        ValueError: a bracket or a block is never closed.
+    """
+    tokens = [(m[1], m[2] or m[3] or m[4]) for m in _TOKEN.finditer(template)]
+    return _sequence(tokens, 0, ())[0]
+
+
+def _sequence(tokens: list, at: int, stops: tuple[str, ...]) -> tuple[tuple, int, str | None]:
+    """Nodes up to one of the stops (a token, or "{/" for any closing brace token)."""
+    nodes: list = []
+    while at < len(tokens):
+        escaped, token = tokens[at]
+        at += 1
+        if escaped is not None:
+            nodes.append(escaped)
+        elif token in stops or (token.startswith("{/") and "{/" in stops):
+            return tuple(nodes), at, token
+        elif token in ("[", "<") or token[:2] in ("{*", "{&", "{?") or token.startswith("{^*"):
+            node, at = _block(tokens, at, token)
+            nodes.append(node)
+        else:
+            nodes.append(_slot(token) if token[0] == "{" else token)
+    return tuple(nodes), at, None
+
+
+def _block(tokens: list, at: int, opener: str) -> tuple[tuple, int]:
+    if opener == "<":
+        body, at, end = _sequence(tokens, at, (">",))
+        return _closed(("opt", body), opener, end), at
+    stops = ("|", "]") if opener == "[" else ("{;}", "{/")
+    parts, end = [], stops[0]
+    while end == stops[0]:
+        body, at, end = _sequence(tokens, at, stops)
+        parts.append(body)
+    if opener == "[" or end is None:
+        return _closed(("alt", tuple(parts)), opener, end), at
+    seps = end[2:-1].replace("\\n", "\n").split("|")
+    if opener.startswith("{^"):
+        return ("capital", _node("{" + opener[2:], parts, seps)), at
+    return _node(opener, parts, seps), at
+
+
+def _closed(node: tuple, opener: str, end: str | None) -> tuple:
+    if end is None:
+        raise ValueError(f"{opener} is never closed")
+    return node
+
+
+def _node(opener: str, parts: list, seps: list[str]) -> tuple:
+    kind = {"*": "loop", "&": "mix", "?": "if"}[opener[1]]
+    head = opener[2:-1] if kind != "if" else _condition(opener[2:-1])
+    return (kind, head, tuple(parts), seps[0], seps[-1])
+
+
+def _condition(text: str) -> tuple[str, bool, tuple[str, ...]]:
+    path, _, values = text.partition("=")
+    return path.removeprefix("!"), not path.startswith("!"), tuple(values.split(",")) if values else ()
+
+
+def _slot(token: str) -> tuple:
+    body = token[1:-1]
+    capital, body = body.startswith("^"), body.removeprefix("^")
+    context, body = body.startswith("~"), body.removeprefix("~")
+    path, _, style = body.partition(":")
+    return ("slot", path, style, capital, context)
+
+
+class Writer:
+    """Renders one text. Values are wrapped in private-use marks, which `finish` turns into spans."""
+
+    def __init__(self, group: str, register: str, record: dict, context: dict, rng: Random):
+        self.group, self.register, self.record, self.context, self.rng = group, register, record, context, rng
+        self.leaves = schemas.leaves(schemas.load(group))
+        dates, times = TEXT_STYLES[register]
+        self.styles = {"date": rng.choice(dates), "time": rng.choice(times)}
+        self.marks: list[tuple[str, str]] = []
+
+    def passage(self, template: tuple) -> Passage:
+        """The text of a parsed template; prose begins with a capital."""
+        marked = self.render(template, ())
+        return self.finish(self._capitalised(marked) if self.register in PROSE[1:] else marked)
+
+    def render(self, nodes: tuple, base: tuple) -> str:
+        """The words of a sequence of nodes; `base` is the path of the current list item."""
+        return "".join(n if isinstance(n, str) else getattr(self, f"_{n[0]}")(n, base) for n in nodes)
+
+    def _alt(self, node: tuple, base: tuple) -> str:
+        return self.render(self.rng.choice(node[1]), base)
+
+    def _opt(self, node: tuple, base: tuple) -> str:
+        kept = len(self.marks)
+        try:
+            return self.render(node[1], base)
+        except Absent:
+            del self.marks[kept:]
+            return ""
+
+    def _capital(self, node: tuple, base: tuple) -> str:
+        return self._capitalised(self.render((node[1],), base))
+
+    def _loop(self, node: tuple, base: tuple) -> str:
+        _, path, (body,), separator, last = node
+        path = self.path(path, base)
+        parts = [self.render(body, (*path, i)) for i in range(len(self.value(path)))]
+        return last.join(filter(None, [separator.join(parts[:-1]), parts[-1]]))
+
+    def _mix(self, node: tuple, base: tuple) -> str:
+        parts = [self.render(part, base) for part in node[2]]
+        parts = [self._capitalised(part) if node[3] == " " else part for part in parts]
+        self.rng.shuffle(parts)
+        return node[3].join(part for part in parts if part)
+
+    def _if(self, node: tuple, base: tuple) -> str:
+        _, (path, wanted, values), parts, _, _ = node
+        try:
+            value = self.value(self.path(path, base))
+            holds = str(value).lower() in values if values else True
+        except Absent:
+            holds = False
+        return self.render(parts[0] if holds == wanted else parts[1] if len(parts) > 1 else (), base)
+
+    def _slot(self, node: tuple, base: tuple) -> str:
+        _, name, style, capital, context = node
+        words = self._context(name, style) if context else self._marked(self.path(name, base), style)
+        return self._capitalised(words) if capital else words
+
+    def _context(self, name: str, style: str) -> str:
+        value = self.context[name]
+        return write_value(value, self._style(_kind_of(value), style), self.rng, self._currency())[0]
+
+    def _marked(self, path: tuple, style: str) -> str:
+        value, pointer = self.value(path), "".join(f"/{part}" for part in path)
+        if style == "with_currency":
+            return self._money(value, pointer)
+        if style == "said_phone":
+            return self.mark(pointer, "phone", self.context["phone"])
+        table = f"{self.group}." + ".".join(part for part in path if isinstance(part, str))
+        if table in PHRASES:
+            return self._phrase(pointer, table, value, style)
+        kind = kind_of(self.leaves["".join("/*" if isinstance(p, int) else f"/{p}" for p in path)])
+        words, rule = write_value(value, self._style(kind, style), self.rng, self._currency())
+        return self.mark(pointer, rule, words)
+
+    def _phrase(self, pointer: str, table: str, value, style: str) -> str:
+        phrase = self.rng.choice(PHRASES[table][style][value])
+        return self.mark(pointer, "verbatim" if phrase == value else f"phrase.{table}", phrase)
+
+    def _money(self, value: float, pointer: str) -> str:
+        """An amount with its currency: the words of one lie inside those of the other."""
+        code, where = self._currency(), self._currency_pointer()
+        symbol, name, single = SYMBOLS[code]
+        if self.register in ("voice", "call"):
+            major, minor = divmod(round(value * 100), 100)
+            said = self.mark(where, "currency", single if major == 1 else name)
+            words = f"{cardinal(major)} {said}" + (f" {cardinal(minor)}" if minor else "")
+            return self.mark(pointer, "amount_words", words)
+        pattern = self.rng.choice(("{s}{v}", "{s}{v}", "{v} {c}", "{c} {v}"))
+        shown = self.rng.choice((f"{value:,.2f}", f"{value:.2f}"))
+        mark = {
+            k: self.mark(where, r, t) for k, r, t in _currency_forms(symbol, code) if f"{{{k}}}" in pattern
+        }
+        return self.mark(pointer, "amount", pattern.format(v=shown, **mark))
+
+    def _currency_pointer(self) -> str:
+        return "/price/currency" if "price" in self.record else "/currency"
+
+    def _currency(self) -> str:
+        return self.record.get("currency") or self.record.get("price", {}).get("currency", "EUR")
+
+    def _style(self, kind: str, style: str) -> str:
+        if not style and kind == "integer":
+            return "small" if self.register in PROSE else "plain"
+        return style or self.styles.get(kind, kind)
+
+    def _capitalised(self, words: str) -> str:
+        head = re.match(f"(?:{_OPEN}\\d+{_MIDDLE})*", words)[0]
+        first = words[len(head) : len(head) + 1]
+        for index in map(int, re.findall(r"\d+", head)):
+            pointer, rule = self.marks[index]
+            if rule == "verbatim" and first != first.upper():
+                self.marks[index] = (pointer, "lower_first")
+        return head + first.upper() + words[len(head) + 1 :]
+
+    def path(self, name: str, base: tuple) -> tuple:
+        """A slot's name as a path; `.x` is relative to the current item."""
+        if name.startswith("."):
+            return (*base, *(part for part in name[1:].split(".") if part))
+        return tuple(name.split("."))
+
+    def value(self, path: tuple):
+        """The record's value at a path; raises `Absent`."""
+        value = self.record
+        for part in path:
+            try:
+                value = value[part]
+            except (KeyError, IndexError):
+                raise Absent(path) from None
+        return value
+
+    def mark(self, pointer: str, rule: str, words: str) -> str:
+        """Wrap words as the evidence of a leaf."""
+        self.marks.append((pointer, rule))
+        return f"{_OPEN}{len(self.marks) - 1}{_MIDDLE}{words}{_CLOSE}"
+
+    def finish(self, marked: str) -> Passage:
+        """Take the marks out of the text and keep the first place of each leaf."""
+        pieces, length, stack, evidence = [], 0, [], {}
+        for piece in _MARK.split(self._tidy(marked)):
+            if piece.startswith(_OPEN):
+                stack.append((int(piece[1:-1]), length))
+            elif piece == _CLOSE:
+                index, start = stack.pop()
+                pointer, rule = self.marks[index]
+                if start < evidence.get(pointer, {"start": length})["start"]:
+                    evidence[pointer] = {"start": start, "end": length, "rule": rule}
+            else:
+                pieces.append(piece)
+                length += len(piece)
+        return Passage("".join(pieces), dict(sorted(evidence.items())))
+
+    def _tidy(self, marked: str) -> str:
+        """Close the gaps that absent parts leave; only prose has single spaces throughout."""
+        text = re.sub(r"\n{3,}", "\n\n", re.sub(" +$", "", marked, flags=re.M)).strip()
+        return re.sub(r"(?<=\S) {2,}", " ", text) if self.register in PROSE else text
+
+
+_OPEN, _MIDDLE, _CLOSE = "\ue000", "\ue001", "\ue002"
+_MARK = re.compile(f"({_OPEN}\\d+{_MIDDLE}|{_CLOSE})")
+
+
+def _currency_forms(symbol: str, code: str) -> tuple:
+    return (("s", "currency", symbol), ("c", "verbatim", code))
+
+
+def kind_of(node: dict) -> str:
+    """The kind of a leaf, which decides how it may be written."""
+    if node.get("format") in ("date", "date-time"):
+        return node["format"].replace("date-time", "moment")
+    if node.get("pattern", "").endswith(r":[0-5]\d$"):
+        return "time"
+    return node.get("type", "string")
+
+
+def _kind_of(value) -> str:
+    if isinstance(value, str):
+        shapes = (("date", r"\d{4}-\d\d-\d\d"), ("time", r"\d\d:\d\d"))
+        return next((kind for kind, shape in shapes if re.fullmatch(shape, value)), "string")
+    return "integer" if isinstance(value, int) else "number"

@@ -1,0 +1,334 @@
+"""The gates: what must be true of the data set before anybody may use it.
+
+`prove` runs every gate and returns a table of checks; `require` refuses the data set if one has
+failed. A gate says how many things it looked at and names each failure with its case and rule.
+Gates share no state with the makers: evidence is found again in the finished text and read back
+by `normalise`, cross-field rules are recomputed by `crossrules`.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from slmlib import contracts
+from slmlib.edgejson import crossrules, lexicon, normalise, schemas
+
+Rows = dict[str, list[dict]]  # split -> rows
+SIZES = {"train": 800, "val": 100, "test": 100}
+TIER_SHARES = {"simple": 2, "medium": 2, "complex": 1}  # in five
+MAX_TARGET_TOKENS = 320
+MAX_LIST_SHARE = 0.2  # of a split's texts, those that look like Key: value lists
+MIN_REGISTERS, MIN_GROUP_REGISTERS = 8, 5
+
+
+@dataclass(frozen=True)
+class Check:
+    """A row of the proof table: a gate, how much it looked at, and what failed."""
+
+    name: str
+    count: int
+    failures: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not self.failures
+
+
+def prove(
+    rows: Rows, *, count_tokens: Callable[[str], int], limit: int = MAX_TARGET_TOKENS, sizes=None
+) -> list[Check]:
+    """Run every gate.
+
+    Args:
+        rows: Split -> rows.
+        count_tokens: Length of a string under a model's tokenizer.
+        limit: The most tokens a target may have, as compact JSON.
+        sizes: Split -> number of cases that must be there; default 800/100/100.
+    """
+    first = contract(rows)
+    if not first.ok:
+        return [first]  # the other gates read rows, so they wait for this one
+    gates = [
+        schema_files, targets, cross_field, evidence, exact_duplicates, near_duplicates,
+        lambda rows: sizes_of(rows, sizes or SIZES), tiers, groups,
+        lambda rows: lengths(rows, count_tokens, limit), list_likeness, register_coverage, held_out_names,
+    ]  # fmt: skip
+    return [first, *(gate(rows) for gate in gates)]
+
+
+def require(checks: list[Check]) -> None:
+    """Refuse the data set unless every gate is passed.
+
+    Raises:
+        DataError: names the failed gates and the first failures of each.
+    """
+    failed = [
+        f"{c.name}: {len(c.failures)} of {c.count}: " + "; ".join(c.failures[:3]) for c in checks if not c.ok
+    ]
+    if failed:
+        raise contracts.DataError(
+            "the data set is refused.\n  "
+            + "\n  ".join(failed)
+            + "\nFix the generator; nothing was published."
+        )
+
+
+def _all(rows: Rows) -> Iterator[dict]:
+    for cases in rows.values():
+        yield from cases
+
+
+def _each(name: str, rows: Rows, fault: Callable[[dict], str | None]) -> Check:
+    """A gate that looks at every row by itself."""
+    found = [(row, _tried(fault, row)) for row in _all(rows)]
+    return Check(name, len(found), tuple(f"{row.get('id', '?')}: {why}" for row, why in found if why))
+
+
+def _tried(fault: Callable[[dict], str | None], row: dict) -> str | None:
+    """A target of the wrong type may stop a check in any way: that is a failure, not a crash."""
+    try:
+        return fault(row)
+    except Exception as error:
+        return f"cannot be checked: {error!r}"
+
+
+def contract(rows: Rows) -> Check:
+    """Every row keeps the row contract, stands in its split and has an id of its own."""
+    uses = Counter(row.get("id") for row in _all(rows))
+    splits = {id(row): split for split, cases in rows.items() for row in cases}
+
+    def fault(row: dict) -> str | None:
+        error = best_match(contracts.validator(contracts.EXAMPLE).iter_errors(row))
+        if error:
+            return f"{error.json_path}: {error.message[:120]}"
+        if row["split"] != splits[id(row)]:
+            return f"split is {row['split']}, the file is {splits[id(row)]}"
+        return "id is not unique" if uses[row["id"]] > 1 else None
+
+    return _each("row contract", rows, fault)
+
+
+def schema_files(rows: Rows) -> Check:
+    """Every schema keeps the house rules, is the published one, has its tier, and is no renaming."""
+    used = {row["group"]: row for row in _all(rows)}
+    failures = [f"{row['id']}: not the published schema" for row in _all(rows) if _strange(row)]
+    failures += [
+        f"{group}: {fault}" for group, row in used.items() for fault in schemas.faults(row["input"]["schema"])
+    ]
+    shapes = defaultdict(list)
+    for group, row in used.items():
+        shapes[schemas.shape(row["input"]["schema"])].append(group)
+    failures += [f"{', '.join(same)}: renamings of one another" for same in shapes.values() if len(same) > 1]
+    return Check("schemas", len(used), tuple(failures))
+
+
+def _strange(row: dict) -> bool:
+    known = row["group"] in schemas.groups()
+    return (
+        not known
+        or row["input"]["schema"] != schemas.load(row["group"])
+        or row["tier"] != schemas.tier(row["group"])
+    )
+
+
+def targets(rows: Rows) -> Check:
+    """Every target is valid under its schema, formats included; moments carry a zone."""
+
+    def fault(row: dict) -> str | None:
+        schema = row["input"]["schema"]
+        checker = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+        error = best_match(checker.iter_errors(row["target"]))
+        return f"{error.json_path}: {error.message[:120]}" if error else _zoneless(row)
+
+    return _each("targets valid", rows, fault)
+
+
+def _zoneless(row: dict) -> str | None:
+    """Some validators do not check `date-time` at all, others want a zone: so we want it."""
+    for pattern, node in schemas.leaves(row["input"]["schema"]).items():
+        for at, value in crossrules.find(row["target"], pattern).items():
+            if node.get("format") == "date-time" and not _is_moment(value):
+                return f"{at}: {value!r} is not a date-time with a zone"
+    return None
+
+
+def _is_moment(value: str) -> bool:
+    try:
+        return "T" in value and datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def cross_field(rows: Rows) -> Check:
+    """Every cross-field rule of every schema holds."""
+    return _each(
+        "cross-field rules",
+        rows,
+        lambda row: "; ".join(crossrules.broken(row["input"]["schema"], row["target"])),
+    )
+
+
+def leaves(value, pointer: str = "") -> Iterator[tuple[str, object]]:
+    """Pointer and value of every leaf; an empty container is a leaf too."""
+    if isinstance(value, dict | list) and value:
+        for key, child in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(child, f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}")
+    else:
+        yield pointer, value
+
+
+def evidence(rows: Rows) -> Check:
+    """Every leaf has a place in the text, and the named normalisation turns it into the value."""
+    failures, count = [], 0
+    for row in _all(rows):
+        wanted, given = dict(leaves(row["target"])), row["meta"]["evidence"]
+        count += len(wanted)
+        failures += [f"{row['id']}: {at}: evidence for no leaf" for at in given.keys() - wanted.keys()]
+        failures += [
+            f"{row['id']}: {at}: {why}" for at, v in wanted.items() if (why := _unproved(row, at, v))
+        ]
+    return Check("evidence", count, tuple(failures))
+
+
+def _unproved(row: dict, pointer: str, value) -> str | None:
+    place = row["meta"]["evidence"].get(pointer)
+    if place is None:
+        return "no evidence"
+    span = row["input"]["text"][place["start"] : place["end"]]
+    if len(span) != place["end"] - place["start"]:
+        return "the evidence lies outside the text"
+    try:
+        found = normalise.apply(place["rule"], span)
+    except Exception as error:  # a rule may fail in any way on a span that it does not read
+        return f"{place['rule']} cannot read {span!r}: {error!r}"
+    if place["rule"] == "day" and re.fullmatch(r"(0?[1-9]|1[0-2])[./]\d+[./]\d+", span):
+        return f"{span!r} does not decide which number is the month"
+    same = found == value and isinstance(found, bool) == isinstance(value, bool)
+    return None if same else f"{place['rule']}({span!r}) is {found!r}, the target has {value!r}"
+
+
+def plain(text: str) -> str:
+    """Text as duplicates are told: case, punctuation and white space do not count."""
+    return " ".join(re.findall(r"\w+", text.casefold()))
+
+
+def exact_duplicates(rows: Rows) -> Check:
+    """No text occurs twice, inside a split or across splits."""
+    return _duplicates("exact duplicates", rows, str)
+
+
+def near_duplicates(rows: Rows) -> Check:
+    """No text occurs twice but for case, punctuation and white space."""
+    return _duplicates("normalised duplicates", rows, plain)
+
+
+def _duplicates(name: str, rows: Rows, key: Callable[[str], str]) -> Check:
+    cases = defaultdict(list)
+    for row in _all(rows):
+        cases[key(row["input"]["text"])].append(row["id"])
+    return Check(
+        name, sum(map(len, cases.values())), tuple(" = ".join(ids) for ids in cases.values() if len(ids) > 1)
+    )
+
+
+def sizes_of(rows: Rows, sizes: dict[str, int]) -> Check:
+    """Every split has exactly the cases that it should."""
+    found = {split: len(cases) for split, cases in rows.items()}
+    failures = [
+        f"{s}: {found.get(s, 0)} cases, not {sizes.get(s, 0)}"
+        for s in {**sizes, **found}
+        if found.get(s) != sizes.get(s)
+    ]
+    return Check("sizes", len(sizes), tuple(failures))
+
+
+def tiers(rows: Rows) -> Check:
+    """Tiers stand 40/40/20 in every split."""
+    failures = []
+    for split, cases in rows.items():
+        found = Counter(row["tier"] for row in cases)
+        for tier, share in TIER_SHARES.items():
+            if found[tier] * 5 != share * len(cases):
+                failures.append(f"{split}: {found[tier]} {tier} of {len(cases)}, not {20 * share} %")
+    return Check("tiers 40/40/20", 3 * len(rows), tuple(failures))
+
+
+def groups(rows: Rows) -> Check:
+    """In every split the schemas of a tier have the same number of cases, give or take one."""
+    failures, every = [], {group: schemas.tier(group) for group in schemas.groups()}
+    for split, cases in rows.items():
+        found = Counter(row["group"] for row in cases)
+        for tier in schemas.TIERS:
+            counts = [found[group] for group, its in every.items() if its == tier]
+            if max(counts) - min(counts) > 1:
+                failures.append(f"{split}: {tier} schemas have {min(counts)} to {max(counts)} cases")
+    return Check("schemas evenly", len(every) * len(rows), tuple(failures))
+
+
+def lengths(rows: Rows, count_tokens: Callable[[str], int], limit: int) -> Check:
+    """Every target fits the limit."""
+
+    def fault(row: dict) -> str | None:
+        tokens = count_tokens(schemas.compact(row["target"]))
+        return f"{tokens} tokens, the limit is {limit}" if tokens > limit else None
+
+    return _each(f"targets within {limit} tokens", rows, fault)
+
+
+def looks_like_list(text: str) -> bool:
+    """True if most lines are `Key: value` with keys of their own, or a log's `key=value` pairs.
+
+    Speakers of a dialogue do not count: their labels come again, or what they say is a sentence.
+    """
+    if len(re.findall(r"\b\w+=\S", text)) >= 4:
+        return True
+    lines = [line for line in text.splitlines() if line.strip()]
+    pairs = [m for line in lines if (m := re.fullmatch(r"\W{0,3}(\w[^:.?!]{0,24}?):\s+(\S.{0,60})", line))]
+    keys = {match[1] for match in pairs}
+    return len(keys) >= 3 and 2 * len(keys) >= len(lines)
+
+
+def list_likeness(rows: Rows) -> Check:
+    """At most a fifth of a split's texts look like `Key: value` lists."""
+    failures = []
+    for split, cases in rows.items():
+        share = sum(looks_like_list(row["input"]["text"]) for row in cases) / max(1, len(cases))
+        if share > MAX_LIST_SHARE:
+            failures.append(f"{split}: {share:.1%} look like lists, at most {MAX_LIST_SHARE:.0%} may")
+    return Check("Key: value share", sum(map(len, rows.values())), tuple(failures))
+
+
+def register_coverage(rows: Rows) -> Check:
+    """Every split has at least 8 registers, and every schema at least 5 over the data set."""
+    failures, by_group = [], defaultdict(set)
+    for split, cases in rows.items():
+        found = {row["meta"]["register"] for row in cases}
+        if len(found) < MIN_REGISTERS:
+            failures.append(f"{split}: {len(found)} registers, at least {MIN_REGISTERS} are wanted")
+    for row in _all(rows):
+        by_group[row["group"]].add(row["meta"]["register"])
+    failures += [
+        f"{group}: {len(r)} registers" for group, r in by_group.items() if len(r) < MIN_GROUP_REGISTERS
+    ]
+    return Check("register coverage", len(rows) + len(by_group), tuple(failures))
+
+
+def held_out_names(rows: Rows) -> Check:
+    """No surname and no firm is shared by two splits."""
+    names = {name for place in lexicon.PLACES for name in place.last} | set(lexicon.FIRMS)
+    pattern = re.compile(
+        rf"(?<!\w)(?:{'|'.join(sorted(map(re.escape, names), key=len, reverse=True))})(?!\w)"
+    )
+    splits = defaultdict(set)
+    for split, cases in rows.items():
+        for name in {found for row in cases for found in pattern.findall(row["input"]["text"])}:
+            splits[name].add(split)
+    shared = tuple(
+        f"{name}: in {' and '.join(sorted(s))}" for name, s in sorted(splits.items()) if len(s) > 1
+    )
+    return Check("names held out", len(splits), shared)

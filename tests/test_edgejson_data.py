@@ -1,0 +1,449 @@
+"""EdgeJSON: schemas, records, words and back, and the data set as published."""
+
+import json
+import os
+import subprocess
+import sys
+from random import Random
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from slmlib import contracts, paths
+from slmlib.edgejson import (
+    card,
+    crossrules,
+    dataset,
+    lexicon,
+    normalise,
+    passages,
+    records,
+    schemas,
+    styles,
+    validation,
+)
+from slmlib.edgejson.phrases import PHRASES
+from slmlib.edgejson.world import World
+
+SCHEMA = {
+    "title": "T",
+    "description": "D",
+    "type": "object",
+    "required": ["a"],
+    "additionalProperties": False,
+    "properties": {"a": {"type": "string", "maxLength": 9}},
+}
+
+
+@pytest.fixture(scope="module")
+def made():
+    return dataset.make()
+
+
+# Schemas
+
+
+def test_fifteen_schemas_in_three_tiers():
+    """A schema file that is lost, or drifts into another tier, would change the balance."""
+    by_tier = {tier: [g for g in schemas.groups() if schemas.tier(g) == tier] for tier in schemas.TIERS}
+    assert {tier: len(groups) for tier, groups in by_tier.items()} == {"simple": 6, "medium": 6, "complex": 3}
+
+
+@pytest.mark.parametrize("group", schemas.groups())
+def test_schema_keeps_its_bounds(group):
+    """Leaves and length of a schema must fit its tier, or prompts outgrow small models."""
+    schema, tier = schemas.load(group), schemas.tier(group)
+    low, high = schemas.LEAVES[tier]
+    assert low <= len(schemas.leaves(schema)) <= high
+    assert len(schemas.for_prompt(schema)) <= {"simple": 900, "medium": 1800, "complex": 3000}[tier]
+    assert "x-rules" not in schemas.for_prompt(schema)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"additionalProperties": True}, "additionalProperties"),
+        ({"title": ""}, "no title"),
+        ({"required": ["b"]}, "unknown property"),
+        ({"type": "objekt"}, "not a JSON Schema"),
+        ({"properties": {"a": {"type": "string"}}}, "unbounded string"),
+        ({"properties": {"a": {"type": "integer", "minimum": 1}}}, "minimum and maximum"),
+        ({"properties": {"a": {}}}, "neither type nor enum"),
+        ({"properties": {"a": {"type": "array", "items": {"enum": [1]}}}}, "no maxItems"),
+        ({"properties": {"a": {"enum": ["x"], "description": "y" * 81}}}, "over 80"),
+        ({"x-rules": [{"rule": "sums", "of": [], "is": "/a"}]}, "unknown rule"),
+        ({"x-rules": [{"rule": "sum", "of": []}]}, "needs exactly"),
+    ],
+)
+def test_house_rules_are_enforced(change, fault):
+    """A schema that breaks a house rule must not be loaded."""
+    assert not schemas.faults(SCHEMA)
+    assert fault in "; ".join(schemas.faults(SCHEMA | change))
+
+
+def test_a_broken_schema_file_is_named(tmp_path):
+    """The message must say which file and what to do."""
+    path = tmp_path / "bad.json"
+    path.write_text(json.dumps(SCHEMA | {"title": ""}))
+    with pytest.raises(contracts.DataError, match=r"bad\.json.*no title"):
+        schemas.read(path)
+
+
+def test_no_two_schemas_are_renamings():
+    """Renamed copies would count twice as independent clusters."""
+    shapes = [schemas.shape(schemas.load(group)) for group in schemas.groups()]
+    assert len(set(shapes)) == len(shapes)
+
+
+# Cross-field rules
+
+
+@pytest.mark.parametrize(
+    ("rule", "good", "bad"),
+    [
+        (
+            {"rule": "sum", "of": ["/x/*", "/y"], "is": "/z"},
+            {"x": [0.1, 0.2], "y": 0.3, "z": 0.6},
+            {"x": [1], "z": 2},
+        ),
+        (
+            {"rule": "product", "of": ["/l/*/q", "/l/*/p"], "is": "/l/*/a"},
+            {"l": [{"q": 3, "p": 1.1, "a": 3.3}, {"q": 2, "p": 0.35, "a": 0.7}]},
+            {"l": [{"q": 3, "p": 1.1, "a": 3.3}, {"q": 2, "p": 0.35, "a": 3.3}]},
+        ),
+        (
+            {"rule": "order", "of": ["/a", "/b", "/c"]},
+            {"a": "2025-01-31", "c": "2025-02-01"},
+            {"a": "10:00", "b": "10:00"},
+        ),
+        (
+            {"rule": "days", "from": "/a", "to": "/b", "is": "/n"},
+            {"a": "2024-02-28", "b": "2024-03-01", "n": 2},
+            {"a": "2025-02-28", "b": "2025-03-01", "n": 2},
+        ),
+        ({"rule": "count", "of": "/x/*", "is": "/n"}, {"x": [1, 1], "n": 2}, {"x": [1, 1], "n": 1}),
+        (
+            {"rule": "reference", "of": "/w", "in": "/x/*/n"},
+            {"x": [{"n": "A"}], "w": "A"},
+            {"x": [{"n": "A"}], "w": "B"},
+        ),
+    ],
+)
+def test_cross_field_rules(rule, good, bad):
+    """Each rule holds where it should, and speaks where it is broken."""
+    assert not crossrules.broken({"x-rules": [rule]}, good)
+    assert crossrules.broken({"x-rules": [rule]}, bad)
+
+
+def test_every_kind_of_rule_is_used():
+    """A rule that no schema uses is dead code."""
+    used = {rule["rule"] for group in schemas.groups() for rule in schemas.load(group).get("x-rules", ())}
+    assert used == set(crossrules.CHECKS) == set(schemas.RULES)
+
+
+# Records
+
+
+@pytest.mark.parametrize("group", schemas.groups())
+def test_records_are_valid_and_keep_their_rules(group):
+    """The truth itself must be sound, whatever the seed."""
+    schema = schemas.load(group)
+    checker = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    for seed in range(150):
+        record, _ = records.sample(group, World(Random(f"{group}/{seed}"), "train"))
+        assert not list(checker.iter_errors(record))
+        assert not crossrules.broken(schema, record)
+
+
+@pytest.mark.parametrize("group", schemas.groups())
+def test_keys_stand_in_the_order_of_the_schema(group):
+    """Grammars made from a schema fix this order: a target in another one could not be generated."""
+    for seed in range(30):
+        record, _ = records.sample(group, World(Random(f"k/{group}/{seed}"), "train"))
+        for pointer, node in schemas.walk(schemas.load(group)):
+            for value in crossrules.find(record, pointer).values():
+                wanted = [
+                    key for key in node.get("properties", {}) if isinstance(value, dict) and key in value
+                ]
+                assert not wanted or list(value) == wanted
+
+
+@pytest.mark.parametrize("group", schemas.groups())
+def test_targets_have_the_leaves_of_their_tier(group):
+    """A complex target of eight leaves would be a medium one."""
+    low, high = schemas.LEAVES[schemas.tier(group)]
+    for seed in range(100):
+        record, _ = records.sample(group, World(Random(f"l/{group}/{seed}"), "train"))
+        assert low <= len(dict(validation.leaves(record))) <= high
+
+
+@pytest.mark.parametrize("group", schemas.groups())
+def test_optional_fields_are_really_absent_at_times(group):
+    """An optional field that is always there teaches a model to invent it."""
+    drawn = [records.sample(group, World(Random(f"o/{group}/{i}"), "test"))[0] for i in range(200)]
+    for pointer, node in schemas.walk(schemas.load(group)):
+        for key in set(node.get("properties", {})) - set(node.get("required", ())):
+            parents = [p for record in drawn for p in crossrules.find(record, pointer).values()]
+            present = sum(key in parent for parent in parents)
+            assert 0 < present < len(parents), f"{pointer}/{key}"
+
+
+def test_splits_share_no_names():
+    """A surname dealt to two splits would let a model recognise a test case."""
+    for words in (lexicon.FIRMS, *(place.last for place in lexicon.PLACES)):
+        hands = [set(lexicon.dealt(words, split)) for split in ("train", "val", "test")]
+        assert sum(map(len, hands)) == len(set().union(*hands)) == len(words)
+
+
+# Words and back
+
+
+@pytest.mark.parametrize(
+    ("rule", "span", "value"),
+    [
+        ("verbatim", "PU-12345", "PU-12345"),
+        ("lower_first", "Rye loaves", "rye loaves"),
+        ("number", "1,240.50", 1240.5),
+        ("number", "-22.4", -22.4),
+        ("number", "12", 12),
+        ("number_words", "twenty-one point five", 21.5),
+        ("number_words", "one hundred and twelve thousand and twenty", 112020),
+        ("number_words", "minus three point oh".replace("oh", "zero"), -3.0),
+        ("number_words", "twice", 2),
+        ("number_words", "three times", 3),
+        ("amount", "€1,249.50", 1249.5),
+        ("amount", "42.00 GBP", 42.0),
+        ("amount_words", "forty-two pounds fifty", 42.5),
+        ("amount_words", "One dollar five", 1.05),
+        ("currency", "pounds", "GBP"),
+        ("currency", "$", "USD"),
+        ("day", "3rd of May 2026", "2026-05-03"),
+        ("day", "Thursday, 4 December 2025", "2025-12-04"),
+        ("day", "August 4, 2025", "2025-08-04"),
+        ("day", "25.02.2027", "2027-02-25"),
+        ("day_words", "the thirtieth of April nineteen sixty-nine", "1969-04-30"),
+        ("day_words", "the twenty-third of May twenty twenty-seven", "2027-05-23"),
+        ("day_words", "the first of May two thousand and five", "2005-05-01"),
+        ("clock", "2:30 pm", "14:30"),
+        ("clock", "12 am", "00:00"),
+        ("clock", "12:15 pm", "12:15"),
+        ("clock", "0930h", "09:30"),
+        ("clock", "14.05", "14:05"),
+        ("clock_words", "quarter to one in the afternoon", "12:45"),
+        ("clock_words", "half past nine in the evening", "21:30"),
+        ("clock_words", "seven oh three in the morning", "07:03"),
+        ("clock_words", "noon", "12:00"),
+        ("utc", "4 Sep 2025 at 10:01 UTC", "2025-09-04T10:01:00Z"),
+        ("utc", "2026-03-14 09:12:00Z", "2026-03-14T09:12:00Z"),
+        ("phone", "+44 (0)20 7946-0432", "+4402079460432"),
+        ("compact", "HF 77 25 15", "HF772515"),
+    ],
+)
+def test_normalisations(rule, span, value):
+    """The proof of a case is as good as the function that reads the span."""
+    found = normalise.apply(rule, span)
+    assert (found, type(found)) == (value, type(value))
+
+
+def test_every_normalisation_has_an_example_here():
+    """A rule nobody has tried must not vouch for a target."""
+    tried = {mark.args[1][i][0] for mark in test_normalisations.pytestmark for i in range(len(mark.args[1]))}
+    assert tried == {name for name in normalise.NORMALISATIONS if not name.startswith("phrase.")}
+
+
+@pytest.mark.parametrize(
+    ("rule", "span"),
+    [
+        ("number", "twelve"),
+        ("number", "1,24"),
+        ("number_words", "blue"),
+        ("day", "4 May"),
+        ("clock", "25 o'clock"),
+        ("currency", "yen"),
+    ],
+)
+def test_normalisations_refuse_what_they_do_not_read(rule, span):
+    """A rule that reads anything proves nothing."""
+    with pytest.raises(Exception):  # noqa: B017 (validation takes any failure as a refusal)
+        normalise.apply(rule, span)
+
+
+@pytest.mark.parametrize("table", PHRASES)
+def test_a_phrase_has_one_meaning(table):
+    """An ambiguous phrase would make a case undecidable."""
+    meanings: dict[str, set] = {}
+    for form in PHRASES[table].values():
+        for value, said in form.items():
+            for phrase in said:
+                meanings.setdefault(phrase.casefold(), set()).add(value)
+    assert all(len(values) == 1 for values in meanings.values())
+
+
+@pytest.mark.parametrize("table", PHRASES)
+def test_phrase_tables_cover_their_enumeration(table):
+    """A value without a phrase could never be written."""
+    group, field = table.split(".", 1)
+    leaves = {
+        p.replace("/*", "").lstrip("/").replace("/", "."): n
+        for p, n in schemas.leaves(schemas.load(group)).items()
+    }
+    wanted = set(leaves[field].get("enum", (True, False)))
+    assert all(set(form) == wanted for form in PHRASES[table].values())
+
+
+@pytest.mark.parametrize("name", sorted(styles.STYLES))
+def test_what_is_written_can_be_read_back(name):
+    """Writers and normalisations are two codes: each checks the other over many values."""
+    rng = Random(name)
+    for _ in range(400):
+        value = _value_for(name, rng)
+        words, rule = styles.write_value(value, name, rng, "EUR")
+        assert normalise.apply(rule, words) == value, words
+
+
+def _value_for(name: str, rng: Random):
+    world = World(rng, "train")
+    if name in ("long", "short", "us", "weekday", "ordinal", "dots", "slash", "spoken", "iso"):
+        return world.later(world.date(), -30000, 0).isoformat()
+    if name in ("h24", "ampm", "hdot", "military", "said"):
+        return world.clock(0, 24, step=1)
+    if name in ("moment", "utc_prose", "utc_log"):
+        return f"{world.date().isoformat()}T{world.clock(0, 24, step=1)}:00Z"
+    if name == "money":
+        return rng.randint(1, 99999) / 100
+    if name in ("string", "spaced"):
+        return world.code("@@######")
+    return (
+        rng.randint(1, 4)
+        if name == "times"
+        else rng.choice((rng.randint(0, 999999), rng.randint(1, 9999) / 100))
+    )
+
+
+# Passages
+
+EVERY = [
+    (g, r, i)
+    for g in schemas.groups()
+    for r, found in passages.templates(g).items()
+    for i in range(len(found))
+]
+
+
+@pytest.mark.parametrize(("group", "register", "index"), EVERY)
+def test_every_template_proves_every_leaf(group, register, index):
+    """A template that forgets a field, or a field's optional words, breaks the cases it makes."""
+    template = passages.templates(group)[register][index]
+    for seed in range(25):
+        rng = Random(f"{group}/{register}/{index}/{seed}")
+        record, context = records.sample(group, World(rng, "train"))
+        writer = passages.Writer(group, register, record, context, rng)
+        passage = writer.passage(template)
+        row = {
+            "id": "x",
+            "input": {"text": passage.text},
+            "target": record,
+            "meta": {"evidence": passage.evidence},
+        }
+        assert not validation.evidence({"train": [row]}).failures, passage.text
+        assert not set(passage.text) & set("{}\ue000\ue001\ue002"), passage.text
+        assert not any(mark in passage.text for mark in (" ,", " .", "..", ",,", "<", ">>")) or register in (
+            "form",
+            "log",
+        ), passage.text
+
+
+@pytest.mark.parametrize("template", ["{&}a{;}b", "[a|b", "{*items}x", "<a"])
+def test_an_unclosed_template_is_refused(template):
+    """A bracket that is forgotten must not swallow the rest of a text in silence."""
+    with pytest.raises(ValueError, match="never closed"):
+        passages.parse(template)
+
+
+def test_registers():
+    """At least eight over the set, five for each schema."""
+    assert len({r for g in schemas.groups() for r in passages.registers(g)}) >= validation.MIN_REGISTERS
+    assert all(len(passages.registers(g)) >= validation.MIN_GROUP_REGISTERS for g in schemas.groups())
+
+
+# The data set
+
+
+def test_the_published_files_are_what_the_generator_makes(made, tmp_path):
+    """Generated files that are committed are reproduced to the byte, or nobody can check them."""
+    dataset.write(made, tmp_path)
+    assert [row["file"] for row in dataset.compare(tmp_path) if not row["same"]] == []
+
+
+def test_bytes_do_not_depend_on_hash_seed_locale_or_time_zone():
+    """What differs between machines must not differ in the data."""
+    code = (
+        "import hashlib; from slmlib import contracts; from slmlib.edgejson import dataset;"
+        "rows = dataset.make(sizes={'train': 10, 'val': 5, 'test': 15});"
+        "print(hashlib.sha256(contracts.dumps(rows).encode()).hexdigest())"
+    )
+    seen = set()
+    for seed, zone in (("1", "UTC"), ("2", "Asia/Tokyo")):
+        env = os.environ | {"PYTHONHASHSEED": seed, "TZ": zone, "LC_ALL": "C", "PYTHONPATH": str(paths.ROOT)}
+        seen.add(
+            subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True).stdout
+        )
+    assert len(seen) == 1
+
+
+def test_the_generator_needs_only_the_standard_library_and_jsonschema():
+    """A generator that pulls in a heavy library is one that breaks with its next release."""
+    code = "import sys; from slmlib.edgejson import dataset; print(*sys.modules)"
+    env = os.environ | {"PYTHONPATH": str(paths.ROOT)}
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, check=True, text=True
+    ).stdout.split()
+    assert not {"numpy", "torch", "scipy", "transformers", "pandas", "tqdm"} & set(loaded)
+
+
+def test_another_seed_gives_other_cases():
+    """The seed must reach every case."""
+    sizes = {"train": 5, "val": 5, "test": 5}
+    texts = [
+        {row["input"]["text"] for row in validation._all(dataset.make(seed=s, sizes=sizes))} for s in (1, 2)
+    ]
+    assert not texts[0] & texts[1]
+
+
+def test_more_training_data_moves_no_other_split():
+    """Test and val are made first, so that train can grow."""
+    few, many = (dataset.make(sizes={"train": n, "val": 5, "test": 10}) for n in (5, 20))
+    assert few["test"] == many["test"]
+    assert few["val"] == many["val"]
+
+
+def test_every_prefix_is_balanced(made):
+    """`limit 20` should be a small picture of the whole."""
+    tiers = [row["tier"] for row in made["test"][:20]]
+    assert [tiers.count(tier) for tier in schemas.TIERS] == [8, 8, 4]
+    assert len({row["group"] for row in made["test"][:20]}) == 15
+
+
+def test_the_card_tells_the_truth(made):
+    """Numbers and samples in the card are those of the data."""
+    text = (dataset.PUBLISHED / dataset.CARD).read_text("utf-8")
+    assert card.render(text, made) == text
+    assert card.statistics(made) in text
+
+
+def test_manifest_vouches_for_every_file(made, tmp_path):
+    """A file that the manifest does not name cannot be checked."""
+    manifest = dataset.write(made, tmp_path)
+    assert manifest["licence"] == "CC-BY-4.0"
+    assert manifest["files"]["test.jsonl"]["rows"] == 100
+    for name, file in manifest["files"].items():
+        contracts.verify_sha256(tmp_path / name, file["sha256"])
+
+
+def test_publish_copies_what_has_changed(made, tmp_path):
+    """Publishing twice changes nothing the second time."""
+    dataset.write(made, tmp_path / "made")
+    first = dataset.publish(tmp_path / "made", tmp_path / "published")
+    assert "test.jsonl" in first
+    assert first[-1] == "manifest.json"
+    assert dataset.publish(tmp_path / "made", tmp_path / "published") == []

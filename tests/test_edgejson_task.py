@@ -1,0 +1,104 @@
+"""EdgeJSON as a task: what is asked, and how the controls do."""
+
+import json
+
+import pytest
+
+from slmlib import tasks
+from slmlib.edgejson import rules, schemas
+from slmlib.edgejson.task import TASK
+from slmlib.tasks import Example
+
+
+@pytest.fixture(scope="module")
+def examples():
+    return TASK.load("test")
+
+
+def test_the_task_is_found_by_its_name():
+    """`slmlib.tasks` finds a task by its folder; nothing else names it."""
+    assert tasks.get("edgejson") is TASK
+    assert next(iter(TASK.metrics)) == "json_exact"
+
+
+def test_versions_agree():
+    """A task that names another version than its data would file results under the wrong one."""
+    assert TASK.version == TASK.manifest()["version"]
+
+
+def test_the_prompt_holds_schema_rule_and_text(examples):
+    """A model can only be judged on what it was told."""
+    system, user = TASK.prompts["zero-shot"].messages(examples[0])
+    assert system["role"] == "system"
+    assert schemas.for_prompt(examples[0].input["schema"]) in user["content"]
+    assert examples[0].input["text"] in user["content"]
+    assert "x-rules" not in user["content"]
+    assert "Leave out" in user["content"]
+    assert "YYYY-MM-DD" in user["content"]
+
+
+def test_braces_in_a_text_do_not_break_the_prompt(examples):
+    """Texts are data: `{name}` in one is not a field of the template."""
+    row = examples[0]
+    odd = Example(**{**vars(row), "input": {**row.input, "text": "{schema} {0} }{"}})
+    assert "{schema} {0} }{" in TASK.prompts["zero-shot"].messages(odd)[1]["content"]
+
+
+def test_the_oracle_is_right_everywhere(examples):
+    """If the truth does not score 1, no model can."""
+    for example in examples:
+        assert TASK.score(example, TASK.oracle(example), "stop").scores["json_exact"] == 1
+
+
+def test_no_answer_is_never_right(examples):
+    """A case that an empty answer passes would reward silence."""
+    for example in examples:
+        for completion in ("", "{}", "null"):
+            scores = TASK.score(example, completion, "stop").scores
+            assert scores["json_exact"] == scores["field_f1"] == 0
+
+
+def test_rules_are_an_honest_opponent(examples):
+    """Rules that score nothing are a straw man; rules that score well mean dull texts."""
+    scores = [TASK.score(example, TASK.rules(example), "stop").scores for example in examples]
+    assert 0 < sum(s["json_exact"] for s in scores) / len(scores) <= 0.3
+    assert sum(s["field_f1"] for s in scores) / len(scores) > 0.4
+
+
+@pytest.mark.parametrize(
+    ("properties", "text", "expected"),
+    [
+        (
+            {"paid_on": {"type": "string", "format": "date"}},
+            "Sent 3 May 2026, paid on 1 May 2026.",
+            {"paid_on": "2026-05-01"},
+        ),
+        ({"total": {"type": "number"}}, "net 10.50, total 12.60", {"total": 12.6}),
+        ({"currency": {"enum": ["EUR", "GBP"]}}, "It was £12.", {"currency": "GBP"}),
+        (
+            {"code": {"type": "string", "pattern": "^[A-Z]{2}\\d{4}$"}},
+            "meter AB 12 34 in the hall",
+            {"code": "AB1234"},
+        ),
+        ({"room": {"type": "string", "maxLength": 9}}, "Room: study\nFan: on", {"room": "study"}),
+        (
+            {"at": {"type": "string", "format": "date-time"}},
+            "2026-01-02 03:04:05Z up",
+            {"at": "2026-01-02T03:04:05Z"},
+        ),
+        ({"on": {"type": "boolean"}}, "fragile: yes", {"on": True}),
+        ({"name": {"type": "string"}}, "nobody here", {}),
+    ],
+)
+def test_rules_read_everyday_formats(properties, text, expected):
+    """The rules know formats, not the generator."""
+    schema = {"type": "object", "properties": properties, "required": list(properties)}
+    example = Example("x", "edgejson", "test", "g", "simple", {"text": text, "schema": schema}, {}, {})
+    assert json.loads(rules.extract(example)) == expected
+
+
+def test_rules_never_fail(examples):
+    """The control must answer whatever it is given."""
+    for text in ("", "{}[]\\", "31.02.2026 99:99 +", "\ud7ff" * 50):
+        for example in examples[:15]:
+            json.loads(rules.extract(Example(**{**vars(example), "input": {**example.input, "text": text}})))
