@@ -1,0 +1,106 @@
+"""The whole reproduction as a graph of files: notebooks over data/runs.yaml, then the pages.
+
+`make quick` and `make full` run it on this machine. On a cluster:
+    snakemake --executor slurm --jobs 50 --config profile=full
+"""
+
+import sys
+from pathlib import Path
+
+import yaml
+
+PROFILE = config.get("profile", "quick")
+if PROFILE not in ("quick", "full"):
+    raise ValueError(f"profile {PROFILE!r} is unknown. Valid: quick, full.")
+OUT = f"runs/{PROFILE}"
+NOTEBOOK = f"{sys.executable} -m slmlib.notebook"
+
+with open("data/runs.yaml", encoding="utf-8") as file:
+    PUBLISHED = yaml.safe_load(file)
+RUNS = {run["name"]: PUBLISHED["defaults"] | run for run in PUBLISHED["runs"]}
+CHOSEN = [name for name, run in RUNS.items() if PROFILE == "full" or run["quick"]]
+CONTROLS = ("no-op", "oracle", "rules")
+
+
+def files(*patterns):
+    """Existing files, sorted, so that a change of one of them remakes what rests on it."""
+    return sorted(str(p) for pattern in patterns for p in Path(".").glob(pattern) if p.is_file())
+
+
+LIBRARY = ["slmlib/contracts.py", "slmlib/tasks.py", "slmlib/scoring.py", *files("slmlib/edgejson/**/*.py")]
+RUNNING = ["slmlib/evaluate.py", "slmlib/engines.py", "slmlib/models.py", "slmlib/stats.py"]
+ANALYSIS = ["slmlib/results.py", "slmlib/tables.py", "slmlib/plots.py", "slmlib/stats.py"]
+
+
+def parameters(run):
+    """The run as options of the notebook runner."""
+    chosen = {key: value for key, value in run.items() if key not in ("name", "quick")}
+    return " ".join(f"-p {key} {value}" for key, value in {**chosen, "profile": PROFILE}.items())
+
+
+rule all:
+    input:
+        "_site/index.html",
+        expand(f"{OUT}/02_evaluate/{{name}}.ipynb", name=CHOSEN),
+
+
+rule generate:
+    input:
+        "notebooks/01_generate.ipynb",
+        LIBRARY,
+        files("slmlib/edgejson/texts/*", "data/edgejson/*", "data/edgejson/schemas/*"),
+    output:
+        f"{OUT}/01_generate.ipynb",
+    benchmark:
+        f"{OUT}/benchmarks/01_generate.tsv"
+    shell:
+        "{NOTEBOOK} 01_generate {output} -p profile {PROFILE}"
+
+
+rule evaluate:
+    input:
+        "notebooks/02_evaluate.ipynb",
+        f"{OUT}/01_generate.ipynb",
+        LIBRARY,
+        RUNNING,
+    output:
+        f"{OUT}/02_evaluate/{{name}}.ipynb",
+    benchmark:
+        f"{OUT}/benchmarks/02_evaluate-{{name}}.tsv"
+    params:
+        options=lambda wildcards: parameters(RUNS[wildcards.name]),
+    threads: lambda wildcards: 1 if RUNS[wildcards.name]["model"] in CONTROLS else workflow.cores
+    shell:
+        "{NOTEBOOK} 02_evaluate {output} {params.options}"
+
+
+rule analyze:
+    input:
+        "notebooks/04_analyze.ipynb",
+        "data/edgejson/manifest.json",
+        LIBRARY,
+        ANALYSIS,
+        files("data/results/*/*"),
+        # what is published changes only in a full run
+        expand(f"{OUT}/02_evaluate/{{name}}.ipynb", name=CHOSEN if PROFILE == "full" else []),
+    output:
+        f"{OUT}/04_analyze.ipynb",
+    benchmark:
+        f"{OUT}/benchmarks/04_analyze.tsv"
+    shell:
+        "{NOTEBOOK} 04_analyze {output}"
+
+
+rule site:
+    input:
+        f"{OUT}/04_analyze.ipynb",
+        "_quarto.yml",
+        "index.qmd",
+        "slmlib/preview.py",
+        files("site/**/*", "paper/**/*", "notebooks/*.ipynb"),
+    output:
+        "_site/index.html",
+    benchmark:
+        f"{OUT}/benchmarks/05_site.tsv"
+    shell:
+        "{sys.executable} -m slmlib.preview"

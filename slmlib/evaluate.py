@@ -1,0 +1,468 @@
+"""A run: one model, task, split, prompt, decoding and engine, resumable, measured, written down.
+
+Each finished case is appended to a journal at once, and each finished batch is marked in it. A run
+that was stopped, by whatever means, goes on behind its last finished batch and ends in the same
+predictions as an unbroken one, because the partition into batches is fixed by the run's settings.
+"""
+
+import errno
+import fcntl
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import resource
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import slmlib
+from slmlib import contracts, engines, models, paths, progress, scoring, stats, tasks
+from slmlib.engines import Completion, Engine, Request
+from slmlib.scoring import Score
+from slmlib.tasks import Example, Task, choose
+
+PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "jsonschema", "numpy", "scipy")
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during a run; says what is kept and how to go on."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run before it starts: what is asked, of whom, and how. `settings` name it."""
+
+    task: Task
+    examples: list[Example]
+    requests: list[Request]
+    settings: dict
+    engine: Callable[[], Engine]  # loads the model when called
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """A readable name, ended by the hash of all settings."""
+        model, split = self.settings["model"]["name"], self.settings["split"]
+        digest = hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()[:8]
+        stem = f"{model}-{split}-{self.settings['decoding']['mode']}".lower().replace("_", "-")
+        return f"{stem}-{digest}"
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / f"{self.name}.partial.jsonl"
+
+
+def evaluate(
+    task: str | Task = "edgejson",
+    *,
+    model: str,
+    split: str = "test",
+    prompt: str = "one-shot",
+    decoding: str = "free",
+    engine: str = "transformers",
+    dtype: str = "auto",
+    batch_size: int = 16,
+    limit: int | None = None,
+    out: Path | None = None,
+) -> Path:
+    """Evaluate a model on a split and write result and predictions; go on where a run stopped.
+
+    Args:
+        task: a task, or the name of one, such as "edgejson".
+        model: name of a registered model, or of a control: "no-op", "oracle", "rules".
+        split: a split of the task.
+        prompt: name of one of the task's prompts.
+        decoding: "free".
+        engine: name of an engine; controls need none.
+        dtype: "float32", "bfloat16", or "auto" for the faster one here.
+        batch_size: rows generated together; part of the run's identity, as it moves low-order bits.
+        limit: only the first so many cases; such a run is incomplete and never ranked.
+        out: folder of results, `runs/results` if not given; files go into its subfolder `task`.
+
+    Returns:
+        The path of the result's JSON file; the predictions lie beside it.
+
+    Raises:
+        UnknownName: a name that does not exist; the message lists the valid ones.
+        DataError, ModelError: files that are missing or were changed.
+    """
+    started, clock = datetime.now(UTC), time.perf_counter()
+    plan = prepare(
+        task if isinstance(task, Task) else tasks.get(task),
+        model=model,
+        split=split,
+        prompt=prompt,
+        decoding=decoding,
+        engine=engine,
+        dtype=dtype,
+        batch_size=batch_size,
+        limit=limit,
+        out=out or paths.RUNS / "results",
+    )
+    with _locked(plan.journal) as journal, _explained(plan):
+        engine_used = plan.engine()
+        completions, seconds = _complete(plan, engine_used, journal)
+        scores = [
+            plan.task.score(e, c.text, c.finish) for e, c in zip(plan.examples, completions, strict=True)
+        ]
+        record = _result(plan, engine_used.describe(), completions, scores, seconds)
+        record |= {
+            "started": started.isoformat(timespec="seconds"),
+            "seconds": round(time.perf_counter() - clock, 3),
+        }
+        path = _write(plan, record, completions, scores)
+        plan.journal.unlink()
+    return path
+
+
+def publish(path: Path, *, folder: Path = paths.RESULTS) -> Path:
+    """Copy a complete run and its predictions to the published results.
+
+    A published run of the same model, split, prompt, decoding and engine is replaced.
+
+    Returns:
+        The path of the published result.
+
+    Raises:
+        ValueError: the run covers only a part of its split.
+    """
+    record = contracts.read_json(path)
+    if record["metrics"]["json_exact"]["n"] != record["dataset"]["n"]:
+        raise ValueError(
+            f"{path}: not all cases of {record['split']} were run; publish a run with limit=None"
+        )
+    target = folder / record["task"] / path.name
+    for older in sorted(target.parent.glob("*.json")):
+        if _published_as(contracts.read_json(older)) == _published_as(record):
+            older.with_suffix(".predictions.jsonl.gz").unlink(missing_ok=True)
+            older.unlink()
+    for part in (path.with_suffix(".predictions.jsonl.gz"), path):
+        contracts.write_bytes(target.with_name(part.name), part.read_bytes())
+    return target
+
+
+def _published_as(record: dict) -> tuple:
+    names = (record[part]["name"] for part in ("model", "prompt", "engine"))
+    return (record["task"], record["split"], record["decoding"]["mode"], record["model"]["adapter"], *names)
+
+
+# --- planning ---------------------------------------------------------------------------------
+
+
+def prepare(
+    task: Task, *, model, split, prompt, decoding, engine, dtype, batch_size, limit, out: Path
+) -> Plan:
+    """Check every name and derive the run's settings; loads data, but no model."""
+    choose("model", model, models.names())
+    choose("decoding", decoding, engines.DECODINGS)
+    choose("engine", engine, engines.ENGINES)
+    choose(f"prompt of {task.name}", prompt, task.prompts)
+    if (limit is not None and limit < 1) or batch_size < 1:
+        raise ValueError(f"limit and batch_size must be at least 1, got {limit} and {batch_size}")
+    examples = task.load(split, limit=limit)
+    chosen = task.prompts[prompt]
+    requests = [Request(e.id, chosen.messages(e), task.max_new_tokens, task.stop) for e in examples]
+    settings = {
+        "task": task.name,
+        "split": split,
+        "dataset": _dataset(task, split),
+        "model": _model(model),
+        "prompt": {"name": prompt, "sha256": chosen.sha256},
+        "decoding": {
+            "mode": decoding,
+            "max_new_tokens": task.max_new_tokens,
+            "stop": task.stop,
+            "method": "greedy",
+        },
+        "engine": _engine_settings(model, engine, dtype, batch_size),
+        "limit": limit,
+    }
+    return Plan(task, examples, requests, settings, _engine(task, examples, settings), out / task.name)
+
+
+def _dataset(task: Task, split: str) -> dict:
+    manifest = task.manifest()
+    file = manifest["files"][f"{split}.jsonl"]
+    return {
+        "name": manifest["name"],
+        "version": manifest["version"],
+        "sha256": file["sha256"],
+        "n": file["rows"],
+    }
+
+
+def _model(name: str) -> dict:
+    if name in models.CONTROLS:
+        blank = {"source": "control", "revision": None, "weights_sha256": None, "parameters": 0}
+        return {"name": name, **blank, "adapter": None}
+    model = models.get(name)
+    return {
+        "name": name,
+        "source": model.source,
+        "revision": model.revision,
+        "weights_sha256": model.sha256,
+        "parameters": model.parameters,
+        "adapter": None,
+    }
+
+
+def _engine_settings(model: str, engine: str, dtype: str, batch_size: int) -> dict:
+    if model in models.CONTROLS:
+        return {"name": "control"}
+    return {"name": engine, "dtype": engines.resolve_dtype(dtype), "batch_size": batch_size}
+
+
+def _engine(task: Task, examples: list[Example], settings: dict) -> Callable[[], Engine]:
+    name, wanted = settings["model"]["name"], settings["engine"]
+    if name in models.CONTROLS:
+        write = {"no-op": lambda example: "", "oracle": task.oracle, "rules": task.rules}[name]
+        return lambda: engines.Control({e.id: write(e) for e in examples})
+    return lambda: engines.Transformers(
+        models.load(name, dtype=wanted["dtype"]), batch_size=wanted["batch_size"]
+    )
+
+
+# --- running ----------------------------------------------------------------------------------
+
+
+def _complete(plan: Plan, engine: Engine, journal) -> tuple[list[Completion], float]:
+    """Answer what the journal does not hold yet; completions in the order of the examples."""
+    done, seconds = _read_journal(plan, journal)
+    batches = engine.batches(plan.requests)
+    kept = sum(len(batch) for number, batch in enumerate(batches) if number in done)
+    bar = progress.bar(total=len(plan.requests), initial=kept, unit="case", desc=plan.name)
+    for number, batch in enumerate(batches):
+        if number not in done:
+            done[number], spent = _batch(engine, batch, number, journal, bar)
+            seconds += spent
+    bar.close()
+    found = {c.id: c for rows in done.values() for c in rows}
+    return [found[example.id] for example in plan.examples], seconds
+
+
+def _batch(
+    engine: Engine, batch: Sequence[Request], number: int, journal, bar
+) -> tuple[list[Completion], float]:
+    start, rows = time.perf_counter(), []
+    for completion in engine.generate(batch):
+        rows.append(completion)
+        _append(journal, {"case": asdict(completion)})
+        bar.update()
+    seconds = time.perf_counter() - start
+    _append(journal, {"batch": number, "seconds": seconds})
+    return rows, seconds
+
+
+def _append(journal, record: dict) -> None:
+    journal.write(json.dumps(record) + "\n")
+    journal.flush()
+    os.fsync(journal.fileno())
+
+
+def _read_journal(plan: Plan, journal) -> tuple[dict[int, list[Completion]], float]:
+    """Finished batches of an earlier start and their seconds; what follows them is dropped.
+
+    The last line may be torn by a kill; a journal of other settings cannot occur, as the settings
+    name the file, unless somebody edited it: then it is refused.
+    """
+    lines = _whole_lines(journal)
+    if not lines:
+        _append(journal, {"settings": plan.settings})
+        return {}, 0.0
+    if lines[0].get("settings") != plan.settings:
+        raise contracts.DataError(f"{plan.journal}:1: belongs to another run. Delete it and start again.")
+    done, rows, seconds = {}, [], 0.0
+    for record in lines[1:]:
+        if "case" in record:
+            rows.append(Completion(**record["case"]))
+        else:
+            done[record["batch"]], rows = rows, []
+            seconds += record["seconds"]
+    _rewrite(journal, plan, done, lines)
+    return done, seconds
+
+
+def _whole_lines(journal) -> list[dict]:
+    journal.seek(0)
+    records = []
+    for line in journal.read().splitlines():
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return records
+
+
+def _rewrite(journal, plan: Plan, done: dict, lines: list[dict]) -> None:
+    """Cut the journal behind its last finished batch, so that the next batch follows cleanly."""
+    last = max((i for i, record in enumerate(lines) if "batch" in record), default=0)
+    journal.seek(0)
+    journal.truncate()
+    journal.writelines(json.dumps(record) + "\n" for record in lines[: last + 1])
+    journal.flush()
+
+
+@contextmanager
+def _locked(path: Path):
+    """Open a journal for reading and appending, for this process alone."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a+", encoding="utf-8") as journal:
+        try:
+            fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RuntimeError(
+                f"{path}: another process is working on this run; wait for it or stop it."
+            ) from None
+        yield journal
+
+
+@contextmanager
+def _explained(plan: Plan):
+    """Turn a full disk or Ctrl-C into one message that says what is kept and how to go on."""
+    again = "Start the same command again to go on behind the last finished batch."
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"{plan.name} stopped; finished batches are kept in {plan.journal}. {again}"
+        ) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise OSError(
+            error.errno,
+            f"no space left for {plan.folder}; finished batches are kept. Free some space. {again}",
+        ) from error
+
+
+# --- writing down -----------------------------------------------------------------------------
+
+
+def _write(plan: Plan, record: dict, completions: list[Completion], scores: list[Score]) -> Path:
+    rows = [_prediction(c, s) for c, s in zip(completions, scores, strict=True)]
+    for row in rows:
+        contracts.check(row, contracts.PREDICTION, where=f"{plan.name}, case {row['id']}")
+    contracts.check(record, contracts.RESULT, where=plan.name)
+    contracts.write_jsonl(plan.folder / f"{plan.name}.predictions.jsonl.gz", rows)
+    path = plan.folder / f"{plan.name}.json"
+    contracts.write_json(path, record)
+    return path
+
+
+def _prediction(completion: Completion, score: Score) -> dict:
+    return {
+        "id": completion.id,
+        "completion": completion.text,
+        "finish": completion.finish,
+        "failure": score.failure,
+        "scores": {name: round(value, 6) for name, value in score.scores.items()},
+        "tokens_in": completion.tokens_in,
+        "tokens_out": completion.tokens_out,
+        "seconds": round(completion.seconds, 4),
+    }
+
+
+def _result(plan: Plan, engine: dict, completions, scores: list[Score], seconds: float) -> dict:
+    chosen, examples = plan.settings, plan.examples
+    return {
+        "run": plan.name,
+        **{key: chosen[key] for key in ("task", "split", "dataset", "model")},
+        "engine": engine,
+        **{key: chosen[key] for key in ("prompt", "decoding")},
+        "scorer": {"version": scoring.VERSION},
+        "metrics": summarise(plan.task, examples, scores),
+        "by_tier": _by(plan.task, examples, scores, "tier"),
+        "by_group": _by(plan.task, examples, scores, "group"),
+        "failures": dict(sorted(Counter(s.failure for s in scores if s.failure).items())),
+        "throughput": _throughput(completions, seconds),
+        "environment": environment(),
+    }
+
+
+def summarise(task: Task, examples: Sequence[Example], scores: Sequence[Score]) -> dict:
+    """Each metric of the task with its 95 % interval: {metric: {mean, low, high, n}}."""
+    groups = [example.group for example in examples]
+    estimate = {
+        "proportion": lambda values: stats.wilson(int(sum(values)), len(values)),
+        "mean": lambda values: stats.cluster_bootstrap(values, groups),
+    }
+    metrics = {name: estimate[kind]([s.scores[name] for s in scores]) for name, kind in task.metrics.items()}
+    for name, terms in task.ratios.items():
+        numerators, denominators = zip(*(terms(s.counts) for s in scores), strict=True)
+        metrics[name] = stats.cluster_bootstrap_ratio(numerators, denominators, groups)
+    return {name: _rounded(interval) for name, interval in metrics.items()}
+
+
+def _rounded(interval: stats.Interval) -> dict:
+    low, mean, high = (round(float(x), 6) for x in (interval.low, interval.mean, interval.high))
+    return {"mean": mean, "low": low, "high": high, "n": interval.n}
+
+
+def _by(task: Task, examples: Sequence[Example], scores: Sequence[Score], key: str) -> dict:
+    parts: dict[str, list[int]] = {}
+    for index, example in enumerate(examples):
+        parts.setdefault(getattr(example, key), []).append(index)
+    return {
+        name: summarise(task, [examples[i] for i in part], [scores[i] for i in part])
+        for name, part in sorted(parts.items())
+    }
+
+
+def _throughput(completions: Sequence[Completion], seconds: float) -> dict:
+    tokens_in, tokens_out = (sum(getattr(c, key) for c in completions) for key in ("tokens_in", "tokens_out"))
+    return {
+        "cases_per_second": round(len(completions) / seconds, 3),
+        "tokens_per_second": round(tokens_out / seconds, 1),
+        "tokens_in": tokens_in,
+        "tokens_out": tokens_out,
+        "generation_seconds": round(seconds, 3),
+        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
+
+
+def environment() -> dict:
+    """Packages, machine and commit of this process."""
+    packages = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {"packages": {"slmlib": slmlib.__version__, **packages}, "machine": machine(), **commit()}
+
+
+def machine() -> dict:
+    """The machine as far as it explains a speed: CPU, cores, memory, system."""
+    return {
+        "cpu": _cpu(),
+        "cores": engines.available_threads(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
+
+
+def _cpu() -> str:
+    try:
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    return found[1] if found else platform.processor() or platform.machine()
+
+
+def commit() -> dict:
+    """The commit, and whether what results depend on differs from it."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(paths.ROOT), *arguments], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        code = ("slmlib", "notebooks", "requirements.lock", "data", ":!data/results")
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--", *code))}
+    except (OSError, subprocess.CalledProcessError):
+        return {"commit": None, "dirty": None}

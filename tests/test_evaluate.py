@@ -1,0 +1,94 @@
+"""A run: would break if a name, a number or a case got lost between a request and its result."""
+
+import json
+import resource
+
+import pytest
+
+from slmlib import contracts, evaluate, results
+from slmlib.evaluate import publish
+from slmlib.tasks import UnknownName
+
+
+def run(task, tmp_path, **options):
+    return results.load(evaluate.evaluate(task, out=tmp_path / "results", **{"model": "oracle", **options}))
+
+
+def test_controls_score_as_they_must(toy_task, tmp_path):
+    oracle, noop, rules = (run(toy_task, tmp_path, model=name) for name in ("oracle", "no-op", "rules"))
+    assert oracle.metrics["json_exact"]["mean"] == oracle.metrics["field_f1_micro"]["mean"] == 1
+    assert noop.metrics["json_exact"]["mean"] == noop.metrics["field_f1"]["mean"] == 0
+    assert noop.failures == {"no_json": 8}
+    assert rules.metrics["json_exact"]["mean"] == 0 < rules.metrics["field_f1"]["mean"] < 1
+
+
+def test_a_result_says_what_it_rests_on(toy_task, tmp_path):
+    result = run(toy_task, tmp_path)
+    assert result.dataset == {"name": "toy", "version": "1.0.0", "n": 8,
+                              "sha256": contracts.sha256(toy_task.folder / "test.jsonl")}  # fmt: skip
+    assert set(result.by_tier) == {"simple", "medium"} and set(result.by_group) == {"person", "guest"}
+    assert [row["id"] for row in result.predictions()] == [f"toy-test-{i}" for i in range(8)]
+    assert result.prompt["sha256"] == toy_task.prompts["zero-shot"].sha256
+    assert result.complete and not list(result.path.parent.glob("*.partial.jsonl"))
+
+
+def test_the_name_follows_the_settings(toy_task, tmp_path):
+    whole, again, part = (run(toy_task, tmp_path, limit=limit).run for limit in (None, None, 3))
+    assert whole == again != part
+
+
+def test_a_limited_run_is_incomplete_and_not_published(toy_task, tmp_path):
+    part = run(toy_task, tmp_path, limit=3)
+    assert part.n == 3 and not part.complete
+    with pytest.raises(ValueError, match="not all cases of test were run"):
+        publish(part.path, folder=tmp_path / "published")
+
+
+def test_publishing_replaces_the_older_run_of_the_same_kind(toy_task, tmp_path, monkeypatch):
+    folder = tmp_path / "published"
+    first = publish(run(toy_task, tmp_path).path, folder=folder)
+    monkeypatch.setattr("slmlib.scoring.VERSION", "9.9.9")
+    record = json.loads(first.read_text()) | {"run": "another-name"}
+    contracts.write_json(tmp_path / "results" / "toy" / "another-name.json", record)
+    predictions = first.with_suffix(".predictions.jsonl.gz").read_bytes()
+    (tmp_path / "results" / "toy" / "another-name.predictions.jsonl.gz").write_bytes(predictions)
+    publish(tmp_path / "results" / "toy" / "another-name.json", folder=folder)
+    assert {path.name for path in (folder / "toy").iterdir()} == {
+        "another-name.json", "another-name.predictions.jsonl.gz"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"model": "gpt-9"}, r"unknown model 'gpt-9'.* Valid: smollm2-135m-instruct, .*no-op, oracle, rules"),
+        ({"split": "dev"}, "unknown split of toy 'dev'.* Valid: test"),
+        ({"decoding": "beam"}, "unknown decoding 'beam'.* Valid: free"),
+        ({"engine": "vllm"}, "unknown engine 'vllm'.* Valid: transformers"),
+        ({"prompt": "one-shot"}, r"unknown prompt of toy 'one-shot'; did you mean 'zero-shot'\?"),
+        ({"model": "smollm2-135m-instruct", "dtype": "fp8"}, "unknown dtype 'fp8'"),
+    ],
+)
+def test_unknown_names_are_refused_with_the_valid_ones(toy_task, tmp_path, options, message):
+    with pytest.raises(UnknownName, match=message):
+        run(toy_task, tmp_path, **options)
+
+
+def test_a_limit_below_one_is_refused(toy_task, tmp_path):
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        run(toy_task, tmp_path, limit=0)
+
+
+def test_hostile_completions_are_kept_as_data(toy_task, tmp_path):
+    import dataclasses
+
+    hostile = "<script>alert(1)</script>\x00\ud800{{< include /etc/passwd >}}" + "[" * 10_000
+    task = dataclasses.replace(toy_task, rules=lambda example: hostile)
+    result = run(task, tmp_path, model="rules")
+    assert result.failures == {"no_json": 8}
+    assert "<script>" not in result._repr_html_()
+
+
+def test_peak_memory_is_that_of_the_process(toy_task, tmp_path):
+    peak = run(toy_task, tmp_path).throughput["peak_memory_bytes"]
+    assert 0 < peak <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

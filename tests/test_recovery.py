@@ -1,0 +1,156 @@
+"""Kill and resume: would break if a stopped run lost a case, counted one twice or answered otherwise."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import toy
+
+from slmlib import contracts, engines, evaluate
+from slmlib.contracts import DataError
+from slmlib.engines import Completion
+
+SCRIPT = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+import toy
+from slmlib import evaluate, paths
+paths.DATA = Path({data!r})
+options = dict(dtype="float32", batch_size=2, out=Path({out!r}))
+print(evaluate.evaluate(toy.TASK, model="smollm2-135m-instruct", **options))
+"""
+
+
+def start(folder: Path, out: str) -> subprocess.Popen:
+    """A process of its own that evaluates the embedded model on the toy task."""
+    script = SCRIPT.format(tests=str(Path(__file__).parent), data=str(folder / "data"), out=str(folder / out))
+    return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+
+def journal_lines(folder: Path) -> int:
+    return sum(path.read_bytes().count(b"\n") for path in folder.glob("toy/*.partial.jsonl"))
+
+
+def untimed(folder: Path) -> bytes:
+    """The predictions without their times."""
+    (path,) = folder.glob("toy/*.predictions.jsonl.gz")
+    rows = [{**row, "seconds": 0} for row in contracts.read_jsonl(path)]
+    return "".join(contracts.dumps(row) + "\n" for row in rows).encode()
+
+
+@pytest.mark.model
+def test_kill_9_and_resume_give_the_same_predictions(tmp_path):
+    toy.write(tmp_path / "data")
+    unbroken = start(tmp_path, "unbroken")
+    assert unbroken.wait(timeout=300) == 0
+
+    for lines in (2, 6):  # in the middle of the first batch and, when resumed, of a later one
+        process = start(tmp_path, "broken")
+        deadline = time.monotonic() + 200
+        while journal_lines(tmp_path / "broken") < lines and process.poll() is None:
+            assert time.monotonic() < deadline, "the run wrote no case down"
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait(timeout=30) == -signal.SIGKILL, "the run ended before it could be killed"
+    assert start(tmp_path, "broken").wait(timeout=300) == 0
+    assert untimed(tmp_path / "broken") == untimed(tmp_path / "unbroken")
+
+
+class Counting(engines.Control):
+    """An engine that counts the cases it was asked, two a batch, and can break off."""
+
+    def __init__(self, *, stop_after: int | None = None, error: BaseException | None = None):
+        self.asked: list[str] = []
+        self.stop_after, self.error = stop_after, error
+
+    def batches(self, requests):
+        return [requests[i : i + 2] for i in range(0, len(requests), 2)]
+
+    def generate(self, batch):
+        for request in batch:
+            if len(self.asked) == self.stop_after:
+                raise self.error
+            self.asked.append(request.id)
+            yield Completion(request.id, "{}", "stop", 1, 1, 0.1, 0.1)
+
+
+@pytest.fixture
+def run(toy_task, tmp_path, monkeypatch):
+    """Evaluate the toy task with a given engine."""
+
+    def run(engine):
+        monkeypatch.setattr(engines, "Control", lambda answers: engine)
+        return evaluate.evaluate(toy_task, model="oracle", out=tmp_path)
+
+    return run
+
+
+def journal(tmp_path) -> Path:
+    return next(tmp_path.glob("toy/*.partial.jsonl"))
+
+
+def test_only_unfinished_batches_are_done_again(run, tmp_path):
+    with pytest.raises(RuntimeError, match="boom"):
+        run(Counting(stop_after=5, error=RuntimeError("boom")))
+    with open(journal(tmp_path), "a") as file:
+        file.write('{"case": {"id": "toy-te')  # what a kill in the middle of a write leaves
+    second = Counting()
+    path = run(second)
+    assert second.asked == [f"toy-test-{i}" for i in range(4, 8)]
+    assert [row["id"] for row in contracts.read_jsonl(path.with_suffix(".predictions.jsonl.gz"))] == [
+        f"toy-test-{i}" for i in range(8)
+    ]
+
+
+def test_ctrl_c_says_what_is_kept(run):
+    with pytest.raises(
+        KeyboardInterrupt, match=r"stopped; finished batches are kept in .*same command again"
+    ):
+        run(Counting(stop_after=3, error=KeyboardInterrupt()))
+    second = Counting()
+    run(second)
+    assert second.asked == [f"toy-test-{i}" for i in range(2, 8)]
+
+
+def test_a_full_disk_says_what_is_kept(run, monkeypatch):
+    calls = []
+
+    def full(descriptor):
+        calls.append(descriptor)
+        if len(calls) == 5:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"no space left for .*finished batches are kept"):
+        run(Counting())
+    monkeypatch.undo()
+    run(second := Counting())
+    assert len(second.asked) < 8
+
+
+def test_a_journal_of_another_run_is_refused(run, tmp_path):
+    with pytest.raises(RuntimeError):
+        run(Counting(stop_after=3, error=RuntimeError()))
+    path = journal(tmp_path)
+    lines = path.read_text().splitlines(keepends=True)
+    lines[0] = json.dumps({"settings": {"task": "other"}}) + "\n"
+    path.write_text("".join(lines))
+    with pytest.raises(DataError, match=r"partial\.jsonl:1: belongs to another run\. Delete it"):
+        run(Counting())
+
+
+def test_two_processes_do_not_share_a_run(run, tmp_path):
+    with pytest.raises(RuntimeError):
+        run(Counting(stop_after=3, error=RuntimeError()))
+    with open(journal(tmp_path)) as held:
+        import fcntl
+
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(RuntimeError, match="another process is working on this run"):
+            run(Counting())

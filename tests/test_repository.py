@@ -1,0 +1,83 @@
+"""The repository's own promises: one list of dependencies, published results that can be re-derived."""
+
+import re
+import tomllib
+
+import pytest
+import yaml
+
+from slmlib import evaluate, paths, results, tasks
+
+LOCK = (paths.ROOT / "requirements.lock").read_text()
+PROJECT = tomllib.loads((paths.ROOT / "pyproject.toml").read_text())
+CONDA = yaml.safe_load((paths.ROOT / "environment.yml").read_text())
+RUNS = yaml.safe_load((paths.DATA / "runs.yaml").read_text())
+
+
+def bare(requirement: str) -> str:
+    """`jsonschema[format]>=4` is `jsonschema`; names compare as PyPI compares them."""
+    return re.split(r"[\[=<>;~! ]", requirement)[0].lower().replace("_", "-")
+
+
+def test_the_lock_pins_every_dependency():
+    project = PROJECT["project"]
+    wanted = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    lines = [line for line in LOCK.splitlines() if line and not line.startswith("#")]
+    assert all(re.match(r"[A-Za-z0-9._-]+==[^ ]+( ; .*)?$", line) for line in lines)
+    assert {bare(r) for r in wanted} <= {bare(line) for line in lines}
+    exact = [r for r in wanted if "==" in r]
+    assert all(r in lines for r in exact)
+
+
+def test_the_lock_leaves_cuda_to_torch():
+    assert not re.search(r"^(nvidia|cuda|triton)", LOCK, re.MULTILINE)
+
+
+def test_conda_installs_the_same():
+    conda = [entry for entry in CONDA["dependencies"] if isinstance(entry, str)]
+    (pip,) = [entry["pip"] for entry in CONDA["dependencies"] if isinstance(entry, dict)]
+    assert f"python {PROJECT['project']['requires-python']}" in conda
+    assert any(entry.startswith("quarto") for entry in conda)
+    assert pip == ["-r requirements.lock", "-e .[train,dev]"]
+    assert set(PROJECT["project"]["optional-dependencies"]) == {"train", "dev"}
+
+
+def plan(run: dict):
+    options = {k: v for k, v in (RUNS["defaults"] | run).items() if k not in ("name", "quick", "task")}
+    task = tasks.get((RUNS["defaults"] | run)["task"])
+    defaults = {"engine": "transformers", "dtype": "auto", "batch_size": 16}
+    return evaluate.prepare(task, **{**defaults, **options}, out=paths.RESULTS)
+
+
+@pytest.mark.parametrize("run", RUNS["runs"], ids=lambda run: run["name"])
+def test_each_published_run_is_the_one_of_runs_yaml(run):
+    """Its name is the hash of its settings, so data, prompt, weights and options are as published."""
+    planned = plan(run)
+    result = results.load(planned.folder / f"{planned.name}.json")
+    assert result.complete
+
+
+def test_nothing_else_is_published():
+    published = {result.run for result in results.load_all()}
+    assert published == {plan(run).name for run in RUNS["runs"]}
+
+
+@pytest.mark.parametrize("result", results.load_all(), ids=lambda result: result.run)
+def test_published_numbers_follow_from_the_predictions(result):
+    """Scored again from the completions, without the model: every score and every interval."""
+    task = tasks.get(result.task)
+    rows = {row["id"]: row for row in result.predictions()}
+    examples = task.load(result.split)
+    scores = [task.score(e, rows[e.id]["completion"], rows[e.id]["finish"]) for e in examples]
+    for example, score in zip(examples, scores, strict=True):
+        assert rows[example.id]["failure"] == score.failure
+        assert rows[example.id]["scores"] == {k: round(v, 6) for k, v in score.scores.items()}
+    again = evaluate.summarise(task, examples, scores)
+    for name, metric in result.metrics.items():
+        assert metric == pytest.approx(again[name], abs=2e-6), name
+
+
+def test_controls_are_published_and_behave():
+    found = {result.model["name"]: result.metrics["json_exact"]["mean"] for result in results.load_all()}
+    assert found["oracle"] == 1 and found["no-op"] == 0 and 0 < found["rules"] <= 0.3
+    assert 0 < found["smollm2-135m-instruct"] < 0.6
