@@ -1,0 +1,231 @@
+"""The site as a reader gets it: built from the committed sources, every page, link and picture looked at.
+
+Built once as the preview, which needs no Quarto. A dead link, a number that is not there, a picture
+without words or a script from the web would show here.
+"""
+
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections import Counter
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import yaml
+
+from slmlib import paths, preview
+
+CONFIG = yaml.safe_load((paths.ROOT / "_quarto.yml").read_text("utf-8"))
+SOURCES = sorted(source for pattern in CONFIG["project"]["render"] for source in paths.ROOT.glob(pattern))
+PAGES = [source.relative_to(paths.ROOT).with_suffix(".html").as_posix() for source in SOURCES]
+INCLUDED = sorted((paths.ROOT / "paper/sections").glob("*.qmd"))
+LEFT_OVER = re.compile(r"\{\{<|\?@|\?var|\bTODO\b|\bTBD\b|lorem ipsum", re.IGNORECASE)
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--allow-file-access-from-files",
+]
+
+
+@dataclass
+class Page(HTMLParser):
+    """What is checked of a page: its links, its pictures, its ids, and what it loads."""
+
+    path: Path
+    links: list[str] = field(default_factory=list)
+    images: list[dict] = field(default_factory=list)
+    loads: list[str] = field(default_factory=list)
+    ids: set[str] = field(default_factory=set)
+
+    def __post_init__(self):
+        super().__init__()
+        self.feed(self.path.read_text("utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        self.ids |= {found["id"]} if found.get("id") else set()
+        if tag == "a" and found.get("href"):
+            self.links.append(found["href"])
+        if tag == "img":
+            self.images.append(found)
+        if tag in ("script", "link", "iframe", "img") and (found.get("src") or found.get("href")):
+            self.loads.append(found.get("src") or found["href"])
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    return preview.build(tmp_path_factory.mktemp("site") / "_site").parent
+
+
+@pytest.fixture(scope="module")
+def pages(site):
+    return {name: Page(site / name) for name in PAGES}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_is_built_whole(site, name):
+    text = (site / name).read_text("utf-8")
+    assert "<title>" in text and "</html>" in text
+    visible = re.sub(r"<(script|style)\b.*?</\1>", "", text, flags=re.DOTALL)
+    assert not LEFT_OVER.search(visible), LEFT_OVER.search(visible)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_says_that_it_is_a_preview(site, name):
+    assert f'class="preview-notice" role="note">{preview.NOTICE}' in (site / name).read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_lead_somewhere(site, pages, name):
+    for link in pages[name].links:
+        if urlsplit(link).scheme in ("http", "https", "mailto"):
+            continue
+        target, _, anchor = link.partition("#")
+        path = (pages[name].path.parent / unquote(target)).resolve() if target else pages[name].path
+        path = path / "index.html" if path.is_dir() else path
+        assert path.is_file() and path.is_relative_to(site.resolve()), f"{name} links to {link}"
+        if anchor and path.suffix == ".html":
+            assert unquote(anchor) in Page(path).ids, f"{name} links to {link}"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_pictures_are_there_and_have_words(pages, name):
+    for image in pages[name].images:
+        assert (image.get("alt") or "").strip(), f"{name}: {image['src'][:80]} has no alt text"
+        if not image["src"].startswith("data:"):
+            assert (pages[name].path.parent / unquote(image["src"])).is_file(), image["src"]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_is_loaded_from_the_web(pages, name):
+    outside = [load for load in pages[name].loads if re.match(r"(https?:)?//", load)]
+    assert not outside
+
+
+def test_stylesheets_load_nothing_from_the_web(site):
+    for sheet in site.rglob("*.css"):
+        text = sheet.read_text("utf-8")
+        assert not re.search(r"(@import|url\()\s*[\"']?(https?:)?//", text), sheet
+
+
+def test_the_ground_is_the_house_black(site):
+    assert re.search(
+        r"html, body \{ background-color: #0a0a0a;", (site / "site/theme.css").read_text("utf-8")
+    )
+
+
+def test_every_page_is_described():
+    for source in SOURCES:
+        if source.suffix == ".qmd":
+            front = yaml.safe_load(source.read_text("utf-8").split("---\n")[1])
+            assert front["title"] and front["description"], source
+
+
+def test_the_leaderboard_leads_to_its_evidence(pages):
+    evidence = [link for link in pages["site/leaderboard.html"].links if link.endswith(".jsonl.gz")]
+    assert evidence
+
+
+def test_the_paper_is_a_pdf_with_pages(site):
+    data = (site / "paper/paper.pdf").read_bytes()
+    assert data.startswith(b"%PDF-") and data.rstrip().endswith(b"%%EOF")
+    assert len(data) > 10_000
+    assert max(map(int, re.findall(rb"/Count (\d+)", data))) >= 4
+
+
+def test_the_paper_refers_and_cites(site, pages):
+    text = (site / "paper/paper.html").read_text("utf-8")
+    cited = set(re.findall(r'href="#ref-([\w-]+)"', text))
+    entries = re.findall(
+        r"^@\w+\{([\w-]+),", (paths.ROOT / "paper/references.bib").read_text("utf-8"), re.MULTILINE
+    )
+    assert cited == set(entries) and not [key for key, n in Counter(entries).items() if n > 1]
+    assert {"fig-leaderboard", "tbl-leaderboard", "sec-results"} <= pages["paper/paper.html"].ids
+
+
+def test_numbers_in_prose_come_from_the_results():
+    """A misspelt name would leave a hole in a sentence; real Quarto writes `?var` and goes on."""
+    values = preview.variables(paths.ROOT)
+    for source in [*SOURCES, *INCLUDED]:
+        for key in re.findall(r"\{\{<\s*var\s+(\S+)\s*>\}\}", source.read_text("utf-8")):
+            assert preview._variable(key, values, source)
+
+
+def test_sources_ask_for_nothing_from_the_machine():
+    """Includes stay inside the repository."""
+    for source in [*SOURCES, *INCLUDED]:
+        assert not re.search(r"include\s+(\.\./)+\.\.|\{\{<\s*env", source.read_text("utf-8")), source
+
+
+def chromium(*options: str, folder: Path) -> str:
+    command = [CHROMIUM, *FLAGS, f"--user-data-dir={folder / 'profile'}", *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+
+
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH")
+
+# Scroll widths do not tell: a layout may clip what is too wide. So every element is measured.
+HARNESS = """<!doctype html><body><pre id="out"></pre><script>
+const pages = PAGES, found = {};
+let waiting = 2 * pages.length;
+function scrolls(element) {
+  const box = element.parentElement;
+  if (!box || box.tagName == "BODY") return false;
+  return /auto|scroll/.test(getComputedStyle(box).overflowX) || scrolls(box);
+}
+function wide(root) {
+  return [...root.querySelectorAll("body *")]
+    .filter(e => e.getBoundingClientRect().right > root.clientWidth + 1 && !e.closest("svg") && !scrolls(e))
+    .map(e => `${e.tagName}.${e.className} ${e.textContent.slice(0, 40)}`);
+}
+for (const page of pages) for (const width of [390, 1280]) {
+  const frame = document.createElement("iframe");
+  frame.style = `width: ${width}px; height: 900px; border: 0`;
+  frame.onload = () => {
+    found[`${width} ${page}`] = wide(frame.contentDocument.documentElement);
+    if (!--waiting) document.getElementById("out").textContent = JSON.stringify(found);
+  };
+  frame.src = page;
+  document.body.append(frame);
+}
+</script>"""
+
+
+@pytest.mark.browser
+@needs_chromium
+def test_no_page_is_wider_than_the_window(site, tmp_path):
+    """At the width of a phone and of a desk: tables and code scroll in their own box."""
+    harness = tmp_path / "harness.html"
+    addresses = [(site / name).as_uri() for name in PAGES]
+    harness.write_text(HARNESS.replace("PAGES", json.dumps(addresses)))
+    text = chromium("--virtual-time-budget=30000", "--dump-dom", harness.as_uri(), folder=tmp_path)
+    found = json.loads(html.unescape(re.search(r'<pre id="out">(.*?)</pre>', text)[1]))
+    assert len(found) == 2 * len(PAGES)
+    assert {page: wide for page, wide in found.items() if wide} == {}
+
+
+@pytest.mark.browser
+@needs_chromium
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_home_page_is_dark_when_painted(site, tmp_path, width):
+    from PIL import Image
+
+    picture = Path(os.environ.get("SLMBENCH_SCREENSHOTS") or tmp_path) / f"home-{width}.png"
+    page = (site / "index.html").as_uri()
+    chromium(f"--window-size={width},1600", f"--screenshot={picture}", page, folder=tmp_path)
+    colours = Image.open(picture).convert("RGB").getcolors(maxcolors=1 << 24)
+    assert max(colours)[1] == (10, 10, 10)
