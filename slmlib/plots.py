@@ -1,0 +1,270 @@
+"""The figures: one style, one function per figure, SVG files that are the same bytes every time.
+
+Dark ground of its own, so that a figure reads the same on the dark site and in the white paper;
+Okabe-Ito colours, told apart by readers with any colour vision; letters large enough for a phone
+(a 12 pt letter on a figure 5.6 inches wide is still 10 px on a screen of 360).
+"""
+
+import functools
+import io
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib import pyplot as plt
+from matplotlib import ticker
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from slmlib import contracts, paths, tables
+from slmlib.results import TIERS, Result, Row
+from slmlib.scoring import FAILURES
+
+GROUND, TEXT, MUTED, RULE = "#0a0a0a", "#e8e8e8", "#a0a0a0", "#2a2a2a"
+BLUE, ORANGE, GREEN, PURPLE, RED, YELLOW = "#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#F0E442"
+SERIES = (BLUE, ORANGE, PURPLE, YELLOW, GREEN, RED)
+FAILURE_COLOURS = (MUTED, YELLOW, ORANGE, BLUE, PURPLE, RED, "#0072B2", "#7A5CC2", TEXT)
+WIDTH = 5.6  # inches
+
+STYLE = {
+    "figure.facecolor": GROUND,
+    "figure.constrained_layout.use": True,
+    "figure.constrained_layout.w_pad": 0.12,
+    "figure.constrained_layout.h_pad": 0.12,
+    "axes.facecolor": GROUND,
+    "axes.edgecolor": RULE,
+    "axes.labelcolor": TEXT,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.color": RULE,
+    "text.color": TEXT,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "ytick.major.pad": 8,
+    "xtick.labelcolor": TEXT,
+    "ytick.labelcolor": TEXT,
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine has it
+    "font.size": 12,
+    "axes.labelsize": 12,
+    "axes.titlesize": 12,
+    "axes.titlelocation": "left",
+    "legend.fontsize": 11,
+    "legend.frameon": False,
+    "legend.handletextpad": 0.5,
+    "savefig.facecolor": GROUND,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "slmbench",
+}
+
+
+def styled(draw):
+    """Run a function in the house style, whatever the reader's own matplotlib settings are."""
+
+    @functools.wraps(draw)
+    def wrapped(*args, **options):
+        with plt.style.context(["default", STYLE]):
+            drawn, interactive = draw(*args, **options), plt.isinteractive()
+        mpl.interactive(interactive)  # the first figure in JupyterLab turns it on, the context's end off
+        return drawn
+
+    return wrapped
+
+
+def new_axes(height: float) -> Axes:
+    """Axes of a new figure of the house width; `height` in inches."""
+    return plt.subplots(figsize=(WIDTH, height))[1]
+
+
+@styled
+def save(figure: Figure, name: str, *, folder: Path = paths.FIGURES) -> Path:
+    """Write `figure` to `folder/name.svg`: no date, fixed ids, the same bytes for the same data."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    path = Path(folder) / f"{name}.svg"
+    contracts.write_bytes(path, buffer.getvalue())
+    return path
+
+
+@styled
+def plot_leaderboard(rows: Sequence[Row], *, metric: str = "json_exact", ax: Axes | None = None) -> Axes:
+    """One line per run: mean and 95 % interval; controls are hollow and grey.
+
+    Args:
+        rows: the leaderboard, best first.
+        metric: a metric that every result has.
+        ax: where to draw; a new figure by default.
+    """
+    ax = ax or new_axes(1.1 + 0.5 * len(rows))
+    for y, row in enumerate(rows):
+        value = row.result.metrics[metric]
+        _interval(ax, y, value, metric, **_mark(row.result, BLUE, MUTED))
+        _note(ax, y, tables.number(metric, value["mean"]))
+    _name_rows(ax, [_name(row.result) for row in rows])
+    _score_axis(ax, metric)
+    return ax
+
+
+@styled
+def plot_tiers(results: Sequence[Result], *, metric: str = "json_exact", ax: Axes | None = None) -> Axes:
+    """Score by tier with 95 % intervals: one band per tier, one mark per run."""
+    ax = ax or new_axes(1.9 + 0.3 * len(TIERS) * len(results))
+    marks = _marks(results)
+    for i, result in enumerate(results):
+        heights = [tier * (len(results) + 1) + i for tier in range(len(TIERS))]
+        for y, tier in zip(heights, TIERS, strict=True):
+            value = result.by_tier.get(tier, {}).get(metric)
+            if value:
+                _interval(ax, y, value, metric, **marks[i])
+        ax.plot([], [], linestyle="", markersize=8, label=_name(result), **marks[i])
+    middles = [tier * (len(results) + 1) + (len(results) - 1) / 2 for tier in range(len(TIERS))]
+    _name_rows(ax, TIERS, at=middles)
+    _score_axis(ax, metric)
+    _legend_below(ax, columns=2)
+    return ax
+
+
+@styled
+def plot_failures(results: Sequence[Result], *, ax: Axes | None = None) -> Axes:
+    """What became of every case: one stacked bar per run, right answers first, then each class."""
+    ax = ax or new_axes(2.0 + 0.55 * len(results))
+    left, total = [0] * len(results), max((result.n for result in results), default=1)
+    for name, colour in zip(("right", *FAILURES), (GREEN, *FAILURE_COLOURS), strict=True):
+        counts = [result.right if name == "right" else result.failures.get(name, 0) for result in results]
+        if any(counts):
+            _stack(ax, counts, left, total=total, color=colour, label=tables.label(name))
+            left = [a + b for a, b in zip(left, counts, strict=True)]
+    ax.set_xlim(0, total)
+    ax.set_xlabel("Cases")
+    _name_rows(ax, [_name(result) for result in results])
+    _legend_below(ax, columns=3)
+    return ax
+
+
+@styled
+def plot_throughput(results: Sequence[Result], *, ax: Axes | None = None) -> Axes:
+    """Generated tokens per second, one bar per run of a model; the settings stand in the bar's name."""
+    ax = ax or new_axes(1.1 + 0.7 * max(1, len(results)))
+    speeds = [result.throughput["tokens_per_second"] for result in results]
+    ax.barh(range(len(results)), speeds, color=BLUE, height=0.5)
+    for y, speed in enumerate(speeds):
+        ax.annotate(f"{speed:.1f}", (speed, y), (6, 0), textcoords="offset points", va="center")
+    _name_rows(ax, [f"{result.label}\n{_settings(result)}" for result in results])
+    ax.set_xlim(0, 1.15 * max(speeds, default=1) or 1)
+    ax.set_xlabel("Generated tokens per second")
+    return ax
+
+
+@styled
+def plot_registers(examples: Sequence, *, ax: Axes | None = None) -> Axes:
+    """Cases by kind of text, stacked by tier; the most frequent kind on top."""
+    totals = Counter(example.meta["register"] for example in examples)
+    registers = sorted(totals, key=lambda name: (-totals[name], name))
+    ax = ax or new_axes(1.5 + 0.35 * len(registers))
+    left = [0] * len(registers)
+    for tier, colour in zip(TIERS, SERIES, strict=False):
+        found = Counter(example.meta["register"] for example in examples if example.tier == tier)
+        counts = [found[name] for name in registers]
+        ax.barh(range(len(registers)), counts, left=left, color=colour, height=0.6, label=tier)
+        left = [a + b for a, b in zip(left, counts, strict=True)]
+    _name_rows(ax, [tables.label(name) for name in registers])
+    ax.set_xlabel("Cases")
+    return ax
+
+
+@styled
+def plot_lengths(examples: Sequence, *, ax: Axes | None = None) -> Axes:
+    """Length of the text against length of the answer, in characters, both on log scales."""
+    ax = ax or new_axes(3.6)
+    for tier, colour in zip(TIERS, SERIES, strict=False):
+        chosen = [example for example in examples if example.tier == tier]
+        texts = [len(example.input["text"]) for example in chosen]
+        answers = [len(json.dumps(example.target, ensure_ascii=False)) for example in chosen]
+        ax.plot(texts, answers, "o", color=colour, markersize=3, alpha=0.7, label=tier, mew=0)
+    ax.set(xscale="log", yscale="log", xlabel="Text, characters", ylabel="Answer, characters")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(ticker.ScalarFormatter())
+        axis.set_minor_locator(ticker.NullLocator())
+    return ax
+
+
+@styled
+def plot_data(examples: Sequence) -> Figure:
+    """Portrait of a data set: registers by tier above, lengths of text and answer below."""
+    registers = len({example.meta["register"] for example in examples})
+    top = 1.2 + 0.33 * registers
+    figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, top + 3.9), height_ratios=[top, 3.6])
+    plot_registers(examples, ax=above)
+    plot_lengths(examples, ax=below)
+    _legend_below(below, columns=3, markerscale=2.5)
+    return figure
+
+
+def _interval(ax: Axes, y: float, value: dict, metric: str, **mark) -> None:
+    scale = 100 if tables.is_percent(metric) else 1
+    ends = [scale * value["low"], scale * value["high"]]
+    ax.plot(ends, [y, y], color=mark["color"], linewidth=2)
+    ax.plot(scale * value["mean"], y, markersize=8, clip_on=False, zorder=3, **mark)
+
+
+def _mark(result: Result, colour: str, grey: str, shape: str = "o") -> dict:
+    """A full mark in colour for a model, a hollow grey one for a control."""
+    if result.control:
+        return {"marker": shape, "color": grey, "markerfacecolor": GROUND}
+    return {"marker": "o", "color": colour, "markerfacecolor": colour}
+
+
+def _marks(results: Sequence[Result]) -> list[dict]:
+    """A mark for each run: models differ in colour, controls in grey and shape."""
+    controls = iter((("#d0d0d0", "s"), (MUTED, "^"), ("#808080", "D")) * len(results))
+    colours = iter(SERIES * len(results))
+    return [_mark(r, "", *next(controls)) if r.control else _mark(r, next(colours), "") for r in results]
+
+
+def _name(result: Result) -> str:
+    return result.label + (" (control)" if result.control else "")
+
+
+def _note(ax: Axes, y: float, text: str) -> None:
+    """A number at the right end of a row, outside the axes."""
+    place = ax.get_yaxis_transform()
+    ax.annotate(text, (1, y), (12, 0), xycoords=place, textcoords="offset points", va="center")
+
+
+def _name_rows(ax: Axes, names: Sequence[str], *, at: Sequence[float] | None = None) -> None:
+    """Name the rows from the top down; names are text, so a `$` starts no formula."""
+    at = range(len(names)) if at is None else at
+    ax.set_yticks(list(at), names, parse_math=False)
+    ax.tick_params(axis="y", length=0)
+    ax.grid(False, axis="y")
+    ax.margins(y=0.08)
+    if not ax.yaxis_inverted():
+        ax.invert_yaxis()
+
+
+def _score_axis(ax: Axes, metric: str) -> None:
+    percent = tables.is_percent(metric)
+    ax.set_xlim(0, 100 if percent else 1)
+    ax.set_xlabel(tables.title(metric) + (", % of cases" if percent else "") + ", 95 % interval")
+
+
+def _stack(ax: Axes, counts: list[int], left: list[int], *, total: int, **options) -> None:
+    """One segment in each bar, with its number where there is room for it."""
+    bars = ax.barh(range(len(counts)), counts, left=left, edgecolor=GROUND, height=0.6, **options)
+    numbers = [str(count) if count >= 0.05 * total else "" for count in counts]
+    ax.bar_label(bars, numbers, label_type="center", color=GROUND, fontsize=11)
+
+
+def _legend_below(ax: Axes, *, columns: int, **options) -> None:
+    handles, labels = ax.get_legend_handles_labels()
+    labels = [label.replace("$", r"\$") for label in labels]
+    ax.figure.legend(handles, labels, loc="outside lower center", ncols=columns, **options)
+
+
+def _settings(result: Result) -> str:
+    engine = result.engine
+    return f"batch {engine['batch_size']}, {engine['dtype']}, {engine['threads']} threads"

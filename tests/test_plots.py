@@ -1,0 +1,161 @@
+"""The figures: they draw what the results say, as the same bytes every time.
+
+If these break, a second run of the analysis changes committed files, a control looks like a model, or
+a model's name is read as a formula.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from matplotlib import pyplot as plt
+from toy_results import predictions, write_all, write_run
+
+from slmlib import paths, plots, results
+from slmlib.tasks import Example
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    """Close what a test has drawn."""
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def rows(tmp_path):
+    write_all(tmp_path)
+    return [row for row in results.leaderboard(results.load_all(tmp_path)) if row.result.complete]
+
+
+@pytest.fixture
+def ranked(rows):
+    return [row.result for row in rows]
+
+
+def examples():
+    tiers, registers = ("simple", "medium", "complex"), ("chat", "email")
+    return [
+        Example(
+            id=f"case-{i}",
+            task="edgejson",
+            split="test",
+            group="order",
+            tier=tiers[i % 3],
+            input={"text": "word " * (10 + i)},
+            target={"a": i * 10**i},
+            meta={"register": registers[i % 2]},
+        )
+        for i in range(12)
+    ]
+
+
+def figures(rows):
+    """One figure of each kind."""
+    ranked = [row.result for row in rows]
+    return {
+        "leaderboard": plots.plot_leaderboard(rows).figure,
+        "tiers": plots.plot_tiers(ranked).figure,
+        "failures": plots.plot_failures(ranked).figure,
+        "throughput": plots.plot_throughput([result for result in ranked if not result.control]).figure,
+        "data": plots.plot_data(examples()),
+    }
+
+
+def test_figures_are_the_same_bytes_every_time(rows, tmp_path):
+    first = {name: plots.save(figure, name, folder=tmp_path / "a") for name, figure in figures(rows).items()}
+    second = {name: plots.save(figure, name, folder=tmp_path / "b") for name, figure in figures(rows).items()}
+    for name, path in first.items():
+        assert path.read_bytes() == second[name].read_bytes(), name
+        ElementTree.fromstring(path.read_bytes())
+        assert b"dc:date" not in path.read_bytes()
+        assert b"<text" not in path.read_bytes()
+
+
+DRAW = """
+import sys
+from pathlib import Path
+from slmlib import plots, results
+found = results.load_all(sys.argv[1])
+rows = [row for row in results.leaderboard(found) if row.result.complete]
+plots.save(plots.plot_leaderboard(rows).figure, "leaderboard", folder=Path(sys.argv[2]))
+"""
+
+
+def test_other_processes_and_settings_draw_the_same_bytes(rows, tmp_path):
+    """Hash seeds and the reader's own matplotlib settings do not matter."""
+    here = plots.save(plots.plot_leaderboard(rows).figure, "leaderboard", folder=tmp_path / "here")
+    (tmp_path / "matplotlibrc").write_text("font.size: 20\nsvg.fonttype: none\nlines.linewidth: 9\n")
+    changed = {"PYTHONHASHSEED": "7", "MATPLOTLIBRC": str(tmp_path), "PYTHONPATH": str(paths.ROOT)}
+    command = [sys.executable, "-c", DRAW, str(tmp_path), str(tmp_path / "there")]
+    subprocess.run(command, env=os.environ | changed, check=True, cwd=tmp_path)
+    assert here.read_bytes() == (tmp_path / "there" / "leaderboard.svg").read_bytes()
+
+
+def test_leaderboard_shows_mean_and_interval_and_marks_controls(rows):
+    ax = plots.plot_leaderboard(rows)
+    lines = [line.get_xdata() for line in ax.lines]
+    first = rows[0].result.metrics["json_exact"]
+    assert list(lines[0]) == [100 * first["low"], 100 * first["high"]]
+    assert list(lines[1]) == [100 * first["mean"]]
+    hollow = {
+        row.label: line.get_markerfacecolor() == plots.GROUND
+        for row, line in zip(rows, ax.lines[1::2], strict=True)
+    }
+    assert hollow == {row.label: row.control for row in rows}
+
+
+def test_names_are_text_and_no_formula(rows):
+    ax = plots.plot_leaderboard(rows)
+    labels = ax.get_yticklabels()
+    names = [row.label + (" (control)" if row.control else "") for row in rows]
+    assert [label.get_text() for label in labels] == names
+    assert not any(label.get_parse_math() for label in labels)
+
+
+def test_failure_bars_are_as_long_as_the_cases(ranked):
+    ax = plots.plot_failures(ranked)
+    totals = [0] * len(ranked)
+    for bars in ax.containers:
+        totals = [total + bar.get_width() for total, bar in zip(totals, bars, strict=True)]
+    assert totals == [result.n for result in ranked]
+
+
+def test_every_failure_class_has_a_colour_of_its_own():
+    assert len(set(plots.FAILURE_COLOURS) | {plots.GREEN}) == len(plots.FAILURES) + 1
+
+
+def test_tiers_leave_out_what_is_missing(tmp_path):
+    record = results.load(write_run(tmp_path, predictions(3, n=6), run="toy"))
+    parts = {name: part for name, part in record.by_tier.items() if name != "complex"}
+    part = results.Result(dict(record.data) | {"by_tier": parts}, record.path)
+    marks = [line for line in plots.plot_tiers([part]).lines if len(line.get_xdata()) == 1]
+    assert len(marks) == 2
+
+
+def test_throughput_is_that_of_the_result(ranked):
+    ax = plots.plot_throughput(ranked[:1])
+    assert [bar.get_width() for bar in ax.patches] == [50.0]
+    assert "batch 8, bfloat16, 2 threads" in ax.get_yticklabels()[0].get_text()
+
+
+def test_nothing_to_draw_is_no_error():
+    plots.plot_leaderboard([])
+    plots.plot_tiers([])
+    plots.plot_failures([])
+    plots.plot_throughput([])
+
+
+def test_figures_are_drawn_on_axes_that_are_given(rows, ranked):
+    ax = plt.subplots()[1]
+    assert plots.plot_leaderboard(rows, ax=ax) is ax
+    assert plots.plot_lengths(examples(), ax=plt.subplots()[1]).get_xscale() == "log"
+
+
+def test_save_writes_where_it_says(tmp_path):
+    path = plots.save(plots.plot_leaderboard([]).figure, "empty", folder=tmp_path / "new")
+    assert path == Path(tmp_path / "new" / "empty.svg")
+    assert path.exists()
