@@ -44,6 +44,7 @@ def test_conda_installs_the_same():
 
 def plan(run: dict):
     options = {k: v for k, v in (RUNS["defaults"] | run).items() if k not in ("name", "quick", "task")}
+    options["limit"] = options["limit"] or None
     task = tasks.get((RUNS["defaults"] | run)["task"])
     defaults = {"engine": "transformers", "dtype": "auto", "batch_size": 16}
     return evaluate.prepare(task, **{**defaults, **options}, out=paths.RESULTS)
