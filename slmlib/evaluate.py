@@ -94,7 +94,7 @@ def evaluate(
         UnknownName: a name that does not exist; the message lists the valid ones.
         DataError, ModelError: files that are missing or were changed.
     """
-    started, clock = datetime.now(UTC), time.perf_counter()
+    started, clock, surroundings = datetime.now(UTC), time.perf_counter(), environment()
     plan = prepare(
         task if isinstance(task, Task) else tasks.get(task),
         model=model,
@@ -114,6 +114,7 @@ def evaluate(
             plan.task.score(e, c.text, c.finish) for e, c in zip(plan.examples, completions, strict=True)
         ]
         record = _result(plan, engine_used.describe(), completions, scores, seconds)
+        record |= {"environment": surroundings}
         record |= {
             "started": started.isoformat(timespec="seconds"),
             "seconds": round(time.perf_counter() - clock, 3),
@@ -383,7 +384,6 @@ def _result(plan: Plan, engine: dict, completions, scores: list[Score], seconds:
         "by_group": _by(plan.task, examples, scores, "group"),
         "failures": dict(sorted(Counter(s.failure for s in scores if s.failure).items())),
         "throughput": _throughput(completions, seconds),
-        "environment": environment(),
     }
 
 

@@ -93,9 +93,15 @@ def run(name: str, output: Path, parameters: dict) -> None:
     os.environ[progress.HEADLESS] = "1"
     try:
         papermill.execute_notebook(
-            source, str(partial), parameters, cwd=str(paths.ROOT), progress_bar=False,
-            stdout_file=sys.stdout, stderr_file=sys.stderr,
-        )  # fmt: skip
+            source,
+            str(partial),
+            parameters,
+            cwd=str(paths.ROOT),
+            progress_bar=False,
+            stdout_file=sys.stdout,
+            stderr_file=sys.stderr,
+            extra_arguments=["--log-level=ERROR"],  # of the kernel; silences a warning about loopback
+        )
     except PapermillExecutionError as error:
         raise NotebookError(
             f"{error.ename}: {error.evalue}\n  in {name}, cell {error.exec_count}: {partial}"
