@@ -65,7 +65,7 @@ def evaluate(
     *,
     model: str,
     split: str = "test",
-    prompt: str = "one-shot",
+    prompt: str | None = None,
     decoding: str = "free",
     engine: str = "transformers",
     dtype: str = "auto",
@@ -79,7 +79,7 @@ def evaluate(
         task: a task, or the name of one, such as "edgejson".
         model: name of a registered model, or of a control: "no-op", "oracle", "rules".
         split: a split of the task.
-        prompt: name of one of the task's prompts.
+        prompt: name of one of the task's prompts; its first if not given.
         decoding: "free".
         engine: name of an engine; controls need none.
         dtype: "float32", "bfloat16", or "auto" for the faster one here.
@@ -95,11 +95,12 @@ def evaluate(
         DataError, ModelError: files that are missing or were changed.
     """
     started, clock, surroundings = datetime.now(UTC), time.perf_counter(), environment()
+    task = task if isinstance(task, Task) else tasks.get(task)
     plan = prepare(
-        task if isinstance(task, Task) else tasks.get(task),
+        task,
         model=model,
         split=split,
-        prompt=prompt,
+        prompt=prompt or next(iter(task.prompts)),
         decoding=decoding,
         engine=engine,
         dtype=dtype,
@@ -114,8 +115,8 @@ def evaluate(
             plan.task.score(e, c.text, c.finish) for e, c in zip(plan.examples, completions, strict=True)
         ]
         record = _result(plan, engine_used.describe(), completions, scores, seconds)
-        record |= {"environment": surroundings}
         record |= {
+            "environment": surroundings,
             "started": started.isoformat(timespec="seconds"),
             "seconds": round(time.perf_counter() - clock, 3),
         }
@@ -137,9 +138,7 @@ def publish(path: Path, *, folder: Path = paths.RESULTS) -> Path:
     """
     record = contracts.read_json(path)
     if record["metrics"]["json_exact"]["n"] != record["dataset"]["n"]:
-        raise ValueError(
-            f"{path}: not all cases of {record['split']} were run; publish a run with limit=None"
-        )
+        raise ValueError(f"{path}: not all cases of {record['split']} were run; publish a run of all cases")
     target = folder / record["task"] / path.name
     for older in sorted(target.parent.glob("*.json")):
         if _published_as(contracts.read_json(older)) == _published_as(record):
