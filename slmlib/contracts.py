@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -85,7 +86,7 @@ def read_jsonl(path: Path, *, schema: Path | None = None) -> list[dict]:
                 rows.append(_row(line, schema, where=f"{path}:{number}"))
     except FileNotFoundError:
         raise DataError(f"{path}: missing. Restore it: git checkout {path}") from None
-    except (EOFError, OSError, UnicodeDecodeError) as error:
+    except (EOFError, OSError, zlib.error, UnicodeDecodeError) as error:
         raise DataError(f"{path}: truncated or corrupt: {error}. Restore it: git checkout {path}") from None
     return rows
 
@@ -97,7 +98,7 @@ def _open_text(path: Path):
 def _row(line: str, schema: Path | None, *, where: str) -> dict:
     try:
         row = json.loads(line)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise DataError(f"{where}: not JSON: {error}. Restore the file with git checkout.") from None
     if schema is not None:
         check(row, schema, where=where)

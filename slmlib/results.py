@@ -7,7 +7,6 @@ the cases cannot show (paired test on the same cases) share a tie group.
 
 import json
 import math
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -90,10 +89,7 @@ class Result:
 
     @cached_property
     def _predictions(self) -> list[dict]:
-        try:
-            rows = contracts.read_jsonl(self.predictions_path, schema=contracts.PREDICTION)
-        except zlib.error as error:
-            raise DataError(f"{self.predictions_path}: corrupt: {error}.") from None
+        rows = contracts.read_jsonl(self.predictions_path, schema=contracts.PREDICTION)
         repeated = [name for name, count in Counter(row["id"] for row in rows).items() if count > 1]
         if repeated:
             raise DataError(

@@ -83,3 +83,14 @@ def test_controls_are_published_and_behave():
     exact = {name: metrics["json_exact"]["mean"] for name, metrics in found.items()}
     assert exact["oracle"] == 1 and exact["no-op"] == 0 and 0 < exact["rules"] <= 0.3
     assert exact["smollm2-135m-instruct"] < 0.6 and found["smollm2-135m-instruct"]["field_f1"]["mean"] > 0
+
+
+def test_the_readme_shows_the_published_table():
+    readme, table = ((paths.ROOT / name).read_text() for name in ("README.md", "figures/leaderboard.md"))
+    assert table.strip() in readme
+
+
+def test_the_readme_names_every_module():
+    readme = (paths.ROOT / "README.md").read_text()
+    modules = [path.name for path in (paths.ROOT / "slmlib").glob("*.py") if path.name != "__init__.py"]
+    assert [name for name in modules if name not in readme] == []
