@@ -8,7 +8,7 @@ export TOKENIZERS_PARALLELISM := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quick full site test test-all lab bench lint scrub lock clean
+.PHONY: help setup quick full site test test-all lab bench lint notebooks scrub lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,6 +51,10 @@ bench: $(READY) ## speed and memory, measured and printed
 
 lint: $(READY) ## style of code and notebooks
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+notebooks: $(READY) ## run the notebooks with their defaults and keep the outputs, scrubbed
+	TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
+	@$(MAKE) --no-print-directory scrub
 
 scrub: $(READY) ## strip execution metadata from the notebooks, keep their outputs
 	@$(BIN)/nbstripout --keep-output --extra-keys "metadata.papermill metadata.widgets cell.metadata.papermill cell.metadata.execution" notebooks/*.ipynb

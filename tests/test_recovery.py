@@ -126,10 +126,10 @@ def test_a_full_disk_says_what_is_kept(run, monkeypatch):
         if len(calls) == 5:
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match=r"no space left for .*finished batches are kept"):
-        run(Counting())
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match=r"no space left for .*finished batches are kept"):
+            run(Counting())
     run(second := Counting())
     assert len(second.asked) < 8
 
