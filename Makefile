@@ -2,13 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
-SNAKEMAKE := $(BIN)/snakemake --cores all --quiet all --rerun-incomplete
+# one run at a time in a folder; a lock of the kernel's own, so that none is left behind by a kill
+REPRODUCE = @mkdir -p runs && flock --nonblock --conflict-exit-code 75 runs/lock \
+  $(BIN)/snakemake --nolock --cores all --quiet host progress rules --rerun-incomplete --config profile=$(1) \
+  || { test $$? -ne 75 || echo "another make quick or make full is at work in this folder"; exit 1; }
 
 export TOKENIZERS_PARALLELISM := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quick full site test test-all lab bench lint notebooks scrub lock clean
+.PHONY: help setup quick full site test lab bench lint notebooks scrub lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,20 +30,17 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 quick: $(READY) ## the main job: data, a real model and the controls, analysis, site; then the comparison
-	@$(SNAKEMAKE) --config profile=quick
+	$(call REPRODUCE,quick)
 	@$(BIN)/python -m slmlib.report quick
 
 full: $(READY) ## remake everything that is published, from data/runs.yaml
-	@$(SNAKEMAKE) --config profile=full
+	$(call REPRODUCE,full)
 	@$(BIN)/python -m slmlib.report full
 
 site: $(READY) ## website and paper into _site/, with Quarto where it is installed
 	@$(BIN)/python -m slmlib.preview
 
 test: $(READY) ## the tests, in minutes
-	$(BIN)/python -m pytest -m "not slow"
-
-test-all: $(READY) ## also the slow ones
 	$(BIN)/python -m pytest
 
 lab: $(READY) ## JupyterLab with this environment

@@ -4,6 +4,7 @@
     snakemake --executor slurm --jobs 50 --config profile=full
 """
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -13,7 +14,8 @@ PROFILE = config.get("profile", "quick")
 if PROFILE not in ("quick", "full"):
     raise ValueError(f"profile {PROFILE!r} is unknown. Valid: quick, full.")
 OUT = f"runs/{PROFILE}"
-NOTEBOOK = f"{sys.executable} -m slmlib.notebook"
+PYTHON = shlex.quote(sys.executable)
+NOTEBOOK = f"{PYTHON} -m slmlib.notebook"
 
 with open("data/runs.yaml", encoding="utf-8") as file:
     PUBLISHED = yaml.safe_load(file)
@@ -29,6 +31,10 @@ def files(*patterns):
 
 LIBRARY = ["slmlib/contracts.py", "slmlib/tasks.py", "slmlib/scoring.py", *files("slmlib/edgejson/**/*.py")]
 RUNNING = ["slmlib/evaluate.py", "slmlib/engines.py", "slmlib/models.py", "slmlib/stats.py"]
+# what is analysed is what is published: by this run if it is a full one, as it stands if not
+PUBLICATION = (
+    [f"{OUT}/02_evaluate/{name}.ipynb" for name in CHOSEN] if PROFILE == "full" else files("data/results/*/*")
+)
 ANALYSIS = ["slmlib/results.py", "slmlib/tables.py", "slmlib/plots.py", "slmlib/stats.py"]
 
 
@@ -80,9 +86,7 @@ rule analyze:
         "data/edgejson/manifest.json",
         LIBRARY,
         ANALYSIS,
-        files("data/results/*/*"),
-        # what is published changes only in a full run
-        expand(f"{OUT}/02_evaluate/{{name}}.ipynb", name=CHOSEN if PROFILE == "full" else []),
+        PUBLICATION,
     output:
         f"{OUT}/04_analyze.ipynb",
     benchmark:
@@ -103,4 +107,4 @@ rule site:
     benchmark:
         f"{OUT}/benchmarks/05_site.tsv"
     shell:
-        "{sys.executable} -m slmlib.preview"
+        "{PYTHON} -m slmlib.preview"

@@ -43,6 +43,13 @@ def check(value, schema: Path, *, where: str) -> None:
         raise DataError(f"{where}: {error.json_path}: {error.message} (rule: {schema.name})")
 
 
+def remedy(path: Path) -> str:
+    """How to get a broken file back: from git, or, if it was made here, by making it again."""
+    if path.resolve().is_relative_to(paths.RUNS):
+        return "Forget the runs of this machine with `make clean`, and run again."
+    return f"Restore it: git checkout {path}"
+
+
 def sha256(path: Path) -> str:
     """SHA-256 of a file, in hex."""
     with open(path, "rb") as file:
@@ -51,9 +58,10 @@ def sha256(path: Path) -> str:
 
 def verify_sha256(path: Path, expected: str) -> None:
     """Raise `DataError` unless the file is there and has the expected hash."""
-    if not path.exists():
-        raise DataError(f"{path}: missing. Restore it: git checkout {path}")
-    found = sha256(path)
+    try:
+        found = sha256(path)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}. {remedy(path)}") from None
     if found != expected:
         raise DataError(
             f"{path}: changed since it was published (sha256 {found[:12]}…, manifest says "
@@ -62,15 +70,14 @@ def verify_sha256(path: Path, expected: str) -> None:
         )
 
 
-def read_json(path: Path, *, remedy: str = "") -> dict:
+def read_json(path: Path) -> dict:
     """A JSON file; a missing or broken one raises `DataError` with the remedy."""
-    fix = f" Fix: {remedy}" if remedy else ""
     try:
         return json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise DataError(f"{path}: missing.{fix}") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DataError(f"{path}: not readable as JSON: {error}.{fix}") from None
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}. {remedy(path)}") from None
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise DataError(f"{path}: not readable as JSON: {error}. {remedy(path)}") from None
 
 
 def read_jsonl(path: Path, *, schema: Path | None = None) -> list[dict]:
@@ -83,11 +90,11 @@ def read_jsonl(path: Path, *, schema: Path | None = None) -> list[dict]:
     try:
         with _open_text(path) as file:
             for number, line in enumerate(file, 1):
-                rows.append(_row(line, schema, where=f"{path}:{number}"))
-    except FileNotFoundError:
-        raise DataError(f"{path}: missing. Restore it: git checkout {path}") from None
+                rows.append(_row(line, schema, path, number))
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise DataError(f"{path}: {error.strerror}. {remedy(path)}") from None
     except (EOFError, OSError, zlib.error, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: truncated or corrupt: {error}. Restore it: git checkout {path}") from None
+        raise DataError(f"{path}: truncated or corrupt: {error}. {remedy(path)}") from None
     return rows
 
 
@@ -95,13 +102,13 @@ def _open_text(path: Path):
     return gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else open(path, encoding="utf-8")
 
 
-def _row(line: str, schema: Path | None, *, where: str) -> dict:
+def _row(line: str, schema: Path | None, path: Path, number: int) -> dict:
     try:
         row = json.loads(line)
     except (json.JSONDecodeError, RecursionError) as error:
-        raise DataError(f"{where}: not JSON: {error}. Restore the file with git checkout.") from None
+        raise DataError(f"{path}:{number}: not JSON: {error}. {remedy(path)}") from None
     if schema is not None:
-        check(row, schema, where=where)
+        check(row, schema, where=f"{path}:{number}")
     return row
 
 
@@ -128,6 +135,9 @@ def write_bytes(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        fix = "What was there before is unchanged; mend that and run the same command again."
+        raise OSError(error.errno, f"cannot write {path}: {error.strerror}. {fix}") from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -11,7 +11,7 @@ runs in fp32 also where the rest runs in bf16, because bf16 logits tie too often
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -49,6 +49,13 @@ class Completion:
     first_token_seconds: float
 
 
+OnTokens = Callable[[int], None]
+
+
+def ignore(count: int) -> None:
+    """Nobody watches."""
+
+
 class Engine(Protocol):
     """What a run needs of an engine."""
 
@@ -58,8 +65,11 @@ class Engine(Protocol):
     def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
         """A partition of the requests that depends on nothing else."""
 
-    def generate(self, batch: Sequence[Request]) -> Iterator[Completion]:
-        """Answers of one batch, each as soon as it is complete."""
+    def generate(self, batch: Sequence[Request], on_tokens: OnTokens = ignore) -> Iterator[Completion]:
+        """Answers of one batch, each as soon as it is complete.
+
+        `on_tokens` is told how many tokens were generated, now and then, to show that work goes on.
+        """
 
 
 def available_threads() -> int:
@@ -114,7 +124,7 @@ class Control:
     def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
         return [[request] for request in requests]
 
-    def generate(self, batch: Sequence[Request]) -> Iterator[Completion]:
+    def generate(self, batch: Sequence[Request], on_tokens: OnTokens = ignore) -> Iterator[Completion]:
         for request in batch:
             yield Completion(request.id, self.answers[request.id], "stop", 0, 0, 0.0, 0.0)
 
@@ -148,26 +158,28 @@ class Transformers:
         ordered = sorted(requests, key=lambda request: (-lengths[request.id], request.id))
         return [ordered[i : i + self.batch_size] for i in range(0, len(ordered), self.batch_size)]
 
-    def generate(self, batch: Sequence[Request]) -> Iterator[Completion]:
+    def generate(self, batch: Sequence[Request], on_tokens: OnTokens = ignore) -> Iterator[Completion]:
         start = time.perf_counter()
         rows = [_Row(request, self._encode(request)) for request in batch]
         for row in rows:
             if len(row.prompt) + row.request.max_new_tokens > self._context:
                 yield row.completion("", "error", start)
-        yield from self._decode([row for row in rows if not row.finish], start)
+        yield from self._decode([row for row in rows if not row.finish], start, on_tokens)
 
     def _encode(self, request: Request) -> list[int]:
         text = prompt_text(self.tokenizer, request.messages)
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
-    def _decode(self, rows: list["_Row"], start: float) -> Iterator[Completion]:
+    def _decode(self, rows: list["_Row"], start: float, on_tokens: OnTokens) -> Iterator[Completion]:
         import torch
 
         state = None
+        on_tokens(0)
         while rows:
             with torch.inference_mode():
                 state = self._prefill(rows) if state is None else self._step(state, rows)
                 chosen = self._choose(state["hidden"])
+            on_tokens(len(chosen))
             for row, token in zip(rows, chosen, strict=True):
                 self._take(row, token, start)
             for row in rows:

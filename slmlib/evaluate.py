@@ -6,7 +6,6 @@ predictions as an unbroken one, because the partition into batches is fixed by t
 """
 
 import errno
-import fcntl
 import hashlib
 import importlib.metadata
 import json
@@ -26,6 +25,7 @@ from pathlib import Path
 import slmlib
 from slmlib import contracts, engines, models, paths, progress, scoring, stats, tasks
 from slmlib.engines import Completion, Engine, Request
+from slmlib.journal import Journal
 from slmlib.scoring import Score
 from slmlib.tasks import Example, Task, choose
 
@@ -108,7 +108,7 @@ def evaluate(
         limit=limit,
         out=out or paths.RUNS / "results",
     )
-    with _locked(plan.journal) as journal, _explained(plan):
+    with _explained(plan), Journal(plan.journal, plan.settings) as journal:
         engine_used = plan.engine()
         completions, seconds = _complete(plan, engine_used, journal)
         scores = [
@@ -118,10 +118,10 @@ def evaluate(
         record |= {
             "environment": surroundings,
             "started": started.isoformat(timespec="seconds"),
-            "seconds": round(time.perf_counter() - clock, 3),
+            "seconds": round(journal.seconds + time.perf_counter() - clock, 3),
         }
         path = _write(plan, record, completions, scores)
-        plan.journal.unlink()
+        journal.discard()
     return path
 
 
@@ -140,16 +140,17 @@ def publish(path: Path, *, folder: Path = paths.RESULTS) -> Path:
     if record["metrics"]["json_exact"]["n"] != record["dataset"]["n"]:
         raise ValueError(f"{path}: not all cases of {record['split']} were run; publish a run of all cases")
     target = folder / record["task"] / path.name
-    for older in sorted(target.parent.glob("*.json")):
-        if _published_as(contracts.read_json(older)) == _published_as(record):
-            older.with_suffix(".predictions.jsonl.gz").unlink(missing_ok=True)
-            older.unlink()
     for part in (path.with_suffix(".predictions.jsonl.gz"), path):
         contracts.write_bytes(target.with_name(part.name), part.read_bytes())
+    for other in sorted(target.parent.glob("*.json")):
+        if other != target and _published_as(other) == _published_as(target):
+            other.unlink(missing_ok=True)
+            other.with_suffix(".predictions.jsonl.gz").unlink(missing_ok=True)
     return target
 
 
-def _published_as(record: dict) -> tuple:
+def _published_as(path: Path) -> tuple:
+    record = contracts.read_json(path)
     names = (record[part]["name"] for part in ("model", "prompt", "engine"))
     return (record["task"], record["split"], record["decoding"]["mode"], record["model"]["adapter"], *names)
 
@@ -233,95 +234,24 @@ def _engine(task: Task, examples: list[Example], settings: dict) -> Callable[[],
 # --- running ----------------------------------------------------------------------------------
 
 
-def _complete(plan: Plan, engine: Engine, journal) -> tuple[list[Completion], float]:
+def _complete(plan: Plan, engine: Engine, journal: Journal) -> tuple[list[Completion], float]:
     """Answer what the journal does not hold yet; completions in the order of the examples."""
-    done, seconds = _read_journal(plan, journal)
-    batches = engine.batches(plan.requests)
-    kept = sum(len(batch) for number, batch in enumerate(batches) if number in done)
-    bar = progress.bar(total=len(plan.requests), initial=kept, unit="case", desc=plan.name)
-    for number, batch in enumerate(batches):
-        if number not in done:
-            done[number], spent = _batch(engine, batch, number, journal, bar)
-            seconds += spent
+    found = {case["id"]: Completion(**case) for cases in journal.done.values() for case in cases}
+    seconds = journal.seconds
+    bar = progress.bar(total=len(plan.requests), initial=len(found), unit="case", desc=plan.name)
+    tokens = progress.Tokens(bar)
+    for number, batch in enumerate(engine.batches(plan.requests)):
+        if number in journal.done:
+            continue
+        start = time.perf_counter()
+        for completion in engine.generate(batch, tokens):
+            found[completion.id] = completion
+            journal.case(asdict(completion))
+            bar.update()
+        journal.batch(number, time.perf_counter() - start)
+        seconds += time.perf_counter() - start
     bar.close()
-    found = {c.id: c for rows in done.values() for c in rows}
     return [found[example.id] for example in plan.examples], seconds
-
-
-def _batch(
-    engine: Engine, batch: Sequence[Request], number: int, journal, bar
-) -> tuple[list[Completion], float]:
-    start, rows = time.perf_counter(), []
-    for completion in engine.generate(batch):
-        rows.append(completion)
-        _append(journal, {"case": asdict(completion)})
-        bar.update()
-    seconds = time.perf_counter() - start
-    _append(journal, {"batch": number, "seconds": seconds})
-    return rows, seconds
-
-
-def _append(journal, record: dict) -> None:
-    journal.write(json.dumps(record) + "\n")
-    journal.flush()
-    os.fsync(journal.fileno())
-
-
-def _read_journal(plan: Plan, journal) -> tuple[dict[int, list[Completion]], float]:
-    """Finished batches of an earlier start and their seconds; what follows them is dropped.
-
-    The last line may be torn by a kill; a journal of other settings cannot occur, as the settings
-    name the file, unless somebody edited it: then it is refused.
-    """
-    lines = _whole_lines(journal)
-    if not lines:
-        _append(journal, {"settings": plan.settings})
-        return {}, 0.0
-    if lines[0].get("settings") != plan.settings:
-        raise contracts.DataError(f"{plan.journal}:1: belongs to another run. Delete it and start again.")
-    done, rows, seconds = {}, [], 0.0
-    for record in lines[1:]:
-        if "case" in record:
-            rows.append(Completion(**record["case"]))
-        else:
-            done[record["batch"]], rows = rows, []
-            seconds += record["seconds"]
-    _rewrite(journal, plan, done, lines)
-    return done, seconds
-
-
-def _whole_lines(journal) -> list[dict]:
-    journal.seek(0)
-    records = []
-    for line in journal.read().splitlines():
-        try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
-    return records
-
-
-def _rewrite(journal, plan: Plan, done: dict, lines: list[dict]) -> None:
-    """Cut the journal behind its last finished batch, so that the next batch follows cleanly."""
-    last = max((i for i, record in enumerate(lines) if "batch" in record), default=0)
-    journal.seek(0)
-    journal.truncate()
-    journal.writelines(json.dumps(record) + "\n" for record in lines[: last + 1])
-    journal.flush()
-
-
-@contextmanager
-def _locked(path: Path):
-    """Open a journal for reading and appending, for this process alone."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a+", encoding="utf-8") as journal:
-        try:
-            fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RuntimeError(
-                f"{path}: another process is working on this run; wait for it or stop it."
-            ) from None
-        yield journal
 
 
 @contextmanager

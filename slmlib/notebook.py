@@ -81,6 +81,7 @@ def run(name: str, output: Path, parameters: dict) -> None:
         NotebookError: a cell failed.
     """
     import papermill
+    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     notebooks = [path.stem for path in sorted(paths.NOTEBOOKS.glob("[0-9]*.ipynb"))]
@@ -100,8 +101,10 @@ def run(name: str, output: Path, parameters: dict) -> None:
             progress_bar=False,
             stdout_file=sys.stdout,
             stderr_file=sys.stderr,
-            extra_arguments=["--log-level=ERROR"],  # of the kernel; silences a warning about loopback
+            extra_arguments=["--log-level=CRITICAL"],  # of the kernel, which else talks about loopback
         )
+    except DeadKernelError:
+        raise NotebookError(f"the kernel of {name} died, most likely for want of memory: {partial}") from None
     except PapermillExecutionError as error:
         raise NotebookError(
             f"{error.ename}: {error.evalue}\n  in {name}, cell {error.exec_count}: {partial}"
@@ -138,7 +141,7 @@ def main(arguments: list[str] | None = None) -> None:
 if __name__ == "__main__":
     try:
         main()
-    except (NotebookError, ValueError) as error:
+    except (NotebookError, ValueError, OSError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("stopped; run the same command again to go on")

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 
 HEADLESS = "SLMBENCH_HEADLESS"
 
@@ -15,3 +16,16 @@ def bar(iterable=None, **options):
     from tqdm.auto import tqdm
 
     return tqdm(iterable, **options)
+
+
+class Tokens:
+    """Shows the tokens generated so far behind a bar, once a second: `on_tokens` of an engine."""
+
+    def __init__(self, bar):
+        self.bar, self.count, self.shown = bar, 0, 0.0
+
+    def __call__(self, number: int) -> None:
+        self.count += number
+        if time.monotonic() - self.shown > 1:
+            self.shown = time.monotonic()
+            self.bar.set_postfix_str(f"{self.count:,} tokens")

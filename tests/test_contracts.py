@@ -55,7 +55,20 @@ def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match=r"cannot write .*file\.json: No space left"):
         contracts.write_json(path, {"kept": False})
     assert contracts.read_json(path) == {"kept": True}
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_broken_file_of_this_machine_is_remade_and_a_published_one_restored(tmp_path, monkeypatch):
+    monkeypatch.setattr(contracts.paths, "RUNS", tmp_path / "runs")
+    for folder, fix in (("runs", "make clean"), ("data", "git checkout")):
+        with pytest.raises(DataError, match=rf"{folder}/x\.json: No such file or directory\. .*{fix}"):
+            contracts.read_json(tmp_path / folder / "x.json")
+
+
+def test_a_folder_in_place_of_a_file_is_refused(tmp_path):
+    for read in (contracts.read_json, contracts.read_jsonl, lambda path: contracts.verify_sha256(path, "")):
+        with pytest.raises(DataError, match="Is a directory"):
+            read(tmp_path)

@@ -45,6 +45,29 @@ def untimed(folder: Path) -> bytes:
 
 
 @pytest.mark.model
+def test_ctrl_c_on_a_notebook_is_one_message(tmp_path):
+    """The signal reaches the whole process group, as it does on a terminal."""
+    command = [sys.executable, "-m", "slmlib.notebook", "02_evaluate", str(tmp_path / "out.ipynb")]
+    options = ["-p", "limit", "3", "-p", "batch_size", "3", "-p", "dtype", "float32"]
+    process = subprocess.Popen(
+        [*command, *options],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    seen = ""
+    while "0/3" not in seen:
+        read = process.stderr.read(1)
+        assert read, f"the run ended before it could be stopped: {seen}"
+        seen += read
+    os.killpg(process.pid, signal.SIGINT)
+    seen += process.communicate(timeout=60)[1]
+    assert process.returncode == 1
+    assert "stopped; run the same command again to go on" in seen and "Traceback" not in seen
+
+
+@pytest.mark.model
 def test_kill_9_and_resume_give_the_same_predictions(tmp_path):
     toy.write(tmp_path / "data")
     unbroken = start(tmp_path, "unbroken")
@@ -72,7 +95,7 @@ class Counting(engines.Control):
     def batches(self, requests):
         return [requests[i : i + 2] for i in range(0, len(requests), 2)]
 
-    def generate(self, batch):
+    def generate(self, batch, on_tokens=engines.ignore):
         for request in batch:
             if len(self.asked) == self.stop_after:
                 raise self.error
@@ -119,19 +142,47 @@ def test_ctrl_c_says_what_is_kept(run):
 
 
 def test_a_full_disk_says_what_is_kept(run, monkeypatch):
-    calls = []
+    write, calls = os.write, []
 
-    def full(descriptor):
+    def fills_up(descriptor, data):
         calls.append(descriptor)
-        if len(calls) == 5:
-            raise OSError(28, "No space left on device")
+        if len(calls) < 6:
+            return write(descriptor, data)
+        if len(calls) == 6:
+            return write(descriptor, data[:5])  # the last bytes that the disk takes
+        raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", full)
+        patch.setattr(os, "write", fills_up)
         with pytest.raises(OSError, match=r"no space left for .*finished batches are kept"):
             run(Counting())
     run(second := Counting())
-    assert len(second.asked) < 8
+    assert second.asked == [f"toy-test-{i}" for i in range(2, 8)]
+
+
+@pytest.mark.parametrize("torn", [b"", b'{"settings": {"a"', b"\xff\xfe", b"[]\n", b"\n"])
+def test_a_journal_torn_at_its_start_is_begun_again(run, tmp_path, torn):
+    with pytest.raises(RuntimeError):
+        run(Counting(stop_after=1, error=RuntimeError()))
+    journal(tmp_path).write_bytes(torn)
+    with pytest.raises(RuntimeError):
+        run(Counting(stop_after=3, error=RuntimeError()))
+    run(last := Counting())
+    assert last.asked == [f"toy-test-{i}" for i in range(2, 8)]
+
+
+def test_a_journal_cut_anywhere_gives_the_same_predictions(run, tmp_path):
+    """Whatever a kill leaves of the file, the run ends as an unbroken one."""
+    with pytest.raises(RuntimeError):
+        run(Counting(stop_after=7, error=RuntimeError()))
+    path = journal(tmp_path)
+    whole = path.read_bytes()
+    run(Counting())
+    expected = untimed(tmp_path)
+    for length in range(0, len(whole), 37):
+        path.write_bytes(whole[:length])
+        run(Counting())
+        assert untimed(tmp_path) == expected
 
 
 def test_a_journal_of_another_run_is_refused(run, tmp_path):
