@@ -4,8 +4,9 @@ BIN := .venv/bin
 READY := .venv/ready
 # one run at a time in a folder; a lock of the kernel's own, so that none is left behind by a kill
 REPRODUCE = @mkdir -p runs && flock --nonblock --conflict-exit-code 75 runs/lock \
-  $(BIN)/snakemake --nolock --cores all --quiet host progress rules --rerun-incomplete --config profile=$(1) \
-  || { test $$? -ne 75 || echo "another make quick or make full is at work in this folder"; exit 1; }
+  $(BIN)/snakemake --nolock --cores all --quiet all --rerun-incomplete --config profile=$(1) \
+  || { test $$? -eq 75 && echo "Another make quick or make full is at work in this folder." \
+  || echo "Not finished. What is done is kept: the same command goes on. Snakemake's log: .snakemake/log"; exit 1; }
 
 export TOKENIZERS_PARALLELISM := false
 export HF_HUB_DISABLE_TELEMETRY := 1

@@ -264,8 +264,8 @@ class Transformers:
 def _cache():
     """A key/value cache that grows in place.
 
-    The library's own concatenates, which copies the whole cache for each token: on two CPU cores
-    that was four fifths of the time of a step at batch 16 and 1,200 tokens.
+    The library's own concatenates, which copies the whole cache for each token
+    (`tests/performance/engine.py` measures what that costs).
     """
     from transformers.cache_utils import Cache, DynamicLayer
 

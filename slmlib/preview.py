@@ -333,7 +333,8 @@ def _filled(site: type, rendered: Paper, root: Path) -> type:
             if str(page.src) == PAPER:
                 page.html = rendered.body
                 page.env |= {"headings": rendered.headings, "search": []}
-            page.html = _alt_texts(_mathml(page.html, root))
+            depth = len(page.src.parts) - 1
+            page.html = _from_here(_alt_texts(_mathml(page.html, root)), depth)
             page.env["math"] = False  # else smalldocs would load a script from the web
 
     return Site
@@ -362,6 +363,11 @@ def _mathml(page: str, root: Path) -> str:
         return _pandoc(formula, root, "--mathml", "--to=html5").removeprefix("<p>").removesuffix("</p>\n")
 
     return _MATHS.sub(convert, page)
+
+
+def _from_here(page: str, depth: int) -> str:
+    """The page with links from the site's root, as in outputs of notebooks, made relative to it."""
+    return re.sub(r'(<a\b[^>]*\bhref=")/(?!/)', lambda match: match[1] + "../" * depth, page)
 
 
 def _alt_texts(page: str) -> str:

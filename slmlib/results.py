@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from slmlib import contracts, paths, stats, tables
+from slmlib import contracts, paths, stats, tables, tasks
 from slmlib.contracts import DataError
 from slmlib.scoring import FAILURES
 from slmlib.tables import NONE, Link, Table
@@ -24,7 +24,6 @@ from slmlib.tables import NONE, Link, Table
 TIERS = ("simple", "medium", "complex")
 METRICS = ("json_exact", "field_f1", "schema_compliance")  # the columns of the leaderboard
 PREDICTIONS = ".predictions.jsonl.gz"
-REMEDY = "Fix: restore the result and its predictions with `git checkout`, or delete both and run it again."
 
 
 def _item(name: str) -> property:
@@ -164,7 +163,8 @@ def load(path: Path | str) -> Result:
         for rule in (_check_name, _check_rows, _check_means, _check_intervals, _check_parts, _check_failures):
             rule(result)
     except DataError as error:
-        raise error if "git checkout" in str(error) else DataError(f"{error} {REMEDY}") from None
+        told = any(fix in str(error) for fix in ("git checkout", "make clean"))
+        raise error if told else DataError(f"{error} {contracts.remedy(path)}") from None
     return result
 
 
@@ -289,32 +289,58 @@ class Row:
         return "control" if self.control else f"{self.rank}{'=' if self.tied else ''}"
 
 
-def leaderboard(results: Iterable[Result]) -> list[Row]:
+def leaderboard(results: Iterable[Result], groups: Mapping[str, str] | None = None) -> list[Row]:
     """Rank runs of the same cases by JSONExact: models, then controls, then incomplete runs.
 
     Models that a paired test on the same cases cannot tell apart share a rank (`stats.tie_groups`).
     The order of the results does not matter.
 
+    Args:
+        results: runs of one task and split.
+        groups: the group of each case by id, the cluster of the test; by default as in the task's
+            examples, which are read only if there are two models to rank.
+
     Raises:
         ValueError: the results are not of one task, split and version of the data.
+        DataError: the groups are not known: the task's data is another version, or lacks a case.
     """
     ordered = sorted(results, key=lambda r: (-r.metrics["json_exact"]["mean"], r.label, r.run))
     _one_data_set(ordered)
     models = [result for result in ordered if result.complete and not result.control]
     controls = [result for result in ordered if result.complete and result.control]
     incomplete = [result for result in ordered if not result.complete]
-    return _ranked(models) + [Row(result) for result in controls + incomplete]
+    return _ranked(models, groups) + [Row(result) for result in controls + incomplete]
 
 
-def _ranked(models: Sequence[Result]) -> list[Row]:
+def _ranked(models: Sequence[Result], groups: Mapping[str, str] | None) -> list[Row]:
     scores = {result.run: result.scores("json_exact") for result in models}
     ids = sorted(set().union(*scores.values()))
     if any(len(score) != len(ids) for score in scores.values()):
         raise ValueError("complete runs of the same data have predictions for different ids; run them again.")
     columns = {run: [score[name] for name in ids] for run, score in scores.items()}
-    rank = {row.name: row.rank for row in stats.tie_groups(columns, ids)} if columns else {}
+    clusters = _clusters(models[0], ids, groups) if len(models) > 1 else ids  # one model is not tested
+    rank = {row.name: row.rank for row in stats.tie_groups(columns, clusters)} if columns else {}
     shared = Counter(rank.values())
     return [Row(result, rank[result.run], shared[rank[result.run]] > 1) for result in _by_rank(models, rank)]
+
+
+def _clusters(result: Result, ids: Sequence[str], groups: Mapping[str, str] | None) -> list[str]:
+    groups = _groups(result) if groups is None else groups
+    lacking = next((name for name in ids if name not in groups), None)
+    if lacking is not None:
+        _refuse(result, f"case {lacking!r} has no group", "every case is one of its task's examples")
+    return [groups[name] for name in ids]
+
+
+def _groups(result: Result) -> dict[str, str]:
+    """Group of each case of the run's data set, by id."""
+    task = tasks.get(result.task)
+    groups = {example.id: example.group for example in task.load(result.split)}
+    here, there = task.manifest()["files"][f"{result.split}.jsonl"]["sha256"], result.dataset["sha256"]
+    if here != there:
+        what = f"its cases are of data {there[:12]}, but {task.folder} holds {here[:12]}"
+        _refuse(result, what, "models are ranked with the data they ran on; run them again on this data")
+    return groups
 
 
 def _by_rank(models: Sequence[Result], rank: Mapping[str, int]) -> list[Result]:

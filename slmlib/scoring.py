@@ -21,6 +21,12 @@ move scores:
   unreadable), `no_json`, `off_schema`, `structure` (a container of the wrong kind, a list of the
   wrong length, right leaves in the wrong order or at the wrong level), `omitted`, `invented`,
   `misnormalised`, `miscopied`.
+- **Misnormalised** is a wrong value that shows that the right place was read: the raw span of its
+  evidence, or the right value in another type, case, spacing or punctuation; the right date or
+  time in another notation, with its parts exchanged or half a day away; or, where the evidence is
+  a normalisation, the right number with its decimal point moved. The last two do not count if the
+  same value stands elsewhere in the text or target. Any other wrong value is miscopied: a
+  distractor, a wrong year, a phrase read as another choice.
 
 Nothing raises and nothing takes long, whatever the completion: its length, depth, number of
 values and digits are bounded when it is read, scans are linear, and surplus list items beyond
@@ -33,6 +39,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import lru_cache
 from itertools import islice
 from typing import Any, ClassVar
@@ -71,6 +78,11 @@ _TOKEN = re.compile(r'"(?:[^"\\]++|\\.?)*+"?|[\[\]{}]', re.DOTALL)  # possessive
 _OPENER = re.compile(r"[\[{]")
 _STRUCTURE = re.compile(r'["\[\]{}]')
 _IN_STRING = re.compile(r'["\\]')
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d.*)?|\d\d:\d\d(?::\d\d)?")
+_PART = re.compile(r"\d+|[a-z]+")
+_NUMBER = re.compile(r"(?:\d{1,3}(?:,\d{3})++|\d++)(?:\.\d++)?+")
+_ABBREVIATIONS = "janfebmaraprmayjunjulaugsepoctnovdec"
+_MONTHS = {name: str(number) for number, name in enumerate(re.findall("...", _ABBREVIATIONS), 1)}
 
 
 @dataclass(frozen=True)
@@ -752,28 +764,25 @@ def _failure(tally: _Tally, compliant: bool, target, text: str, evidence: Mappin
     for outcome in ("omitted", "invented"):
         if tally.counts[outcome]:
             return outcome
-    written = {_written(leaf) for _, leaf in leaves(target) if not isinstance(leaf, bool)}
-    bad = any(_misnormalised(*wrong, written, text, evidence) for wrong in tally.wrong)
+    others = {leaf for _, leaf in leaves(target) if _is_number(leaf) or isinstance(leaf, str)}
+    bad = any(_misnormalised(*wrong, others, text, evidence) for wrong in tally.wrong)
     return "misnormalised" if bad else "miscopied"
 
 
-def _misnormalised(path: tuple, target, value, written: set[str], text: str, evidence: Mapping) -> bool:
-    """True when the right place was read but not put into the right form.
-
-    That is: the same number in another type; the raw span of the text; or, where the evidence is
-    a normalisation, any value that is neither written elsewhere in the text nor another leaf of
-    the target, which would be a copy from the wrong place.
-    """
-    if _is_number(target) and _is_number(value) and target == value:
+def _misnormalised(path: tuple, wanted, found, others: set, text: str, evidence: Mapping) -> bool:
+    """True when the right place was read but not put into the right form; see the module's docstring."""
+    if wanted == found:  # in another type
         return True
     mark = evidence.get("".join(f"/{_escape(step)}" for step in path))
-    if mark is None:
-        return False
-    found, span = _written(value), text[mark["start"] : mark["end"]]
-    if mark["rule"] == "verbatim":
-        return found == span
-    elsewhere = found in written or _holds(text[: mark["start"]], found) or _holds(text[mark["end"] :], found)
-    return _folded(found) == _folded(span) or not elsewhere
+    start, end = (mark["start"], mark["end"]) if mark else (0, 0)
+    forms = [_written(wanted), text[start:end]] if mark else [_written(wanted)]
+    if _is_number(wanted) and _is_number(found):
+        slip = mark is not None and mark["rule"] != "verbatim" and _digits(wanted) == _digits(found)
+    elif _folded(_written(found)) in map(_folded, forms):
+        return True
+    else:
+        slip = isinstance(wanted, str) and isinstance(found, str) and _parts(found) in _slips(wanted)
+    return slip and found not in others and not _stands(found, text[:start], text[end:])
 
 
 def _written(value) -> str:
@@ -781,15 +790,34 @@ def _written(value) -> str:
 
 
 def _folded(text: str) -> str:
-    return " ".join(text.casefold().split())
+    """Letters and digits in one case; a text of only punctuation is kept."""
+    return "".join(filter(str.isalnum, text.casefold())) or text.strip()
 
 
-def _holds(text: str, word: str) -> bool:
-    """True when `word` stands in the text with no letter or digit against it."""
-    position = text.find(word) if word else -1
-    while position >= 0:
-        end = position + len(word)
-        if not text[max(0, position - 1) : position].isalnum() and not text[end : end + 1].isalnum():
-            return True
-        position = text.find(word, position + 1)
-    return False
+def _digits(number: float) -> tuple[int, str]:
+    """Sign and digits without the zeros at either end: all but the scale."""
+    sign, digits, _ = Decimal(_written(number)).as_tuple()
+    return sign, "".join(map(str, digits)).strip("0")
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    """The numbers in a date or time, named months as numbers, in no order."""
+    parts = _PART.findall(text.casefold())
+    numbers = (_MONTHS.get(part[:3]) if part.isalpha() else part.lstrip("0") or "0" for part in parts)
+    return tuple(sorted(filter(None, numbers)))
+
+
+def _slips(moment: str) -> set[tuple[str, ...]]:
+    """Parts of an ISO date or time, also half a day away and without the century."""
+    if not _MOMENT.fullmatch(moment):
+        return set()
+    turned = re.sub(r"\d\d(?=:)", lambda hour: f"{(int(hour[0]) + 12) % 24:02}", moment, count=1)
+    return {_parts(re.sub(cut, "", form)) for form in (moment, turned) for cut in ("$", r"^\d\d(?=\d\d-)")}
+
+
+def _stands(value: str | float, *texts: str) -> bool:
+    """True when a value stands in a text; a number also as `1,250.0` for 1250."""
+    if isinstance(value, str):
+        return any(value in text for text in texts)
+    numbers = (number.replace(",", "") for text in texts for number in _NUMBER.findall(text))
+    return any(float(number) == abs(value) for number in numbers)

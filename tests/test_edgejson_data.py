@@ -20,6 +20,7 @@ from slmlib.edgejson import (
     records,
     schemas,
     styles,
+    task,
     validation,
 )
 from slmlib.edgejson.phrases import PHRASES
@@ -429,15 +430,35 @@ def test_the_card_tells_the_truth(made):
     text = (dataset.PUBLISHED / dataset.CARD).read_text("utf-8")
     assert card.render(text, made) == text
     assert card.statistics(made) in text
+    assert f"- {_size_category(sum(map(len, made.values())))}\n" in text
 
 
-def test_manifest_vouches_for_every_file(made, tmp_path):
-    """A file that the manifest does not name cannot be checked."""
+def _size_category(cases: int) -> str:
+    """As the Hugging Face hub names sizes: a card that says another one misleads its filters."""
+    return "n<1K" if cases < 1_000 else "1K<n<10K" if cases < 10_000 else "10K<n<100K"
+
+
+def test_an_answer_may_be_longer_than_every_target():
+    """The card says so; a target beyond the limit for answers would be out of reach for any model."""
+    assert task.TASK.max_new_tokens > validation.MAX_TARGET_TOKENS
+    assert f"longer than {validation.MAX_TARGET_TOKENS} tokens" in card.LIMIT
+
+
+def test_manifest_vouches_for_splits_and_schemas(made, tmp_path):
+    """Data that the manifest does not name cannot be checked; the card is prose and not among them."""
     manifest = dataset.write(made, tmp_path)
+    wanted = {*dataset.FILES, *(f"schemas/{group}.json" for group in schemas.groups())}
+    assert set(manifest["files"]) == wanted
     assert manifest["licence"] == "CC-BY-4.0"
     assert manifest["files"]["test.jsonl"]["rows"] == 100
     for name, file in manifest["files"].items():
         contracts.verify_sha256(tmp_path / name, file["sha256"])
+
+
+def test_a_changed_file_comes_with_its_remedy():
+    """The message must hold a command that restores what is published."""
+    with pytest.raises(contracts.DataError, match=r"test\.jsonl.*git checkout data/edgejson"):
+        dataset.require_same([{"file": "test.jsonl", "same": False}, {"file": "val.jsonl", "same": True}])
 
 
 def test_publish_copies_what_has_changed(made, tmp_path):

@@ -33,6 +33,13 @@ def test_it_follows_the_house_style(path, cells):
         assert "papermill" not in cell.metadata and not cell.metadata.get("execution")
 
 
+def test_it_is_kept_with_its_outputs(cells):
+    """They are pages of the site: `make notebooks` runs them and keeps what they show."""
+    outputs = [output for cell in cells for output in cell.outputs]
+    assert any("text/html" in output.get("data", {}) for output in outputs)
+    assert not any(output.output_type == "error" for output in outputs)
+
+
 def test_its_parameters_are_typed_and_explained(path):
     for name, parameter in papermill.inspect_notebook(str(path)).items():
         assert parameter["inferred_type_name"] != "None" and parameter["help"], name

@@ -17,6 +17,8 @@ from toy_results import predictions, write_all, write_run
 from slmlib import paths, plots, results
 from slmlib.tasks import Example
 
+GROUPS = {f"case-{i:03d}": f"schema-{i % 10}" for i in range(20)}
+
 
 @pytest.fixture(autouse=True)
 def closed():
@@ -28,7 +30,7 @@ def closed():
 @pytest.fixture
 def rows(tmp_path):
     write_all(tmp_path)
-    return [row for row in results.leaderboard(results.load_all(tmp_path)) if row.result.complete]
+    return [row for row in results.leaderboard(results.load_all(tmp_path), GROUPS) if row.result.complete]
 
 
 @pytest.fixture
@@ -75,12 +77,12 @@ def test_figures_are_the_same_bytes_every_time(rows, tmp_path):
         assert b"<text" not in path.read_bytes()
 
 
-DRAW = """
+DRAW = f"""
 import sys
 from pathlib import Path
 from slmlib import plots, results
 found = results.load_all(sys.argv[1])
-rows = [row for row in results.leaderboard(found) if row.result.complete]
+rows = [row for row in results.leaderboard(found, {GROUPS}) if row.result.complete]
 plots.save(plots.plot_leaderboard(rows).figure, "leaderboard", folder=Path(sys.argv[2]))
 """
 

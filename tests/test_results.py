@@ -13,9 +13,9 @@ from dataclasses import asdict
 import pypandoc
 import pytest
 import yaml
-from toy_results import PREDICTIONS, predictions, result, write_all, write_run
+from toy_results import PREDICTIONS, prediction, predictions, result, write_all, write_run
 
-from slmlib import contracts, results, stats, tables
+from slmlib import contracts, results, stats, tables, tasks
 from slmlib.contracts import DataError
 from slmlib.tasks import Example
 
@@ -32,6 +32,7 @@ MANIFEST = {
         },
     },
 }
+GROUPS = {f"case-{i:03d}": f"schema-{i % 10}" for i in range(20)}
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def path(tmp_path):
 @pytest.fixture
 def rows(tmp_path):
     write_all(tmp_path)
-    return results.leaderboard(results.load_all(tmp_path, "edgejson"))
+    return results.leaderboard(results.load_all(tmp_path, "edgejson"), GROUPS)
 
 
 def change(path, **parts):
@@ -211,14 +212,14 @@ def test_models_that_the_cases_cannot_tell_apart_are_tied(tmp_path):
     write_run(tmp_path, predictions(18), run="good", model="good")
     write_run(tmp_path, predictions(17), run="nearly", model="nearly")
     write_run(tmp_path, predictions(1), run="bad", model="bad")
-    tie = {row.label: row.rank for row in results.leaderboard(results.load_all(tmp_path))}
+    tie = {row.label: row.rank for row in results.leaderboard(results.load_all(tmp_path), GROUPS)}
     assert tie["good"] == tie["nearly"] == 1
     assert tie["bad"] == 3
 
 
 def test_order_of_the_files_does_not_move_the_leaderboard(tmp_path, rows):
     found = results.load_all(tmp_path)
-    again = results.leaderboard(list(reversed(found)))
+    again = results.leaderboard(list(reversed(found)), GROUPS)
     assert [(row.label, row.place, row.tied) for row in again] == [
         (row.label, row.place, row.tied) for row in rows
     ]
@@ -230,6 +231,48 @@ def test_results_of_different_cases_are_not_ranked_together(tmp_path):
     change(other, dataset__sha256="cd" * 32)
     with pytest.raises(ValueError, match="different cases"):
         results.leaderboard(results.load_all(tmp_path))
+
+
+def test_cases_of_one_group_count_as_one_cluster(tmp_path):
+    """Six cases more, all of one group, show nothing about other groups."""
+    write_run(tmp_path, [prediction(name, right=True) for name in GROUPS], run="good", model="good")
+    worse = [prediction(name, right=i >= 6) for i, name in enumerate(GROUPS)]
+    write_run(tmp_path, worse, run="worse", model="worse")
+    apart = {name: name for name in GROUPS}
+    together = apart | dict.fromkeys(list(GROUPS)[:6], "one")
+    found = results.load_all(tmp_path)
+    ranks = [[row.rank for row in results.leaderboard(found, groups)] for groups in (apart, together)]
+    assert ranks == [[1, 2], [1, 1]]
+
+
+def example_runs(folder):
+    """Two toy models with a prediction for each example of the test split; the examples."""
+    examples = tasks.get("edgejson").load("test")
+    digest = tasks.get("edgejson").manifest()["files"]["test.jsonl"]["sha256"]
+    for run, right in (("a", 60), ("b", 50)):
+        rows = [prediction(example.id, right=i < right) for i, example in enumerate(examples)]
+        change(write_run(folder, rows, run=run, model=run), dataset__sha256=digest)
+    return examples
+
+
+def test_groups_come_from_the_examples_of_the_task(tmp_path, monkeypatch):
+    groups = {example.id: example.group for example in example_runs(tmp_path)}
+    seen, tie_groups = [], stats.tie_groups
+    monkeypatch.setattr(stats, "tie_groups", lambda *given: seen.append(given[1]) or tie_groups(*given))
+    rows = results.leaderboard(results.load_all(tmp_path))
+    assert [row.label for row in rows] == ["a", "b"]
+    assert seen == [[groups[name] for name in sorted(groups)]]
+
+
+def test_models_are_not_ranked_with_other_data(tmp_path):
+    write_run(tmp_path, predictions(8), run="a", model="a")
+    assert results.leaderboard(results.load_all(tmp_path))[0].rank == 1  # one model needs no groups
+    write_run(tmp_path, predictions(7), run="b", model="b")
+    found = results.load_all(tmp_path)
+    with pytest.raises(DataError, match="its cases are of data abababababab"):
+        results.leaderboard(found)
+    with pytest.raises(DataError, match="'case-000' has no group"):
+        results.leaderboard(found, {})
 
 
 def test_leaderboard_of_nothing_is_empty():

@@ -115,6 +115,104 @@ def test_golden_targets_are_valid():
         assert scoring.is_compliant(document["target"], document["schema"])
 
 
+# Misnormalised or miscopied ------------------------------------------------------------------
+
+
+def leaf_failure(target, value, span, *, rest="", rule="number"):
+    """Failure class of one wrong leaf whose evidence is `span`."""
+    mark = {"start": 0, "end": len(span), "rule": rule}
+    return grade({"a": value}, {"a": target}, {}, text=span + rest, evidence={"/a": mark}).failure
+
+
+@pytest.mark.parametrize(
+    ("target", "value", "span"),
+    [
+        ("2024-03-05", "5  MARCH 2024", "5 March 2024"),
+        ("2024-03-05", "2024/3/5", "5 March 2024"),
+        ("2024-03-05", "March 5th, 2024", "5 March 2024"),
+        ("2024-03-05", "24-03-05", "5 March 2024"),
+        ("2024-03-05", "2024-05-03", "2024-03-05"),
+        ("16:15", "04:15", "quarter past four"),
+        ("16:15", "4:15 pm", "quarter past four"),
+        ("12:30", "00:30", "half past twelve"),
+        ("12:00", "00:00", "noon"),
+        ("08:13", "13:08", "8.13"),
+        ("2025-08-05T23:18:00Z", "2025-05-08T23:18:00Z", "5 Aug 2025 at 23:18 UTC"),
+        ("2025-08-05T23:18:00Z", "2025-08-05T11:18:00Z", "5 Aug 2025 at 23:18 UTC"),
+        (89122, 89.122, "89,122"),
+        (89122, "89,122", "89,122"),
+        (4.5, 450, "4.50"),
+        (4.5, 45.0, "4.50"),
+        (4, "4", "four"),
+        (True, 1, "yes"),
+        (True, "true", "yes"),
+        (10**20, 1e18, "a lot"),
+        ("back_pain", "Back pain", "low back pain"),
+        ("back_pain", "low back pain", "low back pain"),
+        ("EUR", "€", "€"),
+        ("+31305550148", "+31 30 555 0148", "+31 30 555 0148"),
+    ],
+)
+def test_misnormalised_needs_a_sign_of_the_right_place(target, value, span):
+    assert leaf_failure(target, value, span) == "misnormalised"
+
+
+@pytest.mark.parametrize(
+    ("target", "value", "rest"),
+    [
+        ("2027-02-10", "2027-02-04", " not February 4, 2027"),
+        ("2027-02-10", "2026-02-10", ""),
+        ("2027-02-10", "2027-10-02", " not 2027-10-02"),
+        ("16:15", "11:00", " not 11.00"),
+        ("16:15", "16:25", ""),
+        ("12:00", "soon", ""),
+        ("00:00", "", ""),
+        ("PB471247", "PB124747", ""),
+        (89601, 89122, " after 89,122"),
+        (96.86, 140.0, " of 140"),
+        (7.5, 75.0, " not 75"),
+        (1.25, 1250, " of 1,250.00"),
+        (5, -5, ""),
+        (0, 10, ""),
+        ("back_pain", "infection", ""),
+        ("EUR", "£", ""),
+        (True, False, ""),
+        ("x", "", ""),
+        ("T", "", ""),
+        ("x", None, ""),
+        (1, None, ""),
+    ],
+)
+def test_everything_else_is_miscopied(target, value, rest):
+    assert leaf_failure(target, value, "€?", rest=rest) == "miscopied"
+
+
+def test_a_scale_is_a_matter_of_normalisation():
+    assert leaf_failure(80, 8, "80", rule="verbatim") == "miscopied"
+    assert grade({"a": 8}, {"a": 80}, {}).failure == "miscopied"
+
+
+def test_a_value_of_another_leaf_is_miscopied():
+    target, mark = {"a": 1, "b": 10}, {"start": 0, "end": 3, "rule": "number"}
+    score = grade({"a": 10.0, "b": 10}, target, {}, text="one, ten", evidence={"/a": mark})
+    assert score.failure == "miscopied"
+
+
+@pytest.mark.parametrize("piece", ["1", "1,", "1,234", "a", "0", "-", "may", "2024-", "٣", "é "])
+def test_judging_wrong_values_takes_linear_time(piece):
+    """A long answer and a long text; the numbers stand at its end, so that it is read to the end."""
+    long = piece * (900_000 // len(piece))
+    numbers = {f"n{i}": i + 100 for i in range(20)}
+    targets = {"day": "2024-03-05", "name": "Ann"} | numbers
+    answer = {"day": long[:450_000], "name": long[450_000:]} | {n: 10 * v for n, v in numbers.items()}
+    text = long[:50_000] + "".join(f" {10 * value}" for value in numbers.values())
+    marks = {f"/{name}": {"start": 0, "end": 1, "rule": "number"} for name in targets}
+    start = time.perf_counter()
+    score = grade(json.dumps(answer, ensure_ascii=False), targets, {}, text=text, evidence=marks)
+    assert time.perf_counter() - start < 2
+    assert (score.failure, score.counts["wrong"]) == ("miscopied", len(targets))
+
+
 # Parsing -------------------------------------------------------------------------------------
 
 

@@ -25,6 +25,9 @@ CONFIG = yaml.safe_load((paths.ROOT / "_quarto.yml").read_text("utf-8"))
 SOURCES = sorted(source for pattern in CONFIG["project"]["render"] for source in paths.ROOT.glob(pattern))
 PAGES = [source.relative_to(paths.ROOT).with_suffix(".html").as_posix() for source in SOURCES]
 INCLUDED = sorted((paths.ROOT / "paper/sections").glob("*.qmd"))
+NOTEBOOKS = [source for source in SOURCES if source.suffix == ".ipynb"]
+GUIDES = ["README.md", "CONTRIBUTING.md", "data/edgejson/README.md"]  # read on GitHub, in no build
+TREE_ENTRY = re.compile(r"((?:(?:[\w.]+(?:/|\.\w+)|Snakefile)(?:\s+|$))+)")
 LEFT_OVER = re.compile(r"\{\{<|\?@|\?var|\bTODO\b|\bTBD\b|lorem ipsum", re.IGNORECASE)
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = [
@@ -140,6 +143,19 @@ def test_the_leaderboard_leads_to_its_evidence(pages):
     assert evidence
 
 
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_are_shown_with_their_outputs(site, pages, notebook):
+    """The site promises outputs; a notebook committed without them would be a page of code."""
+    cells = json.loads(notebook.read_text("utf-8"))["cells"]
+    shown = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
+    tables = sum("<table" in "".join(data.get("text/html", "")) for data in shown)
+    assert tables, f"{notebook} has no outputs: make notebooks"
+    name = notebook.relative_to(paths.ROOT).with_suffix(".html").as_posix()
+    text = (site / name).read_text("utf-8")
+    assert 'class="cell-output' in text and text.count("<table") >= tables
+    assert len(pages[name].images) >= sum("image/png" in data for data in shown)
+
+
 def test_the_paper_is_a_pdf_with_pages(site):
     data = (site / "paper/paper.pdf").read_bytes()
     assert data.startswith(b"%PDF-") and data.rstrip().endswith(b"%%EOF")
@@ -169,6 +185,35 @@ def test_sources_ask_for_nothing_from_the_machine():
     """Includes stay inside the repository."""
     for source in [*SOURCES, *INCLUDED]:
         assert not re.search(r"include\s+(\.\./)+\.\.|\{\{<\s*env", source.read_text("utf-8")), source
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_guides_link_to_files_that_exist(name):
+    """Links of README, CONTRIBUTING and data card are followed on GitHub, where no build checks them."""
+    guide = paths.ROOT / name
+    links = re.findall(r"\]\(([^)\s]+)\)", guide.read_text("utf-8"))
+    local = [link.partition("#")[0] for link in links if not urlsplit(link).scheme]
+    assert [link for link in local if link and not (guide.parent / unquote(link)).exists()] == []
+
+
+def tree_entries(text: str) -> list[str]:
+    """Paths in README's tree: the leading names of each line, below the last folder at the margin."""
+    tree = re.search(r"## What is where\s+```\n(.*?)```", text, re.DOTALL)[1]
+    folder, found = "", []
+    for line in tree.splitlines():
+        names = match[1].split() if (match := TREE_ENTRY.match(line.strip())) else []
+        assert names, f"README's tree has a line without a path: {line}"
+        folder = folder if line.startswith(" ") else ""
+        found += [folder + name for name in names]
+        folder = folder or names[0]
+    return found
+
+
+def test_the_tree_in_the_readme_is_there():
+    """A file that was moved or renamed must not live on in the README."""
+    found = tree_entries((paths.ROOT / "README.md").read_text("utf-8"))
+    assert {"slmlib/scoring.py", "notebooks/04_analyze.ipynb", "paper/"} <= set(found)
+    assert [name for name in found if not (paths.ROOT / name).exists()] == []
 
 
 def chromium(*options: str, folder: Path) -> str:

@@ -21,6 +21,10 @@ SAMPLES = (  # group and register of the cases shown
     ("crop_treatment", "voice"),
     ("delivery_round", "chat"),
 )
+LIMIT = (
+    f"No target is longer than {validation.MAX_TARGET_TOKENS} tokens of SmolLM2's tokenizer; a gate refuses "
+    "it. A run allows more than that for an answer and names its limit (`max_new_tokens`) in its result."
+)
 
 
 def render(text: str, rows: Rows) -> str:
@@ -33,7 +37,8 @@ def render(text: str, rows: Rows) -> str:
 
 def statistics(rows: Rows) -> str:
     """Tables of splits, schemas, registers and rules of evidence, in Markdown."""
-    return "\n\n".join((_splits(rows), _lengths(rows), _schemas(rows), _registers(rows), _rules(rows)))
+    parts = (_splits(rows), _lengths(rows), _schemas(rows), _registers(rows), _rules(rows))
+    return "\n\n".join((*parts, LIMIT))
 
 
 def _table(head: tuple, body) -> str:

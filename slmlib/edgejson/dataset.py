@@ -113,7 +113,7 @@ def write(rows: Rows, folder: Path, *, seed: int = SEED) -> dict:
 
 
 def manifest(rows: Rows, folder: Path, *, seed: int) -> dict:
-    """What a reader needs to trust the files in `folder`: no times, so that it is reproducible."""
+    """What a reader needs to trust splits and schemas in `folder`: no times, so that it is reproducible."""
     files = {
         f"{split}.jsonl": {**_vouch(folder / f"{split}.jsonl"), "rows": len(cases)}
         for split, cases in rows.items()
@@ -180,8 +180,9 @@ def require_same(rows: list[dict]) -> None:
     changed = [row["file"] for row in rows if not row["same"]]
     if changed:
         raise contracts.DataError(
-            f"{', '.join(changed)}: what was made is not what is published. Publish it with "
-            '`profile = "full"`, or take the change back: git status slmlib/edgejson data/edgejson'
+            f"{', '.join(changed)}: what was made is not what is published. Restore the published "
+            "files: git checkout data/edgejson. Or, if the generator was changed on purpose, publish "
+            'what it makes with `profile = "full"`.'
         )
 
 
