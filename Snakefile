@@ -75,7 +75,8 @@ rule evaluate:
         f"{OUT}/benchmarks/02_evaluate-{{name}}.tsv"
     params:
         options=lambda wildcards: parameters(RUNS[wildcards.name]),
-    threads: lambda wildcards: 1 if RUNS[wildcards.name]["model"] in CONTROLS else workflow.cores
+    # a model takes the whole machine; on a cluster, whose size is not known here, eight cores
+    threads: lambda wildcards: 1 if RUNS[wildcards.name]["model"] in CONTROLS else workflow.cores or 8
     shell:
         "{NOTEBOOK} 02_evaluate {output} {params.options}"
 
