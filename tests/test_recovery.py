@@ -55,6 +55,8 @@ def test_ctrl_c_on_a_notebook_is_one_message(tmp_path):
         stdout=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
+        # tests that run in the background inherit an ignored SIGINT
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     seen = ""
     while "0/3" not in seen:
