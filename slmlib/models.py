@@ -36,7 +36,6 @@ class Model:
     """A model by name. `sha256` identifies the weight file `file`, whichever place it comes from."""
 
     name: str
-    title: str
     licence: str
     parameters: int
     file: str
@@ -61,7 +60,6 @@ MODELS = {
     for model in (
         Model(
             name="smollm2-135m-instruct",
-            title="SmolLM2-135M-Instruct",
             licence="Apache-2.0",
             parameters=134_515_008,
             file="SmolLM2-135M-Instruct.Q4_1.gguf",
@@ -71,7 +69,6 @@ MODELS = {
         ),
         Model(
             name="qwen2.5-coder-0.5b-instruct",
-            title="Qwen2.5-Coder-0.5B-Instruct",
             licence="Apache-2.0",
             parameters=494_032_768,
             file="qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",

@@ -36,10 +36,6 @@ class Interval:
     def __str__(self) -> str:
         return f"{self.mean:.3f} ({self.low:.3f}–{self.high:.3f}, n = {self.n})"
 
-    def percent(self) -> str:
-        """The same in percent, as "12.0 % (7.0–19.8 %)"."""
-        return f"{100 * self.mean:.1f} % ({100 * self.low:.1f}–{100 * self.high:.1f} %)"
-
 
 @dataclass(frozen=True)
 class Difference:

@@ -315,7 +315,6 @@ def test_empty_table():
 
 def test_display():
     assert str(Interval(0.312, 0.28, 0.35, 100)) == "0.312 (0.280–0.350, n = 100)"
-    assert wilson(3, 100).percent() == "3.0 % (1.0–8.5 %)"
     assert (
         str(stats.Difference(0.1, -0.02, 0.2, 0.0412, 50)) == "+0.100 (-0.020 to +0.200, p = 0.0412, n = 50)"
     )
