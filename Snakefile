@@ -54,7 +54,7 @@ rule generate:
     input:
         "notebooks/01_generate.ipynb",
         LIBRARY,
-        files("slmlib/edgejson/texts/*", "data/edgejson/*", "data/edgejson/schemas/*"),
+        files("slmlib/edgejson/**/*.txt", "data/edgejson/*", "data/edgejson/schemas/*"),
     output:
         f"{OUT}/01_generate.ipynb",
     benchmark:

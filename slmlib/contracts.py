@@ -10,9 +10,11 @@ import hashlib
 import json
 import os
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import BinaryIO
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
@@ -125,13 +127,14 @@ def dumps(value) -> str:
     return line
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
+@contextmanager
+def whole(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to that replaces `path` at the end, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -140,6 +143,12 @@ def write_bytes(path: Path, data: bytes) -> None:
         raise OSError(error.errno, f"cannot write {path}: {error.strerror}. {fix}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
+    with whole(path) as file:
+        file.write(data)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -154,7 +163,8 @@ def write_json(path: Path, value) -> None:
 
 def write_jsonl(path: Path, rows: Iterable[dict]) -> None:
     """Write `.jsonl` or, by suffix, `.jsonl.gz`; the same rows give the same bytes."""
-    data = "".join(dumps(row) + "\n" for row in rows).encode("utf-8")
+    lines = (f"{dumps(row)}\n".encode() for row in rows)
     if path.suffix == ".gz":
-        data = gzip.compress(data, compresslevel=9, mtime=0)
-    write_bytes(path, data)
+        return write_bytes(path, gzip.compress(b"".join(lines), compresslevel=9, mtime=0))
+    with whole(path) as file:
+        file.writelines(lines)

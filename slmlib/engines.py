@@ -18,22 +18,28 @@ from typing import Protocol
 
 import slmlib
 from slmlib import models
+from slmlib.decoding import Grammars
 from slmlib.scoring import Completeness
 from slmlib.tasks import Message, choose
 
 ENGINES = ("transformers",)
-DECODINGS = ("free",)
+DECODINGS = ("free", "schema")
 DTYPES = ("auto", "float32", "bfloat16")
 
 
 @dataclass(frozen=True)
 class Request:
-    """One case to complete. `stop` is "json" (end with the first JSON value) or "none"."""
+    """One case to complete.
+
+    `stop` is "json" (end with the first JSON value) or "none"; with a schema, the answer can only be
+    JSON that is valid under it.
+    """
 
     id: str
     messages: Sequence[Message]
     max_new_tokens: int
     stop: str = "json"
+    schema: Mapping | None = None
 
 
 @dataclass(frozen=True)
@@ -160,7 +166,7 @@ class Transformers:
 
     def generate(self, batch: Sequence[Request], on_tokens: OnTokens = ignore) -> Iterator[Completion]:
         start = time.perf_counter()
-        rows = [_Row(request, self._encode(request)) for request in batch]
+        rows = [_Row(request, self._encode(request), self._matcher(request)) for request in batch]
         for row in rows:
             if len(row.prompt) + row.request.max_new_tokens > self._context:
                 yield row.completion("", "error", start)
@@ -178,7 +184,7 @@ class Transformers:
         while rows:
             with torch.inference_mode():
                 state = self._prefill(rows) if state is None else self._step(state, rows)
-                chosen = self._choose(state["hidden"])
+                chosen = self._choose(state["hidden"], [row.matcher for row in rows])
             on_tokens(len(chosen))
             for row, token in zip(rows, chosen, strict=True):
                 self._take(row, token, start)
@@ -220,9 +226,20 @@ class Transformers:
         )
         return {"hidden": output.last_hidden_state[:, -1], "mask": mask, "cache": cache}
 
-    def _choose(self, hidden) -> list[int]:
-        """The most probable next token of each row, from fp32 logits."""
-        return (hidden.float() @ self._head.T).argmax(-1).tolist()
+    def _choose(self, hidden, matchers: list) -> list[int]:
+        """The most probable next token of each row, from fp32 logits, within its grammar if it has one."""
+        logits = hidden.float() @ self._head.T
+        if any(matchers):
+            logits = logits.cpu()
+            self._grammars.mask(logits, matchers)
+        return logits.argmax(-1).tolist()
+
+    def _matcher(self, request: Request):
+        return self._grammars.matcher(request.schema) if request.schema is not None else None
+
+    @cached_property
+    def _grammars(self) -> Grammars:
+        return Grammars(self.tokenizer, self._head.shape[0])
 
     @cached_property
     def _head(self):
@@ -242,6 +259,8 @@ class Transformers:
         """Add a token to a row and decide whether its answer is complete."""
         row.first_token_seconds = row.first_token_seconds or time.perf_counter() - start
         row.tokens.append(token)
+        if row.matcher is not None:
+            row.matcher.accept_token(token)
         if token in self._end_tokens or self._closes(row, token):
             row.finish = "stop"
         elif len(row.tokens) >= row.request.max_new_tokens:
@@ -303,8 +322,8 @@ def _cache():
 class _Row:
     """A request under way."""
 
-    def __init__(self, request: Request, prompt: list[int]):
-        self.request, self.prompt = request, prompt
+    def __init__(self, request: Request, prompt: list[int], matcher=None):
+        self.request, self.prompt, self.matcher = request, prompt, matcher
         self.tokens: list[int] = []
         self.finish = ""
         self.first_token_seconds = 0.0

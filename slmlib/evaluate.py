@@ -80,7 +80,7 @@ def evaluate(
         model: name of a registered model, or of a control: "no-op", "oracle", "rules".
         split: a split of the task.
         prompt: name of one of the task's prompts; its first if not given.
-        decoding: "free".
+        decoding: "free", or "schema": only what is valid under the case's schema can be written.
         engine: name of an engine; controls need none.
         dtype: "float32", "bfloat16", or "auto" for the faster one here.
         batch_size: rows generated together; part of the run's identity, as it moves low-order bits.
@@ -120,7 +120,8 @@ def evaluate(
             "started": started.isoformat(timespec="seconds"),
             "seconds": round(journal.seconds + time.perf_counter() - clock, 3),
         }
-        path = _write(plan, record, completions, scores)
+        rows = [_prediction(c, s) for c, s in zip(completions, scores, strict=True)]
+        path = write(plan.folder / f"{plan.name}.json", record, rows)
         journal.discard()
     return path
 
@@ -170,7 +171,11 @@ def prepare(
         raise ValueError(f"limit and batch_size must be at least 1, got {limit} and {batch_size}")
     examples = task.load(split, limit=limit)
     chosen = task.prompts[prompt]
-    requests = [Request(e.id, chosen.messages(e), task.max_new_tokens, task.stop) for e in examples]
+    schemas = [e.input["schema"] if decoding == "schema" else None for e in examples]
+    requests = [
+        Request(e.id, chosen.messages(e), task.max_new_tokens, task.stop, schema)
+        for e, schema in zip(examples, schemas, strict=True)
+    ]
     settings = {
         "task": task.name,
         "split": split,
@@ -276,13 +281,12 @@ def _explained(plan: Plan):
 # --- writing down -----------------------------------------------------------------------------
 
 
-def _write(plan: Plan, record: dict, completions: list[Completion], scores: list[Score]) -> Path:
-    rows = [_prediction(c, s) for c, s in zip(completions, scores, strict=True)]
+def write(path: Path, record: dict, rows: list[dict]) -> Path:
+    """Write a result and its predictions, checked, each whole or not at all; the result comes last."""
     for row in rows:
-        contracts.check(row, contracts.PREDICTION, where=f"{plan.name}, case {row['id']}")
-    contracts.check(record, contracts.RESULT, where=plan.name)
-    contracts.write_jsonl(plan.folder / f"{plan.name}.predictions.jsonl.gz", rows)
-    path = plan.folder / f"{plan.name}.json"
+        contracts.check(row, contracts.PREDICTION, where=f"{path.stem}, case {row['id']}")
+    contracts.check(record, contracts.RESULT, where=path.stem)
+    contracts.write_jsonl(path.with_suffix(".predictions.jsonl.gz"), rows)
     contracts.write_json(path, record)
     return path
 
@@ -292,27 +296,39 @@ def _prediction(completion: Completion, score: Score) -> dict:
         "id": completion.id,
         "completion": completion.text,
         "finish": completion.finish,
-        "failure": score.failure,
-        "scores": {name: round(value, 6) for name, value in score.scores.items()},
+        **graded(score),
         "tokens_in": completion.tokens_in,
         "tokens_out": completion.tokens_out,
         "seconds": round(completion.seconds, 4),
     }
 
 
+def graded(score: Score) -> dict:
+    """What a prediction says of its score."""
+    scores = {name: round(value, 6) for name, value in score.scores.items()}
+    return {"failure": score.failure, "scores": scores}
+
+
 def _result(plan: Plan, engine: dict, completions, scores: list[Score], seconds: float) -> dict:
-    chosen, examples = plan.settings, plan.examples
+    chosen = plan.settings
     return {
         "run": plan.name,
         **{key: chosen[key] for key in ("task", "split", "dataset", "model")},
         "engine": engine,
         **{key: chosen[key] for key in ("prompt", "decoding")},
-        "scorer": {"version": scoring.VERSION},
-        "metrics": summarise(plan.task, examples, scores),
-        "by_tier": _by(plan.task, examples, scores, "tier"),
-        "by_group": _by(plan.task, examples, scores, "group"),
-        "failures": dict(sorted(Counter(s.failure for s in scores if s.failure).items())),
+        **judged(plan.task, plan.examples, scores),
         "throughput": _throughput(completions, seconds),
+    }
+
+
+def judged(task: Task, examples: Sequence[Example], scores: Sequence[Score]) -> dict:
+    """What a result says of its scores, and the version of the scorer that gave them."""
+    return {
+        "scorer": {"version": scoring.VERSION},
+        "metrics": summarise(task, examples, scores),
+        "by_tier": _by(task, examples, scores, "tier"),
+        "by_group": _by(task, examples, scores, "group"),
+        "failures": dict(sorted(Counter(s.failure for s in scores if s.failure).items())),
     }
 
 
@@ -320,7 +336,7 @@ def summarise(task: Task, examples: Sequence[Example], scores: Sequence[Score]) 
     """Each metric of the task with its 95 % interval: {metric: {mean, low, high, n}}."""
     groups = [example.group for example in examples]
     estimate = {
-        "proportion": lambda values: stats.wilson(int(sum(values)), len(values)),
+        "proportion": lambda values: stats.cluster_wilson(values, groups),
         "mean": lambda values: stats.cluster_bootstrap(values, groups),
     }
     metrics = {name: estimate[kind]([s.scores[name] for s in scores]) for name, kind in task.metrics.items()}

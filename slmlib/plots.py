@@ -9,7 +9,7 @@ import functools
 import io
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -27,6 +27,7 @@ BLUE, ORANGE, GREEN, PURPLE, RED, YELLOW = "#56B4E9", "#E69F00", "#009E73", "#CC
 SERIES = (BLUE, ORANGE, PURPLE, YELLOW, GREEN, RED)
 FAILURE_COLOURS = (MUTED, YELLOW, ORANGE, BLUE, PURPLE, RED, "#0072B2", "#7A5CC2", TEXT)
 WIDTH = 5.6  # inches
+Counted = Callable[[object], Iterable[str]]  # a case -> what it counts for
 
 STYLE = {
     "figure.facecolor": GROUND,
@@ -111,17 +112,37 @@ def plot_leaderboard(rows: Sequence[Row], *, metric: str = "json_exact", ax: Axe
 @styled
 def plot_tiers(results: Sequence[Result], *, metric: str = "json_exact", ax: Axes | None = None) -> Axes:
     """Score by tier with 95 % intervals: one band per tier, one mark per run."""
-    ax = ax or new_axes(1.9 + 0.3 * len(TIERS) * len(results))
-    marks = _marks(results)
-    for i, result in enumerate(results):
-        heights = [tier * (len(results) + 1) + i for tier in range(len(TIERS))]
-        for y, tier in zip(heights, TIERS, strict=True):
-            value = result.by_tier.get(tier, {}).get(metric)
-            if value:
-                _interval(ax, y, value, metric, **marks[i])
-        ax.plot([], [], linestyle="", markersize=8, label=_name(result), **marks[i])
-    middles = [tier * (len(results) + 1) + (len(results) - 1) / 2 for tier in range(len(TIERS))]
-    _name_rows(ax, TIERS, at=middles)
+    values = [{tier: result.by_tier.get(tier, {}).get(metric) for tier in TIERS} for result in results]
+    return _bands(results, values, TIERS, metric, ax)
+
+
+@styled
+def plot_splits(results: Sequence[Result], *, metric: str = "json_exact", ax: Axes | None = None) -> Axes:
+    """Score by split with 95 % intervals: one band per split, one mark per model.
+
+    Args:
+        results: runs of one task, of several splits.
+        metric: a metric that every result has.
+        ax: where to draw; a new figure by default.
+    """
+    splits = tuple(dict.fromkeys(result.split for result in results))
+    models = {result.label: result for result in results}
+    values = [{r.split: r.metrics[metric] for r in results if r.label == label} for label in models]
+    return _bands(list(models.values()), values, splits, metric, ax)
+
+
+def _bands(
+    results: Sequence[Result], values: Sequence[Mapping], names: Sequence[str], metric: str, ax: Axes | None
+) -> Axes:
+    """One band per name, and in it a mark for each result that has a value there."""
+    ax = ax or new_axes(1.9 + 0.3 * len(names) * len(results))
+    for i, (mark, found) in enumerate(zip(_marks(results), values, strict=True)):
+        for band, name in enumerate(names):
+            if found.get(name):
+                _interval(ax, band * (len(results) + 1) + i, found[name], metric, **mark)
+        ax.plot([], [], linestyle="", markersize=8, label=_name(results[i]), **mark)
+    middles = [band * (len(results) + 1) + (len(results) - 1) / 2 for band in range(len(names))]
+    _name_rows(ax, names, at=middles)
     _score_axis(ax, metric)
     _legend_below(ax, columns=2)
     return ax
@@ -159,20 +180,34 @@ def plot_throughput(results: Sequence[Result], *, ax: Axes | None = None) -> Axe
     return ax
 
 
+def registers_of(example) -> list[str]:
+    """What `plot_counts` counts where nothing else is asked for: the kind of text."""
+    return [example.meta["register"]]
+
+
 @styled
-def plot_registers(examples: Sequence, *, ax: Axes | None = None) -> Axes:
-    """Cases by kind of text, stacked by tier; the most frequent kind on top."""
-    totals = Counter(example.meta["register"] for example in examples)
-    registers = sorted(totals, key=lambda name: (-totals[name], name))
-    ax = ax or new_axes(1.5 + 0.35 * len(registers))
-    left = [0] * len(registers)
+def plot_counts(
+    examples: Sequence, by: Counted = registers_of, *, unit: str = "Cases", ax: Axes | None = None
+) -> Axes:
+    """Bars of what occurs in a data set, stacked by tier; the most frequent on top.
+
+    Args:
+        examples: cases.
+        by: names what a case counts for; it may name several, or one several times.
+        unit: what is counted.
+        ax: where to draw; a new figure by default.
+    """
+    totals = Counter(name for example in examples for name in by(example))
+    names = sorted(totals, key=lambda name: (-totals[name], name))
+    ax = ax or new_axes(1.5 + 0.35 * len(names))
+    left = [0] * len(names)
     for tier, colour in zip(TIERS, SERIES, strict=False):
-        found = Counter(example.meta["register"] for example in examples if example.tier == tier)
-        counts = [found[name] for name in registers]
-        ax.barh(range(len(registers)), counts, left=left, color=colour, height=0.6, label=tier)
+        found = Counter(name for example in examples if example.tier == tier for name in by(example))
+        counts = [found[name] for name in names]
+        ax.barh(range(len(names)), counts, left=left, color=colour, height=0.6, label=tier)
         left = [a + b for a, b in zip(left, counts, strict=True)]
-    _name_rows(ax, [tables.label(name) for name in registers])
-    ax.set_xlabel("Cases")
+    _name_rows(ax, [tables.label(name) for name in names])
+    ax.set_xlabel(unit)
     return ax
 
 
@@ -194,14 +229,22 @@ def plot_lengths(examples: Sequence, *, ax: Axes | None = None) -> Axes:
 
 
 @styled
-def plot_data(examples: Sequence) -> Figure:
-    """Portrait of a data set: registers by tier above, lengths of text and answer below."""
-    registers = len({example.meta["register"] for example in examples})
-    top = 1.2 + 0.33 * registers
-    figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, top + 3.9), height_ratios=[top, 3.6])
-    plot_registers(examples, ax=above)
-    plot_lengths(examples, ax=below)
-    _legend_below(below, columns=3, markerscale=2.5)
+def plot_data(examples: Sequence, panels: Mapping[str, Counted] | None = None) -> Figure:
+    """Portrait of a data set: panels of counts, and the lengths of text and answer below.
+
+    Args:
+        examples: cases.
+        panels: unit -> what is counted; by default the cases of each register.
+    """
+    panels = panels or {"Cases": registers_of}
+    heights = [1.2 + 0.33 * len({n for e in examples for n in by(e)}) for by in panels.values()]
+    figure, axes = plt.subplots(
+        len(panels) + 1, 1, figsize=(WIDTH, sum(heights) + 3.9), height_ratios=[*heights, 3.6]
+    )
+    for ax, (unit, by) in zip(axes, panels.items(), strict=False):
+        plot_counts(examples, by, unit=unit, ax=ax)
+    plot_lengths(examples, ax=axes[-1])
+    _legend_below(axes[-1], columns=3, markerscale=2.5)
     return figure
 
 

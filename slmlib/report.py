@@ -12,7 +12,7 @@ from slmlib import contracts, paths, tables
 from slmlib.results import METRICS, Result, compare, load_all, speed_text
 from slmlib.tables import NONE, Table
 
-HEADER = ("Model", *map(tables.title, METRICS), "Cases that agree", "tok/s")
+HEADER = ("Model", "Split", *map(tables.title, METRICS), "Cases that agree", "tok/s")
 
 
 def report(profile: str = "quick", *, runs: Path = paths.RUNS, published: Path = paths.RESULTS) -> str:
@@ -30,19 +30,25 @@ def report(profile: str = "quick", *, runs: Path = paths.RUNS, published: Path =
 def _scores(here: list[Result], twins: dict[str, Result]) -> str:
     if not here:
         return "This profile has no results yet."
-    here = sorted(here, key=lambda result: (result.run not in twins, result.control, result.label))
+    here = sorted(here, key=lambda r: (r.run not in twins, r.split, r.control, r.label))
     pairs = [compare(result, twins[result.run]) for result in here if result.run in twins]
     alone = [result for result in here if result.run not in twins]
     lines = [_line(pair.mine, pair.published, pair.agree) for pair in pairs]
     lines += [_line(result, None, "not published") for result in alone]
-    notes = [f"{pair.mine.label}: {pair.note()}" for pair in pairs if pair.differ]
+    notes = [f"{pair.mine.split}, {pair.mine.label}: {pair.note()}" for pair in pairs if pair.differ]
     notes += [f"{result.run} ({_extent(result)}) is not published: nothing to compare." for result in alone]
     return "\n".join(["This machine | published", "", Table.of(HEADER, lines).text(), *notes])
 
 
 def _line(mine: Result, published: Result | None, agree: str) -> list[str]:
     scores = [_both(_mean(mine, name), _mean(published, name)) for name in METRICS]
-    return [mine.label, *scores, agree, _both(speed_text(mine), speed_text(published) if published else NONE)]
+    return [
+        mine.label,
+        mine.split,
+        *scores,
+        agree,
+        _both(speed_text(mine), speed_text(published) if published else NONE),
+    ]
 
 
 def _extent(result: Result) -> str:

@@ -1,15 +1,16 @@
 """Results: read and doubt them, rank them, compare two runs, and make the tables that are published.
 
 A result is refused unless the predictions beside it give the same numbers again. Only complete runs
-of models are ranked; controls stand in every table and are never ranked. Two models whose difference
-the cases cannot show (paired test on the same cases) share a tie group.
+of models are ranked; controls stand in every table and are never ranked. A model's rank is the range
+of places that paired tests on the same cases allow it, so that no table orders what they cannot tell
+apart.
 """
 
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from slmlib.tables import NONE, Link, Table
 
 TIERS = ("simple", "medium", "complex")
 METRICS = ("json_exact", "field_f1", "schema_compliance")  # the columns of the leaderboard
+KINDS = ("group", "register", "domain", "noise")  # what a manifest counts in each split
 PREDICTIONS = ".predictions.jsonl.gz"
 
 
@@ -224,14 +226,17 @@ def _check_intervals(result: Result) -> None:
             if not _sound(name, value):
                 bounds = f"[{value['low']}, {value['high']}]"
                 what = f"the interval of {name} in {part} is {bounds} around {value['mean']}"
-                _refuse(result, what, "shares have Wilson's interval, others one that holds the mean")
+                _refuse(result, what, "an interval holds its mean; a share's is k/n, and holds Wilson's")
 
 
 def _sound(metric: str, value: Mapping) -> bool:
+    if not value["low"] - 2e-6 <= value["mean"] <= value["high"] + 2e-6:
+        return False
     if not tables.is_percent(metric):
-        return value["low"] - 2e-6 <= value["mean"] <= value["high"] + 2e-6
-    wilson = stats.wilson(round(value["mean"] * value["n"]), value["n"])
-    return all(_same(getattr(wilson, key), value[key]) for key in ("mean", "low", "high"))
+        return True
+    wilson = stats.wilson(round(value["mean"] * value["n"]), value["n"])  # clusters only make it wider
+    holds = value["low"] <= wilson.low + 2e-6 and wilson.high - 2e-6 <= value["high"]
+    return holds and _same(wilson.mean, value["mean"])
 
 
 def _check_parts(result: Result) -> None:
@@ -267,11 +272,15 @@ def _check_failures(result: Result) -> None:
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the leaderboard. `rank` is None for controls and incomplete runs."""
+    """A line of the leaderboard.
+
+    `rank` and `worst` are the best and the worst place that the data allow the model; None for
+    controls and incomplete runs.
+    """
 
     result: Result
     rank: int | None = None
-    tied: bool = False  # whether another model has the same rank
+    worst: int | None = None
 
     @property
     def control(self) -> bool:
@@ -283,17 +292,19 @@ class Row:
 
     @property
     def place(self) -> str:
-        """What stands in the first column: the rank, or why there is none."""
+        """What stands in the first column: the places that the data allow, or why there is none."""
         if not self.result.complete:
             return "incomplete"
-        return "control" if self.control else f"{self.rank}{'=' if self.tied else ''}"
+        if self.control:
+            return "control"
+        return str(self.rank) if self.rank == self.worst else f"{self.rank}–{self.worst}"
 
 
 def leaderboard(results: Iterable[Result], groups: Mapping[str, str] | None = None) -> list[Row]:
     """Rank runs of the same cases by JSONExact: models, then controls, then incomplete runs.
 
-    Models that a paired test on the same cases cannot tell apart share a rank (`stats.tie_groups`).
-    The order of the results does not matter.
+    Each model has the places that paired tests on the same cases allow it (`stats.tie_groups`);
+    models whose places overlap may not differ. The order of the results does not matter.
 
     Args:
         results: runs of one task and split.
@@ -319,9 +330,9 @@ def _ranked(models: Sequence[Result], groups: Mapping[str, str] | None) -> list[
         raise ValueError("complete runs of the same data have predictions for different ids; run them again.")
     columns = {run: [score[name] for name in ids] for run, score in scores.items()}
     clusters = _clusters(models[0], ids, groups) if len(models) > 1 else ids  # one model is not tested
-    rank = {row.name: row.rank for row in stats.tie_groups(columns, clusters)} if columns else {}
-    shared = Counter(rank.values())
-    return [Row(result, rank[result.run], shared[rank[result.run]] > 1) for result in _by_rank(models, rank)]
+    places = {row.name: row for row in stats.tie_groups(columns, clusters)} if columns else {}
+    rows = [Row(result, places[result.run].rank, places[result.run].worst) for result in models]
+    return sorted(rows, key=lambda row: (row.rank, row.worst))  # stable: equals stay in order of score
 
 
 def _clusters(result: Result, ids: Sequence[str], groups: Mapping[str, str] | None) -> list[str]:
@@ -341,10 +352,6 @@ def _groups(result: Result) -> dict[str, str]:
         what = f"its cases are of data {there[:12]}, but {task.folder} holds {here[:12]}"
         _refuse(result, what, "models are ranked with the data they ran on; run them again on this data")
     return groups
-
-
-def _by_rank(models: Sequence[Result], rank: Mapping[str, int]) -> list[Result]:
-    return sorted(models, key=lambda result: rank[result.run])  # stable: equal ranks stay in order of score
 
 
 # --- comparing --------------------------------------------------------------------------------
@@ -468,6 +475,49 @@ def _by_tier(result: Result, tier: str, metric: str) -> str:
     return tables.estimate(metric, value) if value else NONE
 
 
+def splits_table(results: Sequence[Result]) -> Table:
+    """JSONExact and FieldF1 of each model on every split, in the order of the results."""
+    splits = list(dict.fromkeys(result.split for result in results))
+    found = {(result.label, result.split): result.metrics for result in results}
+    rows = [
+        [label, tables.title(metric), *(_on_split(found.get((label, split)), metric) for split in splits)]
+        for label in dict.fromkeys(result.label for result in results)
+        for metric in ("json_exact", "field_f1")
+    ]
+    return Table.of(["Model", "Metric", *splits], rows)
+
+
+def _on_split(metrics: Mapping | None, metric: str) -> str:
+    return tables.estimate(metric, metrics[metric]) if metrics else NONE
+
+
+def breakdown_table(results: Sequence[Result], examples: Iterable, by: Callable[[Any], str]) -> Table:
+    """JSONExact and FieldF1 of each model on the parts of a split.
+
+    Args:
+        results: complete runs of one split.
+        examples: the cases of that split.
+        by: the name of the part to which a case belongs.
+    """
+    parts: dict[str, list] = {}
+    for example in examples:
+        parts.setdefault(by(example), []).append(example)
+    rows = [
+        [result.label, tables.title(metric), *(_on_part(result, part, metric) for part in parts.values())]
+        for result in results
+        for metric in ("json_exact", "field_f1")
+    ]
+    return Table.of(["Model", "Metric", *(f"{name} ({len(part)})" for name, part in parts.items())], rows)
+
+
+def _on_part(result: Result, part: Sequence, metric: str) -> str:
+    scores, groups = result.scores(metric), [example.group for example in part]
+    values = [scores[example.id] for example in part]
+    estimated = stats.cluster_wilson if tables.is_percent(metric) else stats.cluster_bootstrap
+    found = estimated(values, groups)
+    return tables.estimate(metric, asdict(found))
+
+
 def failures_table(results: Sequence[Result]) -> Table:
     """Right cases and wrong ones by class; a class that no run has is left out."""
     classes = [name for name in FAILURES if any(result.failures.get(name) for result in results)]
@@ -565,33 +615,45 @@ def variables(results: Iterable[Result], manifest: Mapping) -> dict[str, dict]:
     """Every number that prose quotes, ready to print; incomplete runs are not quoted.
 
     Args:
-        results: runs of one task and split.
+        results: runs of one task.
         manifest: of the data set, `data/<task>/manifest.json`.
 
     Returns:
-        `_variables.yml` as nested dicts of strings and whole numbers. A run's key is its model's name
-        with underscores, and the decoding mode where it is not free.
+        `_variables.yml` as nested dicts of strings and whole numbers. The runs of `test` stand under
+        `results`, those of another split under its name. A run's key is its model's name with
+        underscores, and the decoding mode where it is not free.
 
     Raises:
-        ValueError: two runs have the same key.
+        ValueError: two runs of a split have the same key.
     """
     complete = [result for result in results if result.complete]
-    quoted = {key: _quoted(result) for key, result in _keyed(complete).items()}
     first = next((result for result in complete if not result.control), None)
     return {
         manifest["name"]: _data_numbers(manifest),
-        "results": quoted,
+        **{"results" if split == "test" else split: part for split, part in _by_split(complete).items()},
         "environment": _environment(first) if first else {},
         "scorer": {"version": complete[0].scorer["version"]} if complete else {},
     }
 
 
+def _by_split(results: Sequence[Result]) -> dict[str, dict]:
+    splits = dict.fromkeys(["test", *(result.split for result in results)])
+    parts = {split: [result for result in results if result.split == split] for split in splits}
+    return {split: {k: _quoted(r) for k, r in _keyed(part).items()} for split, part in parts.items()}
+
+
 def _data_numbers(manifest: Mapping) -> dict[str, str | int]:
     counts = manifest["counts"]
+    kinds = {kind: {n for part in counts.values() for n in part.get(kind, ())} for kind in KINDS}
+    designed = sum(name.startswith("schemas/") for name in manifest["files"])
     return {
         "version": manifest["version"],
-        "schemas": len({name for part in counts.values() for name in part["group"]}),
-        "registers": len({name for part in counts.values() for name in part["register"]}),
+        "schemas": len(kinds["group"]),
+        "designed": designed,
+        "composed": len(kinds["group"]) - designed,
+        "seen": len(counts["test"]["group"]),
+        "unseen": len(counts.get("test_unseen", {}).get("group", ())),
+        **{f"{kind}s": len(kinds[kind]) for kind in ("register", "domain", "noise")},
         "cases": sum(part["cases"] for part in counts.values()),
         **{split: part["cases"] for split, part in counts.items()},
         **{tier: counts["test"]["tier"][tier] for tier in TIERS},

@@ -1,7 +1,7 @@
 """Scoring of JSON answers: strict parsing, JSONExact, FieldF1, SchemaCompliance, failure classes.
 
-JSON is RFC 8259 and schemas are JSON Schema Draft 2020-12, formats checked. The choices that
-move scores:
+JSON is RFC 8259 and schemas are JSON Schema Draft 2020-12, formats checked. What counts as right is
+read from the schema, field by field: its type, `x-order` and `x-key`. The choices that move scores:
 
 - **Parsing** is strict: one JSON value with surrounding whitespace, optionally in exactly one
   code fence. Duplicate keys, NaN, Infinity, numbers beyond a double, lone surrogates (they have
@@ -15,8 +15,13 @@ move scores:
   value is both a false positive and a false negative. Leaves are scalars; an empty list or object
   is a leaf unless the other side has a filled one of the same kind in its place. Objects are
   matched by key and lists, ordered or not, by the assignment with the most right leaves (Kuhn
-  1955), so that order errors count in JSONExact only. An answer that cannot be read is all
-  omissions.
+  1955), so that order errors count in JSONExact only; where the schema says `"x-key": "sku"`, items
+  with the same `sku` are matched first. An answer that cannot be read is all omissions.
+- **SchemaCompliance** is that of `jsonschema`, made to agree with ECMA 262 and the RFCs where Python
+  differs: in a `pattern`, `$` is the very end and `\\d` and `\\w` are ASCII; `multipleOf` is exact in
+  decimal; a format is plain ASCII without white space; `email` is an RFC 5321 dot-string at a
+  domain, `duration` the grammar of RFC 3339, `hostname` has no final dot. There are no leap seconds
+  and no year 0. `regex`, `uri-template`, `iri`, `iri-reference` and `idn-email` are not checked.
 - **Failure class**, the first that applies: `error` (the engine failed), `truncated` (token limit,
   unreadable), `no_json`, `off_schema`, `structure` (a container of the wrong kind, a list of the
   wrong length, right leaves in the wrong order or at the wrong level), `omitted`, `invented`,
@@ -29,9 +34,14 @@ move scores:
   distractor, a wrong year, a phrase read as another choice.
 
 Nothing raises and nothing takes long, whatever the completion: its length, depth, number of
-values and digits are bounded when it is read, scans are linear, and surplus list items beyond
-four times the target's are counted as invented without being matched. Schemas are trusted: their
-patterns run as they are. `MemoryError` and a caller's own `RecursionError` are not caught.
+values and digits are bounded when it is read, scans are linear, a string of more than 2,000
+characters has no format and fits no pattern, and surplus list items beyond four times the target's
+are counted as invented without being matched. Schemas are trusted: a pattern that takes exponential
+time still does. `MemoryError` and a caller's own `RecursionError` are not caught.
+
+Versions: 1.1.0 checks formats, patterns and `multipleOf` as above, which moves SchemaCompliance and
+the class `off_schema` of answers such as `"email": "ann@"`; and knows `x-key`. JSONExact and FieldF1
+are those of 1.0.0 for schemas without it.
 """
 
 import json
@@ -40,6 +50,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from fractions import Fraction
 from functools import lru_cache
 from itertools import islice
 from typing import Any, ClassVar
@@ -51,7 +62,7 @@ from jsonschema.validators import extend
 from jsonschema_specifications import REGISTRY
 from scipy.optimize import linear_sum_assignment
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 FAILURES = (
     "no_json",
     "truncated",
@@ -69,7 +80,7 @@ MAX_CHARS = 1_000_000  # longer completions are not read
 MAX_DEPTH = 64  # levels of nesting
 MAX_VALUES = 5_000  # scalars and containers in one answer
 MAX_NUMBER = 64  # characters of one number
-MAX_FORMATTED = 2_000  # characters of a string that its schema gives a format
+MAX_FORMATTED = 2_000  # characters of a string that its schema gives a format or a pattern
 MAX_CANDIDATES = 1_000  # balanced pieces that the lenient reading tries
 
 _SPACE = " \t\n\r"
@@ -363,13 +374,15 @@ class _Shape:
     unresolvable parts say nothing and never raise.
     """
 
-    __slots__ = ("_below", "_known", "_parts", "_prefix", "_root", "names", "number", "unordered")
+    __slots__ = ("_below", "_known", "_parts", "_prefix", "_root", "key", "names", "number", "unordered")
 
     def __init__(self, parts: list[dict], root: Any, known: dict):
         self._parts, self._root, self._known = parts, root, known
         self._below: dict[str | int | None, _Shape] = {}
         self.number = any("number" in _listed(part.get("type")) for part in parts)
         self.unordered = any(part.get("x-order") == "set" for part in parts)
+        keys = (part.get("x-key") for part in parts)
+        self.key = next((key for key in keys if isinstance(key, str)), None)
         self.names = frozenset(name for part in parts for name in _mapping(part.get("properties")))
         self._prefix = max((len(_sequence(part.get("prefixItems"))) for part in parts), default=0)
 
@@ -511,24 +524,39 @@ def _pairs(target: list, value: list, shape: _Shape) -> list[tuple[int, int]]:
 
     Equal items are paired first, which no better assignment can undo: what an item shares with
     two others, those two share with each other, up to the leaves that the item itself has.
+    Items of the same key come next, if the schema names one.
     """
-    pairs = _equal_pairs(_keys(target, shape), _keys(value, shape))
-    taken = {i for i, _ in pairs}, {j for _, j in pairs}
-    rows = [i for i in range(len(target)) if i not in taken[0]]
-    columns = [j for j in range(len(value)) if j not in taken[1]]
+    pairs = _alike(dict(enumerate(_keys(target, shape))), dict(enumerate(_keys(value, shape))))
+    rows, columns = _unpaired(pairs, target, value)
+    if shape.key is not None and rows and columns:
+        pairs += _alike(_named(target, rows, shape), _named(value, columns, shape))
+        rows, columns = _unpaired(pairs, target, value)
     columns = columns[: max(64, 4 * len(target))]
     return sorted(pairs + _assign(target, value, rows, columns, shape))
 
 
-def _equal_pairs(target: list, value: list) -> list[tuple[int, int]]:
-    pairs = [(i, i) for i, (a, b) in enumerate(zip(target, value, strict=False)) if a == b]
+def _alike(target: dict[int, Any], value: dict[int, Any]) -> list[tuple[int, int]]:
+    """Pairs of indices whose stand-ins are equal, those in their place first."""
+    pairs = [(i, i) for i, key in target.items() if i in value and value[i] == key]
     placed = {i for i, _ in pairs}
     places = defaultdict(list)
-    for j in reversed(range(len(value))):
+    for j in reversed(value):
         if j not in placed:
             places[value[j]].append(j)
-    rest = [i for i in range(len(target)) if i not in placed]
+    rest = [i for i in target if i not in placed]
     return pairs + [(i, places[target[i]].pop()) for i in rest if places[target[i]]]
+
+
+def _unpaired(pairs: list[tuple[int, int]], target: list, value: list) -> tuple[list[int], list[int]]:
+    taken = {i for i, _ in pairs}, {j for _, j in pairs}
+    rows = [i for i in range(len(target)) if i not in taken[0]]
+    return rows, [j for j in range(len(value)) if j not in taken[1]]
+
+
+def _named(items: list, indices: list[int], shape: _Shape) -> dict[int, Any]:
+    """Index and `x-key` value of the objects that have one."""
+    found = [i for i in indices if isinstance(items[i], dict) and shape.key in items[i]]
+    return {i: _key(items[i][shape.key], shape.item(i).child(shape.key)) for i in found}
 
 
 def _assign(target: list, value: list, rows: list, columns: list, shape: _Shape) -> list[tuple[int, int]]:
@@ -646,22 +674,51 @@ def _escape(step) -> str:
 # Compliance ----------------------------------------------------------------------------------
 
 
-class _Formats(FormatChecker):
-    """The standard formats, less three whose checkers recurse or take seconds on hostile strings.
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_CLOCK = r"(?:[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?|[0-9]+M(?:[0-9]+S)?|[0-9]+S)"
+_CALENDAR = r"(?:[0-9]+Y(?:[0-9]+M(?:[0-9]+D)?)?|[0-9]+M(?:[0-9]+D)?|[0-9]+D)"
 
-    An overlong string has no format, which bounds the time of the others.
+
+class _Formats(FormatChecker):
+    """The standard formats, less those that are not checked; see the module's docstring.
+
+    The checkers of `regex`, `iri` and `iri-reference` recurse or take seconds on hostile strings,
+    those of `uri-template` and `idn-email` refuse next to nothing. An overlong string has no
+    format, which bounds the time of the others.
     """
 
     checkers: ClassVar = {
         name: checker
         for name, checker in Draft202012Validator.FORMAT_CHECKER.checkers.items()
-        if name not in ("regex", "iri", "iri-reference")
+        if name not in ("regex", "iri", "iri-reference", "uri-template", "idn-email")
     }
 
     def check(self, instance, format):
         if isinstance(instance, str) and len(instance) > MAX_FORMATTED:
             raise FormatError(f"longer than {MAX_FORMATTED} characters")
         super().check(instance, format)
+        wanted = _STRICTER.get(format, _PLAIN if format in _NEEDED else None)
+        if wanted and isinstance(instance, str) and not wanted.fullmatch(instance):
+            raise FormatError(f"{instance!r} is not a {format!r}")
+
+
+_PLAIN = re.compile(r"[!-~]+")  # the library lets a final line end and the digits of other scripts pass
+_STRICTER = {
+    "email": re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*"),
+    "duration": re.compile(rf"P(?:{_CALENDAR}(?:T{_CLOCK})?|T{_CLOCK}|[0-9]+W)"),
+    "hostname": re.compile(r"[!-~]+(?<!\.)"),
+    "uuid": re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"),
+}
+_NEEDED = {"date", "time", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "uri", "uuid"}
+
+
+def _require_formats() -> None:
+    """A format whose package is missing would pass unchecked, and move scores without a word."""
+    missing = sorted(_NEEDED - set(_Formats.checkers))
+    if missing:
+        names = ", ".join(missing)
+        raise ImportError(f"nothing checks the formats {names}: pip install 'jsonschema[format-nongpl]'")
 
 
 _ANY_NUMBER = _Shape([{"type": "number"}], None, {})
@@ -674,7 +731,30 @@ def _unique_items(validator, unique, instance, schema):
         yield ValidationError("items are not unique")
 
 
-_Validator = extend(Draft202012Validator, {"uniqueItems": _unique_items})
+def _pattern(validator, pattern, instance, schema):
+    if isinstance(instance, str) and not (len(instance) <= MAX_FORMATTED and _ecma(pattern).search(instance)):
+        yield ValidationError(f"{instance[:80]!r} does not match {pattern!r}")
+
+
+@lru_cache(maxsize=4096)
+def _ecma(pattern: str) -> re.Pattern:
+    """A pattern with the meaning of ECMA 262, whose `$` does not stop before a final line end."""
+    anchored = _DOLLAR.sub(lambda found: r"\Z" if found[0] == "$" else found[0], pattern)
+    return re.compile(anchored, re.ASCII)
+
+
+_DOLLAR = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\$", re.DOTALL)
+
+
+def _multiple_of(validator, factor, instance, schema):
+    if _is_number(instance) and Fraction(str(instance)) % Fraction(str(factor)):
+        yield ValidationError(f"{instance!r} is not a multiple of {factor}")
+
+
+_Validator = extend(
+    Draft202012Validator,
+    {"uniqueItems": _unique_items, "pattern": _pattern, "multipleOf": _multiple_of},
+)
 
 
 @lru_cache(maxsize=4096)
@@ -684,6 +764,7 @@ def _compiled(schema: str):
     Raises:
         jsonschema.SchemaError: not a Draft 2020-12 schema.
     """
+    _require_formats()
     document = json.loads(schema)
     _Validator.check_schema(document)
     # an explicit registry: a reference to the web is an error, not a download
@@ -712,7 +793,8 @@ def score_json(
     Args:
         completion: the model's text, any string.
         target: the right answer.
-        schema: its JSON Schema; `x-order: "set"` on an array frees the order of its items.
+        schema: its JSON Schema; on an array, `x-order: "set"` frees the order of its items and
+            `x-key` names the property by which they are matched.
         text: what the model was given, for the failure class.
         evidence: JSON Pointer of a target leaf -> {"start", "end", "rule"} in `text`, where rule is
             "verbatim" or a named normalisation; for the failure class.

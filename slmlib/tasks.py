@@ -89,7 +89,7 @@ class Task:
     """What a benchmark task is: where its examples are, how to ask, and how to judge.
 
     `score(example, completion, finish)` never raises, whatever the completion.
-    `metrics` maps a score's name to how its mean is estimated: "proportion" (Wilson) or
+    `metrics` maps a score's name to how its mean is estimated: "proportion" (clustered Wilson) or
     "mean" (cluster bootstrap by group). `ratios` are sums over all cases: a name, and what turns a
     score's counts into numerator and denominator. `rules` and `oracle` write the completions of
     the rule-based and the perfect control.

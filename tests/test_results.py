@@ -30,7 +30,9 @@ MANIFEST = {
             "group": {"b": 2, "c": 3},
             "register": {"chat": 4, "log": 1},
         },
+        "test_unseen": {"cases": 2, "tier": {}, "group": {"d": 2}, "register": {"chat": 2}},
     },
+    "files": {"schemas/a.json": {}, "schemas/b.json": {}, "schemas/c.json": {}, "test.jsonl": {}},
 }
 GROUPS = {f"case-{i:03d}": f"schema-{i % 10}" for i in range(20)}
 
@@ -212,17 +214,15 @@ def test_models_that_the_cases_cannot_tell_apart_are_tied(tmp_path):
     write_run(tmp_path, predictions(18), run="good", model="good")
     write_run(tmp_path, predictions(17), run="nearly", model="nearly")
     write_run(tmp_path, predictions(1), run="bad", model="bad")
-    tie = {row.label: row.rank for row in results.leaderboard(results.load_all(tmp_path), GROUPS)}
-    assert tie["good"] == tie["nearly"] == 1
-    assert tie["bad"] == 3
+    place = {row.label: row.place for row in results.leaderboard(results.load_all(tmp_path), GROUPS)}
+    assert place["good"] == place["nearly"] == "1–2"
+    assert place["bad"] == "3"
 
 
 def test_order_of_the_files_does_not_move_the_leaderboard(tmp_path, rows):
     found = results.load_all(tmp_path)
     again = results.leaderboard(list(reversed(found)), GROUPS)
-    assert [(row.label, row.place, row.tied) for row in again] == [
-        (row.label, row.place, row.tied) for row in rows
-    ]
+    assert [(row.label, row.place) for row in again] == [(row.label, row.place) for row in rows]
 
 
 def test_results_of_different_cases_are_not_ranked_together(tmp_path):
@@ -241,8 +241,8 @@ def test_cases_of_one_group_count_as_one_cluster(tmp_path):
     apart = {name: name for name in GROUPS}
     together = apart | dict.fromkeys(list(GROUPS)[:6], "one")
     found = results.load_all(tmp_path)
-    ranks = [[row.rank for row in results.leaderboard(found, groups)] for groups in (apart, together)]
-    assert ranks == [[1, 2], [1, 1]]
+    ranks = [[row.place for row in results.leaderboard(found, groups)] for groups in (apart, together)]
+    assert ranks == [["1", "2"], ["1–2", "1–2"]]
 
 
 def example_runs(folder):
@@ -387,13 +387,8 @@ def test_variables_are_strings_and_whole_numbers_ready_to_print(rows, tmp_path):
     assert "part_1m" not in values["results"]
     assert values["environment"]["cpu"] == "Toy CPU"
     data = values["edgejson"]
-    assert (data["schemas"], data["registers"], data["cases"], data["train"], data["simple"]) == (
-        3,
-        2,
-        13,
-        8,
-        2,
-    )
+    assert (data["schemas"], data["designed"], data["composed"], data["unseen"]) == (4, 3, 1, 1)
+    assert (data["registers"], data["cases"], data["train"], data["simple"]) == (2, 15, 8, 2)
 
 
 def test_two_runs_cannot_be_quoted_by_one_name(tmp_path):

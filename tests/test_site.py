@@ -27,7 +27,8 @@ PAGES = [source.relative_to(paths.ROOT).with_suffix(".html").as_posix() for sour
 INCLUDED = sorted((paths.ROOT / "paper/sections").glob("*.qmd"))
 NOTEBOOKS = [source for source in SOURCES if source.suffix == ".ipynb"]
 GUIDES = ["README.md", "CONTRIBUTING.md", "data/edgejson/README.md"]  # read on GitHub, in no build
-TREE_ENTRY = re.compile(r"((?:(?:[\w.]+(?:/|\.\w+)|Snakefile)(?:\s+|$))+)")
+TREES = [("README.md", "What is where"), ("CONTRIBUTING.md", "How EdgeJSON is made")]
+TREE_ENTRY = re.compile(r"((?:(?:[\w./]+(?:/|\.\w+)|Snakefile)(?:\s+|$))+)")
 LEFT_OVER = re.compile(r"\{\{<|\?@|\?var|\bTODO\b|\bTBD\b|lorem ipsum", re.IGNORECASE)
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = [
@@ -196,24 +197,35 @@ def test_guides_link_to_files_that_exist(name):
     assert [link for link in local if link and not (guide.parent / unquote(link)).exists()] == []
 
 
-def tree_entries(text: str) -> list[str]:
-    """Paths in README's tree: the leading names of each line, below the last folder at the margin."""
-    tree = re.search(r"## What is where\s+```\n(.*?)```", text, re.DOTALL)[1]
+def tree_entries(name: str, heading: str) -> list[str]:
+    """Paths in a guide's tree: the leading names of each line, below the last folder at the margin."""
+    text = (paths.ROOT / name).read_text("utf-8")
+    tree = re.search(rf"## {heading}\s+```\n(.*?)```", text, re.DOTALL)[1]
     folder, found = "", []
     for line in tree.splitlines():
         names = match[1].split() if (match := TREE_ENTRY.match(line.strip())) else []
-        assert names, f"README's tree has a line without a path: {line}"
+        assert names, f"{name}: the tree has a line without a path: {line}"
         folder = folder if line.startswith(" ") else ""
         found += [folder + name for name in names]
         folder = folder or names[0]
     return found
 
 
-def test_the_tree_in_the_readme_is_there():
-    """A file that was moved or renamed must not live on in the README."""
-    found = tree_entries((paths.ROOT / "README.md").read_text("utf-8"))
-    assert {"slmlib/scoring.py", "notebooks/04_analyze.ipynb", "paper/"} <= set(found)
-    assert [name for name in found if not (paths.ROOT / name).exists()] == []
+@pytest.mark.parametrize(("name", "heading"), TREES)
+def test_the_trees_in_the_guides_are_there(name, heading):
+    """A file that was moved or renamed must not live on in README or CONTRIBUTING."""
+    found = tree_entries(name, heading)
+    assert len(found) == len(set(found)) > 15
+    assert [entry for entry in found if not (paths.ROOT / entry).exists()] == []
+
+
+def test_the_tree_of_edgejson_is_complete():
+    """Who looks for where a thing is made finds every module there."""
+    found = tree_entries(*TREES[1])
+    folder = paths.ROOT / "slmlib/edgejson"
+    there = {path.relative_to(paths.ROOT).as_posix() for path in folder.glob("[!_]*.py")}
+    there |= {path.parent.relative_to(paths.ROOT).as_posix() + "/" for path in folder.glob("[!_]*/*")}
+    assert there - set(found) == set()
 
 
 def chromium(*options: str, folder: Path) -> str:

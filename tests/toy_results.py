@@ -34,7 +34,7 @@ def predictions(right, n=20, **options):
 def _estimate(name, values):
     mean = math.fsum(values) / len(values)
     interval = {"mean": mean, "low": max(0.0, mean - 0.1), "high": min(1.0, mean + 0.1), "n": len(values)}
-    return interval if name == "field_f1" else asdict(stats.wilson(sum(values), len(values)))
+    return interval if name == "field_f1" else asdict(stats.cluster_wilson(values, range(len(values))))
 
 
 def _metrics(rows):

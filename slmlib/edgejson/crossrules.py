@@ -3,7 +3,9 @@
     sum        the values of `of` add up to `is`; an absent one counts as nothing
     product    the values of `of` multiplied give `is`, rounded half up to its two decimals
     order      the values of `of` strictly increase (numbers, ISO dates, HH:MM)
+    percent    `is` is `rate` percent of `of`, rounded half up to two decimals
     days       `is` is the number of days from `from` to `to`
+    minutes    `is` is the number of minutes from `from` to `to`, HH:MM of one day
     count      `is` is how many values `of` finds
     reference  the value of `of` is one of those of `in`
 
@@ -81,12 +83,41 @@ def _order(rule: dict, record: dict) -> list[str]:
     return [f"{a} ({x}) is not before {b} ({y})" for (a, x), (b, y) in pairwise(places) if not x < y]
 
 
+def _percent(rule: dict, record: dict) -> list[str]:
+    faults = []
+    for at, value in find(record, rule["is"]).items():
+        base, rate = (_at(record, _bound(rule[key], at)) for key in ("of", "rate"))
+        if base and rate:
+            part = (_exact(base[0]) * _exact(rate[0]) / 100).quantize(Decimal("0.01"), ROUND_HALF_UP)
+            faults += (
+                [] if part == _exact(value) else [f"{at} is {value}, {rate[0]} % of {base[0]} is {part}"]
+            )
+    return faults
+
+
 def _days(rule: dict, record: dict) -> list[str]:
-    start, end, days = (_at(record, rule[key]) for key in ("from", "to", "is"))
-    if not (start and end and days):
-        return []
-    found = (date.fromisoformat(end[0]) - date.fromisoformat(start[0])).days
-    return [] if found == days[0] else [f"{rule['is']} is {days[0]}, the days are {found}"]
+    return _span(rule, record, "days", lambda start, end: (_day(end) - _day(start)).days)
+
+
+def _day(text: str) -> date:
+    return date.fromisoformat(text[:10])
+
+
+def _minutes(rule: dict, record: dict) -> list[str]:
+    return _span(rule, record, "minutes", lambda start, end: _minute(end) - _minute(start))
+
+
+def _minute(text: str) -> int:
+    return 60 * int(text[:2]) + int(text[3:])
+
+
+def _span(rule: dict, record: dict, unit: str, length: Callable[[str, str], int]) -> list[str]:
+    faults = []
+    for at, value in find(record, rule["is"]).items():
+        start, end = (_at(record, _bound(rule[key], at)) for key in ("from", "to"))
+        if start and end and (found := length(start[0], end[0])) != value:
+            faults.append(f"{at} is {value}, the {unit} are {found}")
+    return faults
 
 
 def _count(rule: dict, record: dict) -> list[str]:
@@ -105,7 +136,9 @@ CHECKS: dict[str, Callable[[dict, dict], list[str]]] = {
     "sum": _sum,
     "product": _product,
     "order": _order,
+    "percent": _percent,
     "days": _days,
+    "minutes": _minutes,
     "count": _count,
     "reference": _reference,
 }

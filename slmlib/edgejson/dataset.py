@@ -1,29 +1,54 @@
 """The data set as a whole: make the splits, write them, compare and publish them.
 
-Order of making is test, val, train: what is published for judging does not move when more
+    train, val, test   the hand-designed schemas, in words of their own each
+    test_noisy         the same schemas and the test's words, under noise
+    test_unseen        schemas, entities and domains that occur nowhere else
+    train_extended     training's schemas and composed ones, any number of cases, never committed
+
+Order of making is the tests, val, train: what is published for judging does not move when more
 training data are asked for. A case is made from its own seed string, so that it depends on
-nothing but its place; a text that has been seen before is drawn again with the next attempt.
+nothing but its place; one whose text is too like an earlier one is drawn again.
 """
 
-from collections.abc import Callable
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from random import Random
 
-from slmlib import contracts, paths
-from slmlib.edgejson import card, passages, records, schemas, validation
+from slmlib import contracts, paths, progress
+from slmlib.edgejson import card, likeness, moulds, noise, records, schemas, validation
+from slmlib.edgejson.moulds import Mould
 from slmlib.edgejson.validation import Rows
 from slmlib.edgejson.world import World
 
-NAME, VERSION, GENERATOR, SEED = "edgejson", "1.0.0", "1.0.0", 20261122
+NAME, VERSION, GENERATOR, SEED = "edgejson", "2.0.0", "2.0.0", 20261122
 LICENCE = "CC-BY-4.0"
-CANARY = (
-    "slmbench-edgejson-canary-6f0d2b7e-3c41-4a58-9e17-5d8a40c2b91f"  # find it in a corpus, and it was copied
-)
 SPLITS = validation.SIZES
+UNSEEN, NOISY, EXTENDED = validation.UNSEEN, validation.NOISY, "train_extended"
+COMPOSED = {"simple": 43, "medium": 43, "complex": 22}  # unseen schemas beside the hand-designed ones
+CASES_A_SCHEMA = 10  # in a block of the extended split
 TIER_PATTERN = ("simple", "medium", "simple", "medium", "complex")  # 40/40/20 in every prefix
+ATTEMPTS = 100
 PUBLISHED = paths.DATA / NAME
 CARD = "README.md"  # prose by hand, numbers from the data
 FILES = tuple(f"{split}.jsonl" for split in SPLITS)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """What one case is to be: its mould, and the noise that falls on it, if any."""
+
+    mould: Mould
+    noise: str | None = None
+
+    @property
+    def place(self) -> tuple[int, str]:
+        """Tells slots of one plan apart."""
+        return id(self.mould), self.noise or ""
 
 
 def make(*, seed: int = SEED, sizes: dict[str, int] | None = None, step: Callable = lambda: None) -> Rows:
@@ -31,35 +56,74 @@ def make(*, seed: int = SEED, sizes: dict[str, int] | None = None, step: Callabl
 
     Args:
         seed: The same seed gives the same bytes on every machine.
-        sizes: Split -> number of cases, multiples of 5; default 800/100/100.
+        sizes: Split -> number of cases, multiples of 5; default those of `SPLITS`.
         step: Called after each case; `update` of a progress bar.
     """
-    sizes, seen, made = sizes or SPLITS, set(), {}
+    sizes, known, made = sizes or SPLITS, Known(), {}
     for split in reversed(sizes):
         made[split] = []
-        for index, (group, register) in enumerate(plan(seed, split, sizes[split])):
-            made[split].append(_new_case(seed, split, index, group, register, seen))
+        for index, slot in enumerate(plan(seed, split, sizes[split])):
+            made[split].append(_new_case(f"{seed}/{split}/{index}", split, index, slot, known))
             step()
     return {split: made[split] for split in sizes}
 
 
-def plan(seed: int, split: str, size: int) -> list[tuple[str, str]]:
-    """(group, register) of every case: tiers 2:2:1 in turn, schemas and registers spread evenly."""
+def plan(seed: int, split: str, size: int) -> list[Slot]:
+    """What every case is to be: tiers 2:2:1 in turn, schemas, moulds and noise spread evenly."""
     rng = Random(f"{seed}/{split}/plan")
-    turns = {tier: _turns(rng, tier) for tier in schemas.TIERS}
-    slots, place, count = [], dict.fromkeys(schemas.TIERS, 0), {}
+    turns = {tier: _shuffled(rng, _families(seed, split, tier)) for tier in schemas.TIERS}
+    slots, place, used = [], dict.fromkeys(schemas.TIERS, 0), {}
     for index in range(size):
         tier = TIER_PATTERN[index % len(TIER_PATTERN)]
-        group = turns[tier][place[tier] % len(turns[tier])]
+        family = turns[tier][place[tier] % len(turns[tier])]
         place[tier] += 1
-        registers = _shuffled(Random(f"{seed}/{split}/{group}"), passages.registers(group))
-        slots.append((group, registers[count.get(group, 0) % len(registers)]))
-        count[group] = count.get(group, 0) + 1
+        offers = sorted(_choices(family, split), key=lambda s: (used.get(s.noise, 0), used.get(s.place, 0)))
+        slot = next(slot for slot in offers if _castable(slot))
+        used |= {key: used.get(key, 0) + 1 for key in (slot.noise, slot.place)}
+        slots.append(slot)
     return slots
 
 
-def _turns(rng: Random, tier: str) -> list[str]:
-    return _shuffled(rng, [group for group in schemas.groups() if schemas.tier(group) == tier])
+def _families(seed: int | str, split: str, tier: str) -> list[list[Mould]]:
+    """The moulds of every schema of a tier that a split draws from."""
+    groups = [
+        g for g in schemas.groups() if schemas.tier(g) == tier and records.reserved(g) == (split == UNSEEN)
+    ]
+    families = [moulds.written(group, split) for group in groups]
+    if split == UNSEEN:
+        seeds = (f"{seed}/{split}/{tier}/{index}" for index in count())
+        families += _different(seeds, tier, COMPOSED[tier])
+    rng = Random(f"{seed}/{split}/{tier}")
+    return [_shuffled(rng, family) for family in families]
+
+
+def _different(seeds: Iterator[str], tier: str, number: int) -> list[list[Mould]]:
+    """Composed schemas of which no two are renamings of one another."""
+    found: dict[tuple, list[Mould]] = {}
+    while len(found) < number:
+        family = moulds.composed(next(seeds), tier, reserved=True)
+        found.setdefault(schemas.shape(family[0].schema), family)
+    return list(found.values())
+
+
+def _choices(family: list[Mould], split: str) -> list[Slot]:
+    """The slots that a family offers: under noise, those whose register suits the kind."""
+    if split != NOISY:
+        return [Slot(mould) for mould in family]
+    return [Slot(m, kind) for kind in noise.KINDS for m in family if m.register in noise.REGISTERS[kind]]
+
+
+def _castable(slot: Slot) -> bool:
+    """False for words in which this noise finds nothing to do."""
+    return slot.noise is None or all(_noisy(slot, index) for index in range(3))
+
+
+def _noisy(slot: Slot, index: int) -> bool:
+    try:
+        case(f"probe/{index}", NOISY, 0, slot)
+    except noise.TooClean:
+        return False
+    return True
 
 
 def _shuffled(rng: Random, values) -> list:
@@ -68,36 +132,107 @@ def _shuffled(rng: Random, values) -> list:
     return values
 
 
-def _new_case(seed: int, split: str, index: int, group: str, register: str, seen: set[str]) -> dict:
-    """A case whose text is not in `seen`, which it joins."""
-    for attempt in range(100):
-        row = case(f"{seed}/{split}/{index}/{attempt}", split, index, group, register)
-        text = validation.plain(row["input"]["text"])
-        if text not in seen:
-            seen.add(text)
+class Known:
+    """The texts made so far, as `likeness` sees them: training must not resemble the tests' skeletons."""
+
+    def __init__(self):
+        self.texts, self.skeletons = likeness.Index(), likeness.Index()
+
+    def takes(self, row: dict) -> bool:
+        """True if the case is new, and then it is known."""
+        text = likeness.plain(row["input"]["text"])
+        if self.texts.like(text):
+            return False
+        judged = row["split"].startswith("test")
+        skeleton = likeness.skeleton(row)
+        if row["split"].startswith("train") and self.skeletons.like(skeleton):
+            return False
+        self.texts.add(row["id"], text)
+        if judged:
+            self.skeletons.add(row["id"], skeleton)
+        return True
+
+
+def _new_case(key: str, split: str, index: int, slot: Slot, known: Known) -> dict:
+    """A case that `known` takes."""
+    for attempt in range(ATTEMPTS):
+        try:
+            row = case(f"{key}/{attempt}", split, index, slot)
+        except noise.TooClean:
+            continue
+        if known.takes(row):
             return row
-    raise contracts.DataError(f"{group}/{register}: 100 draws gave no new text. Add templates or values.")
+    raise contracts.DataError(
+        f"{slot.mould.origin}: {ATTEMPTS} draws gave no new text. Add templates or values."
+    )
 
 
-def case(key: str, split: str, index: int, group: str, register: str) -> dict:
+def case(key: str, split: str, index: int, slot: Slot) -> dict:
     """One row from its seed string."""
-    rng = Random(key)
-    record, context = records.sample(group, World(rng, split))
-    passage = passages.write(group, register, record, context, rng)
+    world, mould = World(Random(key), split), slot.mould
+    record, passage = mould.cast(world)
+    if slot.noise:
+        passage = noise.disturb(passage, slot.noise, dict(validation.leaves(record)), world)
+    meta = {**mould.origin, "register": mould.register}
+    meta |= {"noise": [slot.noise]} if slot.noise else {}
+    meta |= {} if split.startswith("train") else {"canary": validation.CANARY}
     return {
         "id": f"{NAME}-{split}-{index + 1:04d}",
         "task": NAME,
         "split": split,
-        "group": group,
-        "tier": schemas.tier(group),
-        "input": {"text": passage.text, "schema": schemas.load(group)},
+        "group": mould.group,
+        "tier": mould.tier,
+        "input": {"text": passage.text, "schema": mould.schema},
         "target": record,
-        "meta": {"register": register, "evidence": passage.evidence},
+        "meta": {**meta, "evidence": passage.evidence},
     }
 
 
-def write(rows: Rows, folder: Path, *, seed: int = SEED) -> dict:
-    """Write splits, schemas, card and manifest, each file whole or not at all. Returns the manifest."""
+def extend(size: int, *, seed: int = SEED) -> Iterator[dict]:
+    """More training data: composed schemas and hand-designed ones in turn, each in a few cases.
+
+    Nothing is kept but the hashes of the texts, so that memory stays flat. Schemas come from
+    unreserved domains, words and names from the training's hand; every case is proved.
+
+    Args:
+        size: Number of cases.
+        seed: The same seed and a smaller size give the beginning of the same split.
+
+    Raises:
+        DataError: a case fails a gate.
+    """
+    seen: set[int] = set()
+    for index in range(size):
+        block, turn = divmod(index, CASES_A_SCHEMA)
+        if turn == 0:
+            family = _extension(f"{seed}/{EXTENDED}/{block}", block)
+        yield _fresh(f"{seed}/{EXTENDED}/{index}", index, Slot(family[turn % len(family)]), seen)
+
+
+def _extension(key: str, block: int) -> list[Mould]:
+    """The moulds of one schema: even blocks compose it, odd ones take a hand-designed one."""
+    rng, tier = Random(key), TIER_PATTERN[block // 2 % len(TIER_PATTERN)]
+    if block % 2 == 0:
+        return _shuffled(rng, moulds.composed(key, tier, reserved=False))
+    return _shuffled(rng, rng.choice(_families(key, "train", tier)))
+
+
+def _fresh(key: str, index: int, slot: Slot, seen: set[int]) -> dict:
+    for attempt in range(ATTEMPTS):
+        row = case(f"{key}/{attempt}", EXTENDED, index, slot)
+        mark = likeness.mark(likeness.plain(row["input"]["text"]))
+        if mark not in seen:
+            seen.add(mark)
+            validation.require(validation.per_case({EXTENDED: [row]}))
+            return row
+    raise contracts.DataError(f"{slot.mould.origin}: {ATTEMPTS} draws gave no new text.")
+
+
+def write(rows: Rows, folder: Path, *, count: card.Count, seed: int = SEED) -> dict:
+    """Write splits, schemas, card and manifest, each file whole or not at all. Returns the manifest.
+
+    `count` gives the tokens of a string, for the card.
+    """
     for split, cases in rows.items():
         contracts.write_jsonl(folder / f"{split}.jsonl", cases)
     for group in schemas.groups():
@@ -106,7 +241,7 @@ def write(rows: Rows, folder: Path, *, seed: int = SEED) -> dict:
         if not target.exists() or target.read_bytes() != source:
             contracts.write_bytes(target, source)
     if (PUBLISHED / CARD).exists():
-        contracts.write_text(folder / CARD, card.render((PUBLISHED / CARD).read_text("utf-8"), rows))
+        contracts.write_text(folder / CARD, card.render((PUBLISHED / CARD).read_text("utf-8"), rows, count))
     made = manifest(rows, folder, seed=seed)
     contracts.write_json(folder / "manifest.json", made)
     return made
@@ -127,7 +262,7 @@ def manifest(rows: Rows, folder: Path, *, seed: int) -> dict:
         "generator": GENERATOR,
         "seed": seed,
         "licence": LICENCE,
-        "canary": CANARY,
+        "canary": validation.CANARY,
         "counts": {split: counts(cases) for split, cases in rows.items()},
         "files": files,
     }
@@ -138,16 +273,16 @@ def _vouch(path: Path) -> dict:
 
 
 def counts(rows: list[dict]) -> dict:
-    """Cases of a split: in all, by tier, by group and by register."""
-    tally: dict = {"cases": len(rows), "tier": dict.fromkeys(schemas.TIERS, 0), "group": {}, "register": {}}
-    for row in rows:
-        for key, value in (
-            ("tier", row["tier"]),
-            ("group", row["group"]),
-            ("register", row["meta"]["register"]),
-        ):
-            tally[key][value] = tally[key].get(value, 0) + 1
-    return tally | {key: dict(sorted(tally[key].items())) for key in ("group", "register")}
+    """Cases of a split: in all, by tier, by schema, by register, by domain and by kind of noise."""
+    tiers = Counter(row["tier"] for row in rows)
+    tally = {
+        "group": Counter(row["group"] for row in rows),
+        "register": Counter(row["meta"]["register"] for row in rows),
+        "domain": Counter(row["meta"]["domain"] for row in rows),
+        "noise": Counter(kind for row in rows for kind in row["meta"].get("noise", ())),
+    }
+    named = {name: dict(sorted(found.items())) for name, found in tally.items() if found}
+    return {"cases": len(rows), "tier": {tier: tiers[tier] for tier in schemas.TIERS}, **named}
 
 
 def read(folder: Path = PUBLISHED) -> Rows:
@@ -204,3 +339,21 @@ def publish(folder: Path, published: Path = PUBLISHED) -> list[str]:
     for name in changed:
         contracts.write_bytes(published / name, (folder / name).read_bytes())
     return changed
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write an extended training split: `python -m slmlib.edgejson.dataset 20000 runs/extended.jsonl`."""
+    parser = argparse.ArgumentParser(prog="python -m slmlib.edgejson.dataset", description=main.__doc__)
+    parser.add_argument("size", type=int, help="number of cases")
+    parser.add_argument("out", type=Path, help="the JSONL file to write")
+    parser.add_argument("--seed", type=int, default=SEED)
+    chosen = parser.parse_args(arguments)
+    rows = progress.bar(extend(chosen.size, seed=chosen.seed), total=chosen.size, desc="cases", unit="case")
+    contracts.write_jsonl(chosen.out, rows)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except contracts.DataError as error:
+        sys.exit(str(error))

@@ -2,9 +2,11 @@
 
 Evidence names one of these for every leaf, and validation proves `apply(rule, span) == value`.
 They read what the writers write, but share no code with them: `passages` goes from value to
-words, this module goes from words to value, so that a slip in one is caught by the other.
+words, this module goes from words to value, so that a slip in one is caught by the other. What
+noise has done to a span is mended first: `respelt+day` mends the spelling, then reads a date.
 """
 
+import difflib
 import re
 from collections.abc import Callable
 from datetime import date, datetime
@@ -47,7 +49,44 @@ def apply(rule: str, span: str) -> object:
         KeyError: there is no such rule, or a phrase is not in its table.
         ValueError: the span is not what the rule reads.
     """
-    return NORMALISATIONS[rule](span)
+    mend, _, base = rule.rpartition("+")
+    return NORMALISATIONS[base](MENDS[mend](span, base) if mend else span)
+
+
+def respaced(span: str, base: str) -> str:
+    """One space for every run of white space."""
+    return " ".join(span.split())
+
+
+def recased(span: str, base: str) -> str:
+    """A name whose capitals were lost: every word gets one."""
+    return re.sub(r"[^\W\d_]+", lambda word: word[0].capitalize(), span)
+
+
+def respelt(span: str, base: str) -> str:
+    """The one known word nearest to each unknown one, of those that the base rule reads."""
+    if base.startswith("phrase."):
+        return _nearest(span.casefold(), PHRASE_WORDS[base])
+    known = SPELT[base]
+    return re.sub(r"\w*[^\W\d_]{4,}\w*", lambda word: _nearest(word[0].casefold(), known), span)
+
+
+def _nearest(word: str, known: tuple[str, ...]) -> str:
+    """The known word most like this one.
+
+    Raises:
+        ValueError: none is near, or two are equally near.
+    """
+    if word in known:
+        return word
+    near = difflib.get_close_matches(word, known, n=2, cutoff=0.7)
+    ratios = [difflib.SequenceMatcher(None, other, word).ratio() for other in near]
+    if not near or (len(near) == 2 and ratios[0] == ratios[1]):
+        raise ValueError(f"no single known word is nearest to {word!r}")
+    return near[0]
+
+
+MENDS: dict[str, Callable[[str, str], str]] = {"respaced": respaced, "recased": recased, "respelt": respelt}
 
 
 @normalisation
@@ -110,7 +149,7 @@ def amount(span: str) -> float:
 def amount_words(span: str) -> float:
     """Money in words: `forty-two pounds fifty`."""
     major, _, minor = re.fullmatch(r"(.+?) (euros?|pounds?|dollars?)(?: (.+))?", span.lower()).groups()
-    return (100 * _cardinal(major) + (_cardinal(minor) if minor else 0)) / 100
+    return (100 * _cardinal(major) + (_cardinal(minor.removeprefix("oh ")) if minor else 0)) / 100
 
 
 @normalisation
@@ -203,6 +242,12 @@ def phone(span: str) -> str:
 
 
 @normalisation
+def email_words(span: str) -> str:
+    """An address as it is read out: `r.lane at example dot com`."""
+    return re.sub(r" dot ", ".", re.sub(r" at ", "@", span, count=1))
+
+
+@normalisation
 def compact(span: str) -> str:
     """A code without the spaces it is read out in: `48 20 17` -> `482017`."""
     return span.replace(" ", "")
@@ -217,3 +262,19 @@ def _phrase_rule(table: dict[str, dict]) -> Callable[[str], object]:
 
 for _name, _table in PHRASES.items():
     NORMALISATIONS[f"phrase.{_name}"] = _phrase_rule(_table)
+
+PHRASE_WORDS = {  # rule -> all its phrases
+    f"phrase.{name}": tuple(
+        sorted({p.casefold() for form in table.values() for said in form.values() for p in said})
+    )
+    for name, table in PHRASES.items()
+}
+_NUMBERS = (*UNITS, *TENS[1:], *ORDINALS, "hundred", "thousand", "point", "minus")
+SPELT = {  # rules that read words -> the words that they know
+    "day": (*MONTHS, "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"),
+    "day_words": (*_NUMBERS, *MONTHS),
+    "number_words": (*_NUMBERS, "once", "twice", "times"),
+    "amount_words": (*_NUMBERS, "euro", "euros", "pound", "pounds", "dollar", "dollars"),
+    "clock_words": (*_NUMBERS, *_words("half quarter past noon midday midnight morning afternoon evening")),
+    **dict.fromkeys(PHRASE_WORDS, ()),
+}  # fmt: skip

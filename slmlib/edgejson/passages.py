@@ -12,7 +12,10 @@ The words are templates in `texts/<group>.txt`, several for each register, in a 
     {?action=set}…{/}       only if the value is this (`=a,b`: one of these); `{?x}` present, `{?!x}` absent
 
 A value is written by a style (`styles`), which returns the words and the name of the
-normalisation that reads them back. One text keeps to one style of dates and of times.
+normalisation that reads them back. One text keeps to one style of dates, of times and of amounts.
+
+The templates of a group are dealt to train, val and test, so that a test text has a structure
+that no training text has; a reserved group's templates all belong to its tests.
 """
 
 import re
@@ -20,9 +23,9 @@ from dataclasses import dataclass
 from functools import cache
 from random import Random
 
-from slmlib.edgejson import schemas
+from slmlib.edgejson import records, schemas
 from slmlib.edgejson.phrases import PHRASES, blocks
-from slmlib.edgejson.styles import SYMBOLS, cardinal, write_value
+from slmlib.edgejson.styles import SYMBOLS, cardinal, minor_words, write_value
 
 TEXT_STYLES = {  # register: the styles of dates and of times that its texts choose from
     "email": (("long", "us", "weekday", "ordinal", "iso"), ("h24", "ampm")),
@@ -30,12 +33,18 @@ TEXT_STYLES = {  # register: the styles of dates and of times that its texts cho
     "call": (("ordinal", "long", "spoken"), ("ampm", "said")),
     "voice": (("spoken", "ordinal"), ("said", "ampm")),
     "receipt": (("dots", "iso", "slash", "short"), ("h24",)),
+    "invoice": (("long", "iso", "dots", "us", "short"), ("h24",)),
+    "delivery_note": (("iso", "dots", "slash", "short"), ("h24", "hdot")),
     "form": (("iso", "dots", "long", "short"), ("h24", "ampm")),
     "log": (("iso",), ("h24", "military")),
     "minutes": (("long", "us", "weekday"), ("h24", "ampm")),
+    "listing": (("short", "long", "us", "weekday"), ("h24", "ampm")),
     "note": (("short", "ordinal", "dots", "us", "slash"), ("h24", "hdot", "ampm")),
+    "report": (("long", "weekday", "us", "iso"), ("h24", "hdot", "ampm")),
+    "letter": (("long", "ordinal", "us", "weekday"), ("ampm", "h24")),
 }
-PROSE = ("chat", "email", "call", "voice", "minutes", "note")  # small numbers may be words here
+# running text: small numbers may be words, and sentences begin with a capital but for those of a chat
+PROSE = ("chat", "email", "call", "voice", "minutes", "listing", "note", "report", "letter")
 
 
 class Absent(Exception):
@@ -50,33 +59,61 @@ class Passage:
     evidence: dict[str, dict]
 
 
-def registers(group: str) -> tuple[str, ...]:
-    """Registers in which this group can be written, in the order of its file."""
-    return tuple(templates(group))
+@dataclass(frozen=True)
+class Template:
+    """A parsed template; its name is the group's with its place in the file."""
+
+    name: str
+    register: str
+    nodes: tuple
+
+    @property
+    def group(self) -> str:
+        return self.name.partition("/")[0]
+
+
+@dataclass(frozen=True)
+class Fields:
+    """What a writer must know of a schema: pattern pointer -> leaf, and -> phrase table."""
+
+    leaves: dict[str, dict]
+    tables: dict[str, str]
 
 
 @cache
-def templates(group: str) -> dict[str, tuple]:
-    """Register -> parsed templates, from `texts/<group>.txt`."""
-    found: dict[str, list] = {}
-    for heading, text in blocks(group):
-        if not heading.startswith("phrases "):
-            found.setdefault(heading, []).append(parse(text))
-    return {register: tuple(parsed) for register, parsed in found.items()}
+def templates(group: str, split: str | None = None) -> tuple[Template, ...]:
+    """The parsed templates of `texts/<group>.txt` that a split may use, or all of them."""
+    texts = [(heading, text) for heading, text in blocks(group) if not heading.startswith("phrases ")]
+    found = (
+        Template(f"{group}/{index}", register, parse(text)) for index, (register, text) in enumerate(texts)
+    )
+    free = split is None or records.reserved(group)
+    return tuple(t for index, t in enumerate(found) if free or _hand(index) == split.partition("_")[0])
 
 
-def write(group: str, register: str, record: dict, context: dict, rng: Random) -> Passage:
+def _hand(index: int) -> str:
+    """Whose the template at this place is: every fourth is test's, a sixth val's, the rest train's."""
+    return "test" if index % 4 == 3 else "val" if index % 6 == 4 else "train"
+
+
+@cache
+def fields(group: str) -> Fields:
+    """Leaves of the group's schema, and the phrase tables of its file."""
+    leaves = schemas.leaves(schemas.load(group))
+    named = {p: f"{group}." + p.replace("/*", "").removeprefix("/").replace("/", ".") for p in leaves}
+    return Fields(leaves, {p: table for p, table in named.items() if table in PHRASES})
+
+
+def write(template: Template, record: dict, context: dict, rng: Random) -> Passage:
     """Put a record into words.
 
     Args:
-        group: Name of the schema.
-        register: One of `registers(group)`.
+        template: One of `templates(group)`.
         record: The truth; every leaf of it gets evidence.
         context: Distractors for `{~name}`.
-        rng: Chooses the template, its alternatives and the styles.
+        rng: Chooses the template's alternatives and the styles.
     """
-    writer = Writer(group, register, record, context, rng)
-    return writer.passage(rng.choice(templates(group)[register]))
+    return Writer(fields(template.group), template.register, record, context, rng).passage(template.nodes)
 
 
 # Parsing: a template becomes a tuple of nodes; a string is literal text, the rest are (kind, ...).
@@ -157,11 +194,17 @@ def _slot(token: str) -> tuple:
 class Writer:
     """Renders one text. Values are wrapped in private-use marks, which `finish` turns into spans."""
 
-    def __init__(self, group: str, register: str, record: dict, context: dict, rng: Random):
-        self.group, self.register, self.record, self.context, self.rng = group, register, record, context, rng
-        self.leaves = schemas.leaves(schemas.load(group))
+    def __init__(self, fields: Fields, register: str, record: dict, context: dict, rng: Random):
+        self.fields, self.register, self.record, self.context, self.rng = (
+            fields,
+            register,
+            record,
+            context,
+            rng,
+        )
         dates, times = TEXT_STYLES[register]
         self.styles = {"date": rng.choice(dates), "time": rng.choice(times)}
+        self.amounts = rng.choice(("{s}{v}", "{s}{v}", "{v} {c}", "{c} {v}")), rng.choice((",", ""))
         self.marks: list[tuple[str, str]] = []
 
     def passage(self, template: tuple) -> Passage:
@@ -218,43 +261,52 @@ class Writer:
         return write_value(value, self._style(_kind_of(value), style), self.rng, self._currency())[0]
 
     def _marked(self, path: tuple, style: str) -> str:
-        value, pointer = self.value(path), "".join(f"/{part}" for part in path)
+        value, (pointer, kind, table) = self.value(path), self.leaf(path)
         if style == "with_currency":
-            return self._money(value, pointer)
+            return self._money(value, pointer, self._currency(path), self._currency_pointer(path))
         if style == "said_phone":
-            return self.mark(pointer, "phone", self.context["phone"])
-        table = f"{self.group}." + ".".join(part for part in path if isinstance(part, str))
-        if table in PHRASES:
+            return self.mark(pointer, "phone", self.context["phones"][value])
+        if table:
             return self._phrase(pointer, table, value, style)
-        kind = kind_of(self.leaves["".join("/*" if isinstance(p, int) else f"/{p}" for p in path)])
-        words, rule = write_value(value, self._style(kind, style), self.rng, self._currency())
+        words, rule = write_value(value, self._style(kind, style), self.rng, self._currency(path))
         return self.mark(pointer, rule, words)
+
+    def leaf(self, path: tuple) -> tuple[str, str, str | None]:
+        """Of a value at a path: its pointer, its kind, and its phrase table, if any."""
+        pattern = "".join("/*" if isinstance(part, int) else f"/{part}" for part in path)
+        pointer, table = "".join(f"/{part}" for part in path), self.fields.tables.get(pattern)
+        return pointer, kind_of(self.fields.leaves[pattern]), table
 
     def _phrase(self, pointer: str, table: str, value, style: str) -> str:
         phrase = self.rng.choice(PHRASES[table][style][value])
         return self.mark(pointer, "verbatim" if phrase == value else f"phrase.{table}", phrase)
 
-    def _money(self, value: float, pointer: str) -> str:
+    def _money(self, value: float, pointer: str, code: str, where: str) -> str:
         """An amount with its currency: the words of one lie inside those of the other."""
-        code, where = self._currency(), self._currency_pointer()
         symbol, name, single = SYMBOLS[code]
         if self.register in ("voice", "call"):
             major, minor = divmod(round(value * 100), 100)
             said = self.mark(where, "currency", single if major == 1 else name)
-            words = f"{cardinal(major)} {said}" + (f" {cardinal(minor)}" if minor else "")
+            words = f"{cardinal(major)} {said}{minor_words(minor)}"
             return self.mark(pointer, "amount_words", words)
-        pattern = self.rng.choice(("{s}{v}", "{s}{v}", "{v} {c}", "{c} {v}"))
-        shown = self.rng.choice((f"{value:,.2f}", f"{value:.2f}"))
+        pattern, comma = self.amounts
+        shown = f"{value:{comma}.2f}"
         mark = {
             k: self.mark(where, r, t) for k, r, t in _currency_forms(symbol, code) if f"{{{k}}}" in pattern
         }
         return self.mark(pointer, "amount", pattern.format(v=shown, **mark))
 
-    def _currency_pointer(self) -> str:
-        return "/price/currency" if "price" in self.record else "/currency"
+    def _currency_pointer(self, path: tuple = ()) -> str:
+        """Where the record says the currency of an amount: the first leaf whose key is `currency`."""
+        found = [pattern for pattern in self.fields.leaves if pattern.endswith("/currency")]
+        return found[0] if found else ""
 
-    def _currency(self) -> str:
-        return self.record.get("currency") or self.record.get("price", {}).get("currency", "EUR")
+    def _currency(self, path: tuple = ()) -> str:
+        where = self._currency_pointer()
+        try:
+            return self.value(tuple(where.split("/")[1:])) if where else self.context["currency"]
+        except Absent:
+            return self.context["currency"]
 
     def _style(self, kind: str, style: str) -> str:
         if not style and kind == "integer":
@@ -287,7 +339,9 @@ class Writer:
         return value
 
     def mark(self, pointer: str, rule: str, words: str) -> str:
-        """Wrap words as the evidence of a leaf."""
+        """Wrap words as the evidence of a leaf; without a pointer they are none."""
+        if not pointer:
+            return words
         self.marks.append((pointer, rule))
         return f"{_OPEN}{len(self.marks) - 1}{_MIDDLE}{words}{_CLOSE}"
 

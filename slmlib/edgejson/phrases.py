@@ -1,21 +1,22 @@
-"""How people say what a schema enumerates: phrase tables, by `<group>.<field>`.
+"""How people say what a schema enumerates: phrase tables, by `<group>.<field>` or `<entity>.<field>`.
 
-They stand in `texts/<group>.txt` beside the templates, in blocks `=== phrases <field>:<form>` of
-lines `value: phrase | phrase`. A form is a grammatical shape that a text asks for with
-`{field:form}`; the empty one is the default. Over all forms of a table one phrase means one
-value: a test proves it. Each table becomes the normalisation `phrase.<table>`.
+They stand in `texts/<group>.txt` beside the templates, and in `entities/<entity>.txt`, in blocks
+`=== phrases <field>:<form>` of lines `value: phrase | phrase`. A form is a grammatical shape that a
+text asks for with `{field:form}`; the empty one is the default. Over all forms of a table one
+phrase means one value: a test proves it. Each table becomes the normalisation `phrase.<table>`.
 """
 
 import re
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "texts"
+FOLDERS = (FOLDER, Path(__file__).parent / "entities")
 WORDS = {"true": True, "false": False}
 
 
-def blocks(group: str) -> list[tuple[str, str]]:
+def blocks(group: str, folder: Path = FOLDER) -> list[tuple[str, str]]:
     """Heading and text of every block of a group's file."""
-    parts = re.split(r"^=== (.+)\n", (FOLDER / f"{group}.txt").read_text("utf-8"), flags=re.M)
+    parts = re.split(r"^=== (.+)\n", (folder / f"{group}.txt").read_text("utf-8"), flags=re.M)
     return [
         (heading.strip(), text.strip("\n")) for heading, text in zip(parts[1::2], parts[2::2], strict=True)
     ]
@@ -23,18 +24,21 @@ def blocks(group: str) -> list[tuple[str, str]]:
 
 def _tables() -> dict[str, dict[str, dict]]:
     tables: dict[str, dict[str, dict]] = {}
-    for group in sorted(path.stem for path in FOLDER.glob("*.txt")):
-        for heading, text in blocks(group):
+    for path in (path for folder in FOLDERS for path in sorted(folder.glob("*.txt"))):
+        for heading, text in blocks(path.stem, path.parent):
             kind, _, name = heading.partition(" ")
             if kind == "phrases":
                 field, _, form = name.partition(":")
-                tables.setdefault(f"{group}.{field}", {})[form] = _values(text)
+                tables.setdefault(f"{path.stem}.{field}", {})[form] = _values(text, path)
     return tables
 
 
-def _values(text: str) -> dict:
-    pairs = (line.split(": ", 1) for line in text.splitlines())
-    return {WORDS.get(value, value): said.split(" | ") for value, said in pairs}
+def _values(text: str, path: Path) -> dict:
+    lines = [line for line in text.splitlines() if line.strip()]
+    if wrong := [line for line in lines if ": " not in line]:
+        raise ValueError(f"{path.name}: {wrong[0]!r} in a phrase table is not `value: phrase | phrase`.")
+    pairs = (line.split(": ", 1) for line in lines)
+    return {WORDS.get(value, value): [s.strip() for s in said.split(" | ")] for value, said in pairs}
 
 
 PHRASES = _tables()  # table -> form -> value -> phrases

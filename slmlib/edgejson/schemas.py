@@ -22,7 +22,9 @@ RULES = {  # keyword of x-rules -> the fields it needs
     "sum": {"of", "is"},
     "product": {"of", "is"},
     "order": {"of"},
+    "percent": {"of", "rate", "is"},
     "days": {"from", "to", "is"},
+    "minutes": {"from", "to", "is"},
     "count": {"of", "is"},
     "reference": {"of", "in"},
 }
@@ -48,7 +50,8 @@ def groups() -> tuple[str, ...]:
 def read(path: Path) -> dict:
     """Read and check one schema file; raises `DataError` with every broken rule."""
     schema = contracts.read_json(path)
-    problems = faults(schema)
+    problems = [] if schema.get("title") and schema.get("description") else ["root: no title or description"]
+    problems += faults(schema)
     if problems:
         raise contracts.DataError(f"{path}: " + "; ".join(problems))
     return schema
@@ -60,12 +63,9 @@ def faults(schema: dict) -> list[str]:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         return [f"not a JSON Schema: {error.message}"]
-    problems = [] if schema.get("title") and schema.get("description") else ["root: no title or description"]
-    for pointer, node in walk(schema):
-        problems += [f"{pointer or '/'}: {fault}" for fault in _node_faults(node)]
-    return problems + [
-        f"x-rules: {fault}" for rule in schema.get("x-rules", []) for fault in _rule_faults(rule)
-    ]
+    problems = [f"{at or '/'}: {fault}" for at, node in walk(schema) for fault in _node_faults(node)]
+    problems += [f"x-rules: {fault}" for rule in schema.get("x-rules", []) for fault in _rule_faults(rule)]
+    return problems + _size_faults(schema)
 
 
 def walk(node: dict, pointer: str = "") -> Iterator[tuple[str, dict]]:
@@ -89,11 +89,19 @@ def _node_faults(node: dict) -> list[str]:
         faults_ += [] if node.get("minItems", 1) else ["an empty list has no evidence: minItems is 0"]
     elif kind == "string" and not {"maxLength", "pattern", "format"} & set(node):
         faults_.append("unbounded string")
+    elif "format" in node and {"minLength", "maxLength"} & set(node):
+        faults_.append("minLength or maxLength beside a format, which grammars cannot combine")
     elif kind in ("integer", "number") and not {"minimum", "maximum"} <= set(node):
         faults_.append("number without minimum and maximum")
     elif kind is None and "enum" not in node:
         faults_.append("neither type nor enum")
     return faults_ + (["description over 80 characters"] if len(node.get("description", "")) > 80 else [])
+
+
+def _size_faults(schema: dict) -> list[str]:
+    count, tier = len(leaves(schema)), tier_of(schema)
+    low, high = LEAVES[tier]
+    return [] if low <= count <= high else [f"{count} leaves; a {tier} schema has {low} to {high}"]
 
 
 def _rule_faults(rule: dict) -> list[str]:
@@ -110,14 +118,18 @@ def leaves(schema: dict) -> dict[str, dict]:
 
 @cache
 def tier(group: str) -> str:
-    """simple: flat, up to 5 leaves; complex: three levels and lists of objects; medium: the rest."""
-    schema = load(group)
-    nested = [p for p, node in walk(schema) if node.get("type") in ("object", "array")]
-    if len(nested) == 1 and len(leaves(schema)) <= LEAVES["simple"][1]:
+    """The tier of a group's schema."""
+    return tier_of(load(group))
+
+
+def tier_of(schema: dict) -> str:
+    """simple: flat, up to 5 leaves; complex: three levels and a list of objects; medium: the rest."""
+    kinds = {pointer: node.get("type") for pointer, node in walk(schema)}
+    objects = [pointer for pointer, kind in kinds.items() if kind == "object"]
+    if len(objects) == 1 and "array" not in kinds.values() and len(leaves(schema)) <= LEAVES["simple"][1]:
         return "simple"
-    objects = [p for p, node in walk(schema) if node.get("type") == "object"]
-    deep = any(p.count("/") >= 2 and "*" not in p for p in objects)
-    return "complex" if deep and any(p.endswith("*") for p in objects) else "medium"
+    levels = max(sum(inner.startswith(f"{outer}/") for outer in objects) for inner in objects)
+    return "complex" if levels >= 2 and any(p.endswith("*") for p in objects) else "medium"
 
 
 def for_prompt(schema: dict) -> str:

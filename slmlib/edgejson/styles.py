@@ -38,7 +38,12 @@ def write_value(value, name: str, rng: Random, currency: str) -> tuple[str, str]
 def _coins(value: float, currency: str) -> tuple[str, str]:
     major, minor = divmod(round(value * 100), 100)
     name = SYMBOLS[currency][2 if major == 1 else 1]
-    return f"{cardinal(major)} {name}" + (f" {cardinal(minor)}" if minor else ""), "amount_words"
+    return f"{cardinal(major)} {name}{minor_words(minor)}", "amount_words"
+
+
+def minor_words(cents: int) -> str:
+    """What follows the currency: nothing, ` fifty`, or ` oh five`."""
+    return f" oh {cardinal(cents)}" if 0 < cents < 10 else f" {cardinal(cents)}" if cents else ""
 
 
 @style("string", "iso", "h24", "moment")

@@ -104,8 +104,8 @@ def _oracle(example: Example) -> str:
 TASK = Task(
     name="edgejson",
     title="EdgeJSON",
-    version="1.0.0",
-    splits=("train", "val", "test"),
+    version="2.0.0",
+    splits=("train", "val", "test", "test_unseen", "test_noisy"),
     prompts={
         "one-shot": Prompt("one-shot", SYSTEM, FORM, _fill, shots=(ONE_SHOT,)),
         "zero-shot": Prompt("zero-shot", SYSTEM, ZERO_SHOT, _fill),

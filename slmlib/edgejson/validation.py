@@ -11,19 +11,42 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from slmlib import contracts
-from slmlib.edgejson import crossrules, lexicon, normalise, schemas
+from slmlib.edgejson import (
+    composer,
+    crossrules,
+    grammars,
+    lexicon,
+    likeness,
+    noise,
+    normalise,
+    records,
+    schemas,
+)
 
 Rows = dict[str, list[dict]]  # split -> rows
-SIZES = {"train": 800, "val": 100, "test": 100}
+UNSEEN, NOISY = "test_unseen", "test_noisy"
+SIZES = {"train": 800, "val": 100, "test": 100, UNSEEN: 500, NOISY: 500}
 TIER_SHARES = {"simple": 2, "medium": 2, "complex": 1}  # in five
 MAX_TARGET_TOKENS = 320
 MAX_LIST_SHARE = 0.2  # of a split's texts, those that look like Key: value lists
-MIN_REGISTERS, MIN_GROUP_REGISTERS = 8, 5
+MIN_REGISTERS, MIN_GROUP_REGISTERS, MIN_UNSEEN_SCHEMAS = 12, 5, 100
+CANARY = (
+    "slmbench-edgejson-canary-6f0d2b7e-3c41-4a58-9e17-5d8a40c2b91f"  # find it in a corpus, and it was copied
+)
+COMMON = frozenset(
+    lexicon.words(
+        "the a an to of in on at for and is was it i we you he she they that this with from by not be are as "
+        "my our his her has have had will please no yes one so but or if your"
+    )
+)
+SENTENCES = ("email", "call", "minutes", "report", "letter")
+MIN_COMMON = 0.08  # of the words of texts in sentences; receipts, notes and logs have few
 
 
 @dataclass(frozen=True)
@@ -40,25 +63,31 @@ class Check:
 
 
 def prove(
-    rows: Rows, *, count_tokens: Callable[[str], int], limit: int = MAX_TARGET_TOKENS, sizes=None
+    rows: Rows, *, tokenizers: dict[str, Callable[[str], int]], limit: int = MAX_TARGET_TOKENS, sizes=None
 ) -> list[Check]:
     """Run every gate.
 
     Args:
         rows: Split -> rows.
-        count_tokens: Length of a string under a model's tokenizer.
+        tokenizers: Model -> length of a string under its tokenizer.
         limit: The most tokens a target may have, as compact JSON.
-        sizes: Split -> number of cases that must be there; default 800/100/100.
+        sizes: Split -> number of cases that must be there; default `SIZES`.
     """
     first = contract(rows)
     if not first.ok:
         return [first]  # the other gates read rows, so they wait for this one
     gates = [
-        schema_files, targets, cross_field, evidence, exact_duplicates, near_duplicates,
-        lambda rows: sizes_of(rows, sizes or SIZES), tiers, groups,
-        lambda rows: lengths(rows, count_tokens, limit), list_likeness, register_coverage, held_out_names,
+        schema_files, lambda rows: sizes_of(rows, sizes or SIZES), tiers, groups, unseen_apart,
+        exact_duplicates, near_duplicates, skeletons, held_out_names,
+        lambda rows: lengths(rows, tokenizers, limit), list_likeness, register_coverage, noises, language,
+        canary,
     ]  # fmt: skip
-    return [first, *(gate(rows) for gate in gates)]
+    return [first, *per_case(rows), *(gate(rows) for gate in gates)]
+
+
+def per_case(rows: Rows) -> list[Check]:
+    """The gates that prove a case by itself: its target, its rules, its evidence, its grammar."""
+    return [gate(rows) for gate in (targets, cross_field, evidence, grammar)]
 
 
 def require(checks: list[Check]) -> None:
@@ -114,9 +143,9 @@ def contract(rows: Rows) -> Check:
 
 
 def schema_files(rows: Rows) -> Check:
-    """Every schema keeps the house rules, is the published one, has its tier, and is no renaming."""
+    """Every schema keeps the house rules, is what it says it is, and is no renaming of another."""
     used = {row["group"]: row for row in _all(rows)}
-    failures = [f"{row['id']}: not the published schema" for row in _all(rows) if _strange(row)]
+    failures = [f"{row['id']}: {fault}" for row in _all(rows) if (fault := _strange(row))]
     failures += [
         f"{group}: {fault}" for group, row in used.items() for fault in schemas.faults(row["input"]["schema"])
     ]
@@ -127,13 +156,21 @@ def schema_files(rows: Rows) -> Check:
     return Check("schemas", len(used), tuple(failures))
 
 
-def _strange(row: dict) -> bool:
-    known = row["group"] in schemas.groups()
-    return (
-        not known
-        or row["input"]["schema"] != schemas.load(row["group"])
-        or row["tier"] != schemas.tier(row["group"])
-    )
+def _strange(row: dict) -> str | None:
+    """What is wrong with a row's schema: it must be the published one, or be composed again from its seed."""
+    schema, meta = row["input"]["schema"], row["meta"]
+    if row["tier"] != schemas.tier_of(schema):
+        return f"the schema is {schemas.tier_of(schema)}, the row says {row['tier']}"
+    if "composed" in meta:
+        again = _composed(meta["composed"], row["tier"], row["split"] == UNSEEN)
+        return None if schema == again else f"not the schema composed from {meta['composed']!r}"
+    known = row["group"] in schemas.groups() and schema == schemas.load(row["group"])
+    return None if known else "not the published schema"
+
+
+@cache
+def _composed(seed: str, tier: str, reserved: bool) -> dict:
+    return composer.compose(seed, tier=tier, reserved=reserved).schema
 
 
 def targets(rows: Rows) -> Check:
@@ -212,28 +249,39 @@ def _unproved(row: dict, pointer: str, value) -> str | None:
     return None if same else f"{place['rule']}({span!r}) is {found!r}, the target has {value!r}"
 
 
-def plain(text: str) -> str:
-    """Text as duplicates are told: case, punctuation and white space do not count."""
-    return " ".join(re.findall(r"\w+", text.casefold()))
+def grammar(rows: Rows) -> Check:
+    """Every target can be written under the grammars that two engines compile from its schema."""
+
+    def fault(row: dict) -> str | None:
+        return grammars.refusal(schemas.compact(row["input"]["schema"]), schemas.compact(row["target"]))
+
+    return _each("targets within grammars", rows, fault)
 
 
 def exact_duplicates(rows: Rows) -> Check:
-    """No text occurs twice, inside a split or across splits."""
-    return _duplicates("exact duplicates", rows, str)
+    """No text occurs twice but for case, punctuation and white space, in a split or across."""
+    cases = defaultdict(list)
+    for row in _all(rows):
+        cases[likeness.plain(row["input"]["text"])].append(row["id"])
+    same = tuple(" = ".join(ids) for ids in cases.values() if len(ids) > 1)
+    return Check("exact duplicates", sum(map(len, cases.values())), same)
 
 
 def near_duplicates(rows: Rows) -> Check:
-    """No text occurs twice but for case, punctuation and white space."""
-    return _duplicates("normalised duplicates", rows, plain)
+    """No two texts share four fifths of their word triples, in a split or across."""
+    texts = [(row["id"], likeness.plain(row["input"]["text"])) for row in _all(rows)]
+    return Check("near duplicates", len(texts), tuple(f"{a} ~ {b}" for a, b in likeness.pairs(texts)))
 
 
-def _duplicates(name: str, rows: Rows, key: Callable[[str], str]) -> Check:
-    cases = defaultdict(list)
-    for row in _all(rows):
-        cases[key(row["input"]["text"])].append(row["id"])
-    return Check(
-        name, sum(map(len, cases.values())), tuple(" = ".join(ids) for ids in cases.values() if len(ids) > 1)
-    )
+def skeletons(rows: Rows) -> Check:
+    """No test text has the skeleton of a training text: its structure is new, not only its values."""
+    index = likeness.Index()
+    for row in rows.get("train", ()):
+        index.add(row["id"], likeness.skeleton(row))
+    tests = [row for split, cases in rows.items() if split.startswith("test") for row in cases]
+    found = ((row["id"], index.like(likeness.skeleton(row))) for row in tests)
+    alike = tuple(f"{case}: the skeleton of {', '.join(same[:3])}" for case, same in found if same)
+    return Check("skeletons, train to tests", len(tests), alike)
 
 
 def sizes_of(rows: Rows, sizes: dict[str, int]) -> Check:
@@ -260,22 +308,46 @@ def tiers(rows: Rows) -> Check:
 
 def groups(rows: Rows) -> Check:
     """In every split the schemas of a tier have the same number of cases, give or take one."""
-    failures, every = [], {group: schemas.tier(group) for group in schemas.groups()}
+    failures, looked = [], 0
     for split, cases in rows.items():
-        found = Counter(row["group"] for row in cases)
+        found = {row["group"]: row["tier"] for row in cases}
+        every = found if split == UNSEEN else {g: schemas.tier(g) for g in _seen()}
+        if split == UNSEEN and len(every) < MIN_UNSEEN_SCHEMAS:
+            failures.append(f"{split}: {len(every)} schemas, at least {MIN_UNSEEN_SCHEMAS} are wanted")
+        tally, looked = Counter(row["group"] for row in cases), looked + len(every)
         for tier in schemas.TIERS:
-            counts = [found[group] for group, its in every.items() if its == tier]
-            if max(counts) - min(counts) > 1:
+            counts = [tally[group] for group, its in every.items() if its == tier]
+            if counts and max(counts) - min(counts) > 1:
                 failures.append(f"{split}: {tier} schemas have {min(counts)} to {max(counts)} cases")
-    return Check("schemas evenly", len(every) * len(rows), tuple(failures))
+    return Check("schemas evenly", looked, tuple(failures))
 
 
-def lengths(rows: Rows, count_tokens: Callable[[str], int], limit: int) -> Check:
-    """Every target fits the limit."""
+def _seen() -> list[str]:
+    return [group for group in schemas.groups() if not records.reserved(group)]
+
+
+def unseen_apart(rows: Rows) -> Check:
+    """No schema, root entity or domain of the unseen split occurs in another split."""
+    failures, looked = [], 0
+    for what, key in (
+        ("schema", lambda row: row["group"]),
+        ("root entity", lambda row: row["meta"].get("root", row["group"])),
+        ("domain", lambda row: row["meta"]["domain"]),
+    ):
+        inside = {key(row) for row in rows.get(UNSEEN, ())}
+        outside = {key(row): split for split, cases in rows.items() if split != UNSEEN for row in cases}
+        looked += len(inside)
+        failures += [f"{what} {name} is in {outside[name]} too" for name in sorted(inside & set(outside))]
+    return Check("unseen kept apart", looked, tuple(failures))
+
+
+def lengths(rows: Rows, tokenizers: dict[str, Callable[[str], int]], limit: int) -> Check:
+    """Every target fits the limit under every tokenizer."""
 
     def fault(row: dict) -> str | None:
-        tokens = count_tokens(schemas.compact(row["target"]))
-        return f"{tokens} tokens, the limit is {limit}" if tokens > limit else None
+        counts = {model: count(schemas.compact(row["target"])) for model, count in tokenizers.items()}
+        over = [f"{tokens} tokens of {model}" for model, tokens in counts.items() if tokens > limit]
+        return f"{', '.join(over)}; the limit is {limit}" if over else None
 
     return _each(f"targets within {limit} tokens", rows, fault)
 
@@ -304,22 +376,63 @@ def list_likeness(rows: Rows) -> Check:
 
 
 def register_coverage(rows: Rows) -> Check:
-    """Every split has at least 8 registers, and every schema at least 5 over the data set."""
+    """Every split has at least 12 registers, and every schema of training at least 5."""
     failures, by_group = [], defaultdict(set)
     for split, cases in rows.items():
         found = {row["meta"]["register"] for row in cases}
         if len(found) < MIN_REGISTERS:
             failures.append(f"{split}: {len(found)} registers, at least {MIN_REGISTERS} are wanted")
     for row in _all(rows):
-        by_group[row["group"]].add(row["meta"]["register"])
+        if row["split"] != UNSEEN:  # whose schemas have four cases each
+            by_group[row["group"]].add(row["meta"]["register"])
     failures += [
         f"{group}: {len(r)} registers" for group, r in by_group.items() if len(r) < MIN_GROUP_REGISTERS
     ]
     return Check("register coverage", len(rows) + len(by_group), tuple(failures))
 
 
+def noises(rows: Rows) -> Check:
+    """Every noisy case names a known noise, each kind as often, and no other case has any."""
+    failures, tally = [], Counter()
+    for row in _all(rows):
+        named = row["meta"].get("noise", [])
+        tally.update(named)
+        if not set(named) <= set(noise.KINDS) or bool(named) != (row["split"] == NOISY):
+            failures.append(f"{row['id']}: noise {named}")
+    counts = [tally[kind] for kind in noise.KINDS] if NOISY in rows else [0]
+    if max(counts) - min(counts) > 1:
+        failures.append(f"{NOISY}: kinds have {min(counts)} to {max(counts)} cases")
+    return Check("noise named", len(rows.get(NOISY, ())), tuple(failures))
+
+
+def language(rows: Rows) -> Check:
+    """Texts are English in Latin letters: no stray control or private characters, and common words."""
+
+    def fault(row: dict) -> str | None:
+        text = row["input"]["text"]
+        strange = [c for c in text if not (c.isprintable() or c == "\n") or (c.isalpha() and c > "\u024f")]
+        if strange:
+            return f"holds {strange[0]!r}"
+        words = re.findall(r"[a-z']+", text.casefold())
+        running = len(words) >= 12 and row["meta"]["register"] in SENTENCES
+        share = sum(word in COMMON for word in words) / max(1, len(words))
+        return f"{share:.0%} common English words" if running and share < MIN_COMMON else None
+
+    return _each("English", rows, fault)
+
+
+def canary(rows: Rows) -> Check:
+    """Every case that judges carries the canary, no training case does."""
+
+    def fault(row: dict) -> str | None:
+        wanted = None if row["split"].startswith("train") else CANARY
+        return None if row["meta"].get("canary") == wanted else f"canary is {row['meta'].get('canary')!r}"
+
+    return _each("canary", rows, fault)
+
+
 def held_out_names(rows: Rows) -> Check:
-    """No surname and no firm is shared by two splits."""
+    """No surname and no firm of training occurs in val or a test, and none of val in a test."""
     names = {name for place in lexicon.PLACES for name in place.last} | set(lexicon.FIRMS)
     pattern = re.compile(
         rf"(?<!\w)(?:{'|'.join(sorted(map(re.escape, names), key=len, reverse=True))})(?!\w)"
@@ -327,7 +440,7 @@ def held_out_names(rows: Rows) -> Check:
     splits = defaultdict(set)
     for split, cases in rows.items():
         for name in {found for row in cases for found in pattern.findall(row["input"]["text"])}:
-            splits[name].add(split)
+            splits[name].add(split.partition("_")[0])
     shared = tuple(
         f"{name}: in {' and '.join(sorted(s))}" for name, s in sorted(splits.items()) if len(s) > 1
     )

@@ -5,6 +5,7 @@ is drawn in cents and other decimals in whole steps, then divided once: the near
 exact decimal prints the same on every machine. No clock, no locale, no hash order.
 """
 
+import unicodedata
 from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
@@ -39,6 +40,7 @@ class World:
     def __init__(self, rng: Random, split: str):
         self.rng, self.split = rng, split
         self.place = rng.choice(lexicon.PLACES)
+        self.phones: dict[str, str] = {}  # number -> as it is said, in groups
         self._taken: set[str] = set()
 
     def chance(self, share: float) -> bool:
@@ -121,8 +123,11 @@ class World:
         return town, self.code(pattern)
 
     def phone(self) -> str:
-        """A telephone number as it is written, in groups."""
-        return self.code(self.one(self.place.phone))
+        """A telephone number without its spaces; `phones` keeps how it is written, in groups."""
+        spoken = self.code(self.one(self.place.phone))
+        number = spoken.replace(" ", "")
+        self.phones[number] = spoken
+        return number
 
     def plate(self) -> str:
         """A number plate of this case's country."""
@@ -130,7 +135,12 @@ class World:
 
     def email(self, person: Person) -> str:
         """An address at a domain reserved for examples."""
-        flat = str.maketrans({"ü": "ue", "ö": "oe", "ä": "ae", " ": ""})
-        first, last = (name.lower().translate(flat) for name in (person.first, person.last))
+        first, last = (_ascii(name.lower()) for name in (person.first, person.last))
         user = self.one((f"{first}.{last}", f"{first[0]}.{last}", f"{first}{self.between(2, 99)}"))
         return f"{user}@{self.one(('example.com', 'example.org', 'example.net', 'mail.example'))}"
+
+
+def _ascii(name: str) -> str:
+    """A name as mail systems take it: `möller` -> `moeller`, `lefèvre` -> `lefevre`."""
+    spelt = name.translate(str.maketrans({"ü": "ue", "ö": "oe", "ä": "ae", "ß": "ss", " ": ""}))
+    return unicodedata.normalize("NFKD", spelt).encode("ascii", "ignore").decode()

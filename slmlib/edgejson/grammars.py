@@ -1,0 +1,71 @@
+"""What constrained decoding could write: a target is put to the grammars that two engines make.
+
+xgrammar and llguidance compile a schema to a grammar, formats and patterns included, and differ
+from a validator in what they take. A target that a grammar refuses can never be generated under
+it, however good the model. Both read bytes here, so no model's tokenizer has a say.
+"""
+
+from functools import cache, lru_cache
+
+END = 256  # the token after the 256 bytes
+SEPARATORS = (",", ":")  # targets are compact JSON
+
+
+def refusal(schema: str, target: str) -> str | None:
+    """Why a grammar refuses a target, or None.
+
+    Args:
+        schema: The JSON Schema as text.
+        target: The target as compact JSON, keys in the order of the schema.
+    """
+    for name, accepted in (("xgrammar", _xgrammar), ("llguidance", _llguidance)):
+        done = accepted(schema, target.encode())
+        if done < len(target.encode()):
+            place = target.encode()[done : done + 24].decode(errors="replace")
+            return f"{name} refuses it at byte {done}: {place!r}"
+    return None
+
+
+@cache
+def _compiler():
+    """xgrammar over a vocabulary of single bytes; imported here, as it brings torch with it."""
+    import xgrammar
+
+    vocabulary = [bytes([code]) for code in range(END)] + [b"</s>"]
+    info = xgrammar.TokenizerInfo(vocabulary, vocab_size=END + 1, stop_token_ids=[END])
+    return xgrammar.GrammarCompiler(info, max_threads=1)
+
+
+@lru_cache(maxsize=128)
+def _compiled(schema: str):
+    return _compiler().compile_json_schema(schema, any_whitespace=False, separators=SEPARATORS)
+
+
+def _xgrammar(schema: str, target: bytes) -> int:
+    """Bytes accepted; all of them only if the answer may end there."""
+    import xgrammar
+
+    matcher = xgrammar.GrammarMatcher(_compiled(schema))
+    if matcher.accept_string(target):
+        return len(target) if matcher.accept_token(END) else len(target) - 1
+    matcher.reset()
+    return next(place for place, byte in enumerate(target) if not matcher.accept_token(byte))
+
+
+@lru_cache(maxsize=128)
+def _matcher(schema: str):
+    """llguidance's matcher of a schema, to be reset before each use: making one costs more than using it."""
+    from llguidance import LLMatcher, LLTokenizer
+
+    grammar = LLMatcher.grammar_from_json_schema(schema, defaults={"whitespace_flexible": False})
+    matcher = LLMatcher(LLTokenizer("byte"), grammar)
+    if matcher.is_error():
+        raise ValueError(f"llguidance cannot compile the schema: {matcher.get_error()}")
+    return matcher
+
+
+def _llguidance(schema: str, target: bytes) -> int:
+    matcher = _matcher(schema)
+    matcher.reset()
+    done = matcher.try_consume_tokens(list(target))
+    return done if done < len(target) or matcher.is_accepting() else done - 1
