@@ -26,6 +26,7 @@ from anyio.from_thread import start_blocking_portal
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 from tenacity import wait_random_exponential as random_exponential
 
+from slmlib import tables
 from slmlib.tasks import Message
 
 LONGEST_WAIT = 120.0  # seconds between two tries, whatever the server asks for
@@ -70,7 +71,7 @@ class Endpoint:
         parts = urlsplit(self.base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"base_url {self.base_url!r}: give an address such as http://127.0.0.1:8000/v1")
-        if "@" in parts.netloc:  # base_url is shown in messages, so it must hold no secret
+        if "@" in parts.netloc or parts.query:  # base_url is shown in messages, so it must hold no secret
             raise ValueError(f"base_url: put the key into the variable {self.key_variable}, not the address")
         if self.concurrency < 1 or self.retries < 0 or self.timeout <= 0:
             raise ValueError("concurrency must be at least 1, retries at least 0, and timeout above 0")
@@ -145,7 +146,7 @@ class Client:
         if served and self.endpoint.model not in served:
             raise EndpointError(
                 f"{self.endpoint.base_url} does not serve {self.endpoint.model!r}. It serves: "
-                f"{', '.join(served)}. Choose one of these, or start the server with that model."
+                f"{self._shown(', '.join(served))}. Choose one of these, or start the server with that model."
             )
 
     def answers(self, calls: Iterable[Call]) -> Iterator[tuple[int, Reply]]:
@@ -293,7 +294,7 @@ class Client:
             if type(error.__cause__).__name__ in ("ConnectError", "ConnectTimeout"):
                 return Fault("no connection", f"{where}: nothing answers there ({error.__cause__}).")
             return Fault("cut", f"{where}: the connection broke in the middle of an answer.")
-        said = self._without_key(str(error))[:300]
+        said = self._shown(error)
         if isinstance(error, openai.APIError):
             return Fault("server error", f"{where}: {said}")
         if isinstance(error, ValueError | TypeError | AttributeError | LookupError):
@@ -301,13 +302,15 @@ class Client:
         raise error
 
     def _status(self, error) -> Fault:
-        code, said = error.status_code, self._without_key(str(error.message))[:300]
+        code, said = error.status_code, self._shown(error.message)
         passing = code in AGAIN or code >= 500
         message = f"{self.endpoint.base_url}: status {code}: {said}"
         return Fault(f"status {code}", message, passing=passing, after=_seconds(error.response.headers))
 
-    def _without_key(self, text: str) -> str:
-        return text.replace(self.endpoint.key, "***") if self.endpoint.key != "none" else text
+    def _shown(self, said: object) -> str:
+        """What a server said, without the key and without what a terminal would obey."""
+        text = str(said) if self.endpoint.key == "none" else str(said).replace(self.endpoint.key, "***")
+        return tables.plain(text)[:300]
 
     def _advice(self, fault: Fault) -> str:
         """What to do about a fault that ends the work."""

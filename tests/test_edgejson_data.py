@@ -33,7 +33,11 @@ SCHEMA = {
     "type": "object",
     "required": ["a"],
     "additionalProperties": False,
-    "properties": {"a": {"type": "string", "maxLength": 9}},
+    "properties": {
+        "a": {"type": "string", "maxLength": 9},
+        "b": {"type": "boolean"},
+        "c": {"enum": ["x", "y"]},
+    },
 }
 
 
@@ -78,8 +82,9 @@ def test_schema_keeps_its_bounds(group):
     ("change", "fault"),
     [
         ({"additionalProperties": True}, "additionalProperties"),
-        ({"title": ""}, "no title"),
-        ({"required": ["b"]}, "unknown property"),
+        ({"required": ["z"]}, "unknown property"),
+        ({"properties": {"a": {"type": "string", "format": "email", "maxLength": 9}}}, "beside a format"),
+        ({"properties": {"a": {"type": "string", "maxLength": 9}}}, "1 leaves; a simple schema has 3 to 5"),
         ({"type": "objekt"}, "not a JSON Schema"),
         ({"properties": {"a": {"type": "string"}}}, "unbounded string"),
         ({"properties": {"a": {"type": "integer", "minimum": 1}}}, "minimum and maximum"),
@@ -275,7 +280,7 @@ def test_every_normalisation_has_an_example_here():
         ("clock", "25 o'clock"),
         ("currency", "yen"),
         ("respelt+day", "3 Jxxxx 2026"),
-        ("respelt+day", "3 Juxy 2026"),
+        ("respelt+day", "3 Maxx 2026"),
     ],
 )
 def test_normalisations_refuse_what_they_do_not_read(rule, span):
@@ -295,7 +300,7 @@ def test_a_phrase_has_one_meaning(table):
     assert all(len(values) == 1 for values in meanings.values())
 
 
-@pytest.mark.parametrize("table", PHRASES)
+@pytest.mark.parametrize("table", [t for t in PHRASES if t.partition(".")[0] in schemas.groups()])
 def test_phrase_tables_cover_their_enumeration(table):
     """A value without a phrase could never be written."""
     group, field = table.split(".", 1)

@@ -156,6 +156,7 @@ def test_a_good_text_has_evidence_for_every_leaf_that_the_gate_proves():
         ("three oak shelves and two lamps", "oak shelves (3) and lamps (2)"),
         ("three oak shelves and two lamps", "3 oak shelves and 2 lamps"),
         ("12.5 kg", "12.5kg"),
+        ("three oak shelves and two lamps", "oak shelves x3, lamps x2"),
         ("12.5 kg", "twelve point five kilos"),
         ("€48.00", "48 euros"),
         ("€48.00", "forty-eight euros"),
@@ -216,6 +217,12 @@ def test_one_is_a_number_only_before_what_is_counted():
     assert faults(told.replace("Thank you", "Count: 1"), record) == set()
     shelf = changed(items=[{"what": "oak shelf", "count": 1}])
     assert faults(GOOD.replace("three oak shelves and two lamps", "one oak shelf"), shelf) == set()
+
+
+def test_thousands_may_be_apart_but_neighbours_are_two_numbers():
+    assert faults(GOOD.replace("€48.00", "€1 248.00"), changed(price__total=1248.0)) == set()
+    pressure = changed(items=[{"what": "gauge", "count": 2}, {"what": "bar", "count": 165}])
+    assert faults(GOOD.replace("three oak shelves and two lamps", "gauge 2 165 bar"), pressure) == set()
 
 
 def test_a_code_is_not_found_in_a_longer_one_and_no_other_address_is_told():

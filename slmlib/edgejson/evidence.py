@@ -140,7 +140,7 @@ def mentions(text: str, leaves: list[Leaf], possible: Iterable[str]) -> list[Men
     tables = {kind for kind in possible if kind in TABLES}
     readers = (
         _emails(text), _strings(text, leaves), _phrases(text, tables, leaves), _moments(text), _dates(text),
-        _phones(text), _times(text, leaves), _amounts(text), _digits(text), _words(text, leaves),
+        _phones(text), _times(text, leaves), _amounts(text), _digits(text, leaves), _words(text, leaves),
     )  # fmt: skip
     found: list[Mention] = []
     for reader in readers:
@@ -302,12 +302,16 @@ def _amounts(text: str) -> Iterator[Mention]:
             yield _read(match, "number", "amount_words")
 
 
-def _digits(text: str) -> Iterator[Mention]:
+def _digits(text: str, leaves: list[Leaf]) -> Iterator[Mention]:
     """Numbers in digits, also with a unit behind; ordinals and parts of codes are none."""
-    sign, unit = r"(?:(?<![\w.,)])[-−])?", r"(?!\d|st\b|nd\b|rd\b|th\b)(?=[a-z°%]{0,4}(?!\w))"
-    for match in re.finditer(
-        rf"(?<![\w.,]){sign}(?:\d{{1,3}}(?: \d{{3}})+|\d+)(?:[.,]\d+)*{unit}", text, re.I
-    ):
+    before = r"(?:(?<![\w.,])|(?<=\bx))(?:(?<![\w.,)])-)?"
+    behind = r"(?!\d|st\b|nd\b|rd\b|th\b)(?=[a-z°%]{0,4}(?!\w))"
+    wanted = {leaf.value for leaf in leaves if leaf.kind == "number"}
+    for match in re.finditer(rf"{before}\d{{1,3}}(?: \d{{3}})+(?:\.\d+)?{behind}", text, re.I):
+        mention = _read(match, "number", "number")
+        if mention.value in wanted:  # or else it is two numbers side by side
+            yield mention
+    for match in re.finditer(rf"{before}\d+(?:[.,]\d+)*{behind}", text, re.I):
         yield _read(match, "number", "number")
 
 

@@ -1,9 +1,10 @@
 """EdgeJSON as a task: how its cases are asked, parsed and scored.
 
 A prompt shows the schema compactly, without the keys that only validation reads. Asked with the
-schema alone, a 135M model mostly recites it; so the default prompt ends with the schema's form (its
-keys, with a hint in place of each value) and starts with one worked example, about a library loan,
-which is no domain of the data.
+schema alone, a 135M model that decodes freely mostly recites it; so the default prompt ends with the
+schema's form (its keys, with a hint in place of each value) and starts with one worked example, about
+a library loan, which is no domain of the data. Under constrained decoding the form is in the way, and
+`one-shot-schema` goes without it.
 """
 
 import json
@@ -24,6 +25,7 @@ FORM = (
     "JSON Schema:\n{schema}\n\nText:\n{text}\n\n"
     "Fill in this form with the values from the text. Leave out fields that the text does not give.\n{form}"
 )
+PLAIN = "JSON Schema:\n{schema}\n\nText:\n{text}\n\nJSON:"
 EXAMPLE_SCHEMA = {
     "title": "Library loan",
     "type": "object",
@@ -80,10 +82,10 @@ def _fill(example: Example) -> dict[str, str]:
     return _fields(example.input["schema"], example.input["text"])
 
 
-ONE_SHOT = (
-    FORM.format_map(_fields(EXAMPLE_SCHEMA, EXAMPLE_TEXT)),
-    json.dumps(EXAMPLE_TARGET, ensure_ascii=False),
-)
+def _shot(question: str) -> tuple[str, str]:
+    """The worked example, asked in these words."""
+    asked = question.format_map(_fields(EXAMPLE_SCHEMA, EXAMPLE_TEXT))
+    return asked, json.dumps(EXAMPLE_TARGET, ensure_ascii=False)
 
 
 def _score(example: Example, completion: str, finish: str) -> scoring.Score:
@@ -107,7 +109,8 @@ TASK = Task(
     version="2.0.0",
     splits=("train", "val", "test", "test_unseen", "test_noisy"),
     prompts={
-        "one-shot": Prompt("one-shot", SYSTEM, FORM, _fill, shots=(ONE_SHOT,)),
+        "one-shot": Prompt("one-shot", SYSTEM, FORM, _fill, shots=(_shot(FORM),)),
+        "one-shot-schema": Prompt("one-shot-schema", SYSTEM, PLAIN, _fill, shots=(_shot(PLAIN),)),
         "zero-shot": Prompt("zero-shot", SYSTEM, ZERO_SHOT, _fill),
     },
     metrics={

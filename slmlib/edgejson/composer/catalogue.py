@@ -62,6 +62,7 @@ class Line:
     where: str
     nodes: tuple
     needs: frozenset[tuple[str, ...]]
+    offers: frozenset[tuple[str, ...]]  # what it can tell besides, where that is asked for
     currency: bool  # says the currency, too
     dangling: bool  # can only begin with a pronoun, so that it may not come first
     says_role: bool  # says which thing it is about, even among two of a kind
@@ -263,6 +264,7 @@ def _line(text: str, where: str, nodes: tuple, things: tuple[str, ...]) -> Line:
     named = any(thing.removeprefix("the ").lower() in opening.lower() for thing in things)
     return Line(
         text, where, nodes, frozenset(path for path, _ in needed),
+        frozenset(path for path, _ in slots(nodes)) - {path for path, _ in needed},
         any(style == "with_currency" for _, style in needed),
         dangling=_dangling(opening), says_role=_ROLE in opening, says_thing=named,
     )  # fmt: skip

@@ -51,7 +51,9 @@ def cast(teller: Teller) -> None:
     if teller.register == "chat" or teller.chance(0.35):
         asker, tells = names["agent"], names["sender"].split()[0]
         asker, tells = (asker, tells) if asker != tells else (names["friend"], tells)
-    names |= {"asker": asker, "teller": tells}
+    labelled = (asker, tells) in ROLES  # "Caller": what they say of themselves is a name all the same
+    names |= {"asker_name": names["friend"] if labelled else asker, "asker": asker}
+    names |= {"teller_name": names["agent"] if labelled else tells, "teller": tells}
     names["third"] = next(name for name in (names["friend"], "Toni") if name != asker)
 
 
@@ -94,7 +96,7 @@ def _statement(teller: Teller, home: Path, *, later: bool, casual: bool) -> list
     heard = (
         [f"{names['asker']}: {teller.one(f'acks {teller.register}')}"] if later and teller.chance(0.6) else []
     )
-    if chat and teller.chance(0.5):
+    if chat and (casual or teller.chance(0.5)):
         return heard + [f"{names['teller']}: {text}" for text in said]
     return [*heard, f"{names['teller']}: {sentences.spoken(said)}"]
 
@@ -106,6 +108,7 @@ def _askable(teller: Teller, home: Path) -> list[Path]:
     for unit in sorted(teller.need(home)):
         field = entity.fields[unit[-1]]
         plain = field.child or field.node.get("type") != "boolean"
+        plain = plain and field.name != "currency"  # that is told with an amount
         if plain and unit[-1:] in alone and nouns(entity.labels[unit[-1]]):
             found.append(unit)
     return found
@@ -153,7 +156,8 @@ def _recited(teller: Teller, items: list[str]) -> list[str]:
 
 
 def _ended(teller: Teller, fragment: str) -> str:
-    """A fragment as a sentence of a call; an e-mail address keeps its small letter."""
+    """A fragment as a sentence of a call; an address of mail or web keeps its small letter."""
     if teller.register != "call":
         return fragment
-    return f"{fragment if '@' in fragment else teller.capital(fragment)}."
+    address = "@" in fragment or ".example" in fragment
+    return f"{fragment if address else teller.capital(fragment)}."

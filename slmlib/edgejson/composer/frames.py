@@ -35,5 +35,11 @@ def lines(kind: str) -> tuple[tuple, ...]:
     )
 
 
+@cache
+def names(kind: str) -> tuple[str, ...]:
+    """The lines of a block that are names as they stand; none if there is no such block."""
+    return tuple(line for heading, text in _blocks() if heading == kind for line in text.splitlines())
+
+
 def _parsed(text: str) -> tuple:
     return tuple(map(catalogue.noted, passages.parse(text)))

@@ -9,6 +9,7 @@ from random import Random
 
 from slmlib.edgejson import passages
 from slmlib.edgejson.composer import catalogue, dialogues, documents, frames, sentences
+from slmlib.edgejson.composer.catalogue import Entity
 from slmlib.edgejson.composer.instances import Blueprint, Instance, Part
 from slmlib.edgejson.composer.telling import Bit, Teller
 from slmlib.edgejson.composer.wording import Path, proper_names
@@ -40,8 +41,27 @@ def write(blueprint: Blueprint, register: str, instance: Instance, rng: Random) 
 
 def registers(blueprint: Blueprint) -> tuple[str, ...]:
     """The registers in which a blueprint is natural: not everything comes with a receipt."""
-    has = catalogue.load(blueprint.root).registers
-    return tuple(r for r in passages.TEXT_STYLES if r not in catalogue.SPECIAL or r in has)
+    entity, barred = catalogue.load(blueprint.root), set()
+    if not any(field.child for field in entity.fields.values()):
+        barred |= {"letter"}  # nobody writes a letter about a split time
+    if not _asks_for_money(entity, blueprint.parts):
+        barred |= {"receipt", "invoice"}
+    has = set(passages.TEXT_STYLES) - set(catalogue.SPECIAL) | set(entity.registers)
+    return tuple(r for r in passages.TEXT_STYLES if r in has - barred)
+
+
+def _asks_for_money(entity: Entity, parts: tuple[Part, ...]) -> bool:
+    """True if an amount is among what a schema asks for, be it in a child."""
+    for part in parts:
+        holder = entity
+        for name in part.source:
+            if name in holder.money:
+                return True
+            child = holder.fields[name].child
+            holder = catalogue.load(child) if child else holder
+        if _asks_for_money(holder, part.parts):
+            return True
+    return False
 
 
 def _piece(teller: Teller, node: tuple | str) -> str:
@@ -57,7 +77,8 @@ def _surroundings(blueprint: Blueprint, instance: Instance, rng: Random) -> dict
     made = dict(instance.context)
     held = _names_held(blueprint.root, _fields(blueprint.parts))
     made["sender"] = made["agent"] if "person" in held else made["sender"]
-    made["firm"] = None if "firm" in held or rng.random() < 0.3 else made["firm"]
+    houses = frames.names(f"houses {blueprint.domain}") or (made["firm"],)
+    made["firm"] = None if "firm" in held or rng.random() < 0.3 else rng.choice(houses)
     made["agent"] = made["friend"]
     made["clerk"] = None if "person" in held or rng.random() < 0.5 else made["agent"]
     made["friend"] = rng.choice([name for name in FRIENDS if name not in (made["agent"], made["sender"])])
@@ -96,8 +117,8 @@ def _points(teller: Teller) -> str:
     """The points of a meeting: those of this case among others."""
     points = _paragraphs(teller, teller.bits("sentences"))
     points.insert(teller.rng.randint(0, len(points)), teller.one("points"))
-    if teller.chance(0.5):
-        points.insert(teller.rng.choice((0, len(points))), teller.one("points"))
+    if teller.chance(0.5) and (other := teller.one("points")) not in points:
+        points.insert(teller.rng.choice((0, len(points))), other)
     mark = teller.rng.choice(POINT_MARKS)
     return "\n".join(mark.format(i) + point for i, point in enumerate(points, 1))
 
@@ -107,7 +128,7 @@ def _paragraphs(teller: Teller, bits: list[Bit]) -> list[str]:
     most, groups, home = teller.rng.choice((3, 4, 5, 7)), [[]], bits[0].home
     for bit in bits:
         full = len(groups[-1]) >= (most if bit.home == home else teller.rng.choice((1, 2, 3)))
-        if groups[-1] and (full or "\n" in groups[-1][-1]) and not sentences.leans(bit.text):
+        if groups[-1] and ("\n" in groups[-1][-1] or (full and not sentences.leans(bit.text))):
             groups.append([])
         groups[-1].append(sentences.listed_apart(bit.text))
         home = bit.home

@@ -98,9 +98,12 @@ class Teller(Wording):
             known, strange = len(line.needs & told), len(line.needs - asked)
             if (strict == 2 and strange and not self.chance(self.chatty)) or (strict and known):
                 continue
+            wanted += len(line.offers & need)
             weight = wanted**2 * (0.2 if id(line) in self.used else 1) / (1 + known + strange)
             if home not in self.met and (entity.first,) in line.needs:
-                weight *= 5
+                weight *= 100 if home else 5
+            if line.needs == {("currency",)}:
+                weight *= 0.001  # an amount will tell it
             if not self._introduces(line, home) if kind == "sentences" else self._bare(line):
                 weight *= 0.001
             found.append((line, weight))
@@ -128,11 +131,16 @@ class Teller(Wording):
         words = self.render(line.nodes, home)
         if kind == "sentences":
             words = (self._lead(home) if lead else "") + self._capitalised(words)
-        self.subject = home
+        listed = [path for path in line.needs if self._lists_things((*home, *path))]
+        self.subject = None if listed else home  # after a list nobody knows what "it" is
         self.used.add(id(line))
         self.met.add(home)
         self.named |= self.told
         return words
+
+    def _lists_things(self, unit: Path) -> bool:
+        value = self.value(unit)
+        return isinstance(value, list) and isinstance(value[0], dict)
 
     def _lead(self, home: Path) -> str:
         role = self.role(home)
@@ -146,6 +154,7 @@ class Teller(Wording):
         lines = [
             line for line in self.entity(home).lines(kind)
             if (kind != "sentences" or self._introduces(line, home))
+            and line.needs != {("currency",)}
             and not any(self._off_limits((*home, *path)) for path in line.needs)
         ]  # fmt: skip
         return [self.tell(self.rng.choice(lines), home, kind)] if lines else []

@@ -9,9 +9,9 @@ DRUGS = (  # name, usual doses in mg, usual times a day, for which reason
     ("ramipril", (2.5, 5.0, 10.0), (1,), "hypertension"), ("amlodipine", (5.0, 10.0), (1,), "hypertension"),
     ("bisoprolol", (1.25, 2.5, 5.0), (1,), "hypertension"),
     ("indapamide", (1.5, 2.5), (1,), "hypertension"), ("amoxicillin", (250.0, 500.0), (3,), "infection"),
-    ("doxycycline", (100.0,), (1, 2), "infection"), ("paracetamol", (500.0, 1000.0), (3, 4), "infection"),
+    ("ambroxol", (30.0,), (2, 3), "infection"), ("paracetamol", (500.0, 1000.0), (3, 4), "infection"),
     ("ibuprofen", (200.0, 400.0), (2, 3), "infection"), ("naproxen", (250.0, 500.0), (2,), "back_pain"),
-    ("diclofenac", (50.0, 75.0), (2,), "back_pain"), ("omeprazole", (20.0,), (1,), "back_pain"),
+    ("paracetamol", (500.0, 1000.0), (3, 4), "back_pain"), ("omeprazole", (20.0,), (1,), "back_pain"),
     ("methocarbamol", (750.0,), (3, 4), "back_pain"), ("prednisolone", (5.0, 20.0, 30.0), (1,), "asthma"),
     ("montelukast", (10.0,), (1,), "asthma"), ("loratadine", (10.0,), (1,), "asthma"),
     ("theophylline", (200.0, 300.0), (2,), "asthma"),
@@ -72,12 +72,16 @@ WOMEN = words(
     "Bruna Dana Elena Joanne Rosa Monica Hannah Teresa Denise Paula Gloria"
 )
 ALLERGIES = words("penicillin latex aspirin codeine peanuts sulfonamides iodine nickel")
+UNSAFE = {  # reason of a visit: allergies that its medicines would not suit
+    "infection": ("penicillin", "aspirin"), "back_pain": ("aspirin",), "hypertension": ("sulfonamides",),
+    "diabetes": ("sulfonamides",), "asthma": ("aspirin",),
+}  # fmt: skip
 
 
 @sampler
 def clinic_appointment(world: World) -> tuple[dict, dict]:
     """The slot that stands, and the one it replaces."""
-    day = world.date()
+    day = workday(world)
     record = {
         "patient": world.person().name,
         "clinician": world.doctor(),
@@ -86,7 +90,7 @@ def clinic_appointment(world: World) -> tuple[dict, dict]:
     }
     reasons = ("check_up", "vaccination", "blood_test", "follow_up", "wound_care")
     record |= only(world, 0.75, reason=world.one(reasons))
-    old = {"old_date": world.later(day, -9, -1).isoformat(), "old_time": world.clock(8, 18)}
+    old = {"old_date": workday_near(world, day, -9, -1).isoformat(), "old_time": world.clock(8, 18)}
     return record, old | {
         "caller": world.person().name,
         "other_doctor": world.doctor(),
@@ -97,11 +101,11 @@ def clinic_appointment(world: World) -> tuple[dict, dict]:
 @sampler
 def clinic_visit(world: World) -> tuple[dict, dict]:
     """Findings and medicines that fit the reason; the last visit's values beside them."""
-    day = world.date()
+    day = workday(world)
     reason = world.one(("hypertension", "infection", "back_pain", "asthma", "diabetes"))
     systolic = world.between(146, 178) if reason == "hypertension" else world.between(108, 138)
     patient = {"name": world.person().name, "born": world.later(day, -30000, -7000).isoformat()}
-    patient |= only(world, 0.6, allergies=world.some(ALLERGIES, 1, 2))
+    patient |= only(world, 0.6, allergies=world.some([a for a in ALLERGIES if a not in UNSAFE[reason]], 1, 2))
     vitals = {
         "blood_pressure": {"systolic": systolic, "diastolic": systolic * 5 // 8 + world.between(-8, 8)},
         "pulse": world.between(56, 98),
@@ -110,19 +114,23 @@ def clinic_visit(world: World) -> tuple[dict, dict]:
     record = {
         "patient": patient,
         "date": day.isoformat(),
-        "clinician": world.doctor(),
+        "clinician": _physician(world),
         "reason": reason,
         "vitals": vitals | only(world, 0.5, weight_kg=world.steps(480, 1180, 10)),
         "medications": [_medicine(world, drug) for drug in _drugs(world, reason)],
     }
     if world.chance(0.7):
-        record["follow_up"] = {"date": world.later(day, 7, 90).isoformat()} | only(
-            world, 0.6, **{"with": world.doctor()}
-        )
+        record["follow_up"] = {"date": workday_near(world, day, 7, 90).isoformat()}
+        record["follow_up"] |= only(world, 0.6, **{"with": _physician(world)})
     return record, {
         "last_systolic": systolic - world.between(4, 12),
-        "last_visit": world.later(day, -200, -20).isoformat(),
+        "last_visit": workday_near(world, day, -200, -20).isoformat(),
     }
+
+
+def _physician(world: World) -> str:
+    """Somebody who may prescribe."""
+    return f"{world.one(('Dr', 'Dr', 'Prof.'))} {world.person().last}"
 
 
 def _drugs(world: World, reason: str) -> list[tuple]:

@@ -5,13 +5,13 @@ from slmlib.edgejson.lexicon import words
 from slmlib.edgejson.records import only, sampler
 from slmlib.edgejson.world import World
 
-FIELDS = words(
-    "Long_Acre Church_Field Mühlfeld Top_Meadow Ten_Acre Kiln_Piece Birkenschlag Lower_Paddock "
-    "Windmill_Field Stony_Bank Roman_Field Brook_Piece Seefeld Hangar_Field Quarry_Ground"
-)
+SPRAYED = (  # crop, months in which it is sprayed
+    ("wheat", (3, 4, 5, 6, 10)), ("barley", (3, 4, 5, 10)), ("maize", (5, 6, 7)),
+    ("rapeseed", (3, 4, 9, 10)), ("potato", (5, 6, 7, 8, 9)), ("sugar_beet", (4, 5, 6, 7, 8)),
+)  # fmt: skip
 PRODUCTS_FARM = words(
     "Cerovant_250 Fungara_Pro Herbistop_SL Aphidex_100 Triguard_EC Rustoban_Plus Weedline_40 "
-    "Potanil_F Maizor_WG Granoshield"
+    "Paranil_F Mazeron_SC Granoshield"
 )
 HARVESTS = (  # crop, months, moisture in tenths of a percent, price of a tonne in cents
     ("wheat", (7, 8), (118, 184), (17500, 24900)), ("barley", (7, 7), (115, 178), (15900, 22500)),
@@ -45,10 +45,11 @@ BLOCKS = words(
 def crop_treatment(world: World) -> tuple[dict, dict]:
     """Total litres are hectares times the rate, exactly."""
     world.settle("gb", "ie", "de", "nl")  # hectares
-    area, rate = world.between(12, 380), world.between(2, 40)  # tenths
+    area, rate = world.between(21, 380), world.one([n for n in range(6, 41) if n != 10])  # tenths
+    (crop, months), (field, other) = world.one(SPRAYED), world.some(LAND[world.place.code], 2, 2)
     record = {
-        "field": {"name": world.one(FIELDS), "area_ha": area / 10},
-        "crop": world.one(("wheat", "barley", "maize", "rapeseed", "potato", "sugar_beet")),
+        "field": {"name": field, "area_ha": area / 10},
+        "crop": crop,
         "product": {
             "name": world.one(PRODUCTS_FARM),
             "rate_l_ha": rate / 10,
@@ -57,9 +58,8 @@ def crop_treatment(world: World) -> tuple[dict, dict]:
     }
     weather = {"wind_kmh": world.between(3, 19), "temperature_c": world.between(6, 26)}
     record |= only(world, 0.7, weather=weather)
-    record |= {"operator": world.person().name, "date": world.date(months=range(3, 11)).isoformat()}
+    record |= {"operator": world.person().name, "date": world.date(months=months).isoformat()}
     record |= only(world, 0.6, start=world.clock(5, 21))
-    other = world.one([field for field in FIELDS if field != record["field"]["name"]])
     return record, {"other_field": other, "farm_area": area // 10 + world.between(40, 160)}
 
 

@@ -57,7 +57,7 @@ MACHINES = {  # what may be checked on it, and its small parts: cents from, to, 
 @sampler
 def repair_visit(world: World) -> tuple[dict, dict]:
     """Who, what is broken, and the window in which somebody comes."""
-    day, start = world.date(), world.between(8, 15)
+    day, start = workday(world), world.between(8, 15)
     slot = {
         "date": day.isoformat(),
         "from": f"{start:02d}:00",
@@ -75,7 +75,7 @@ def repair_visit(world: World) -> tuple[dict, dict]:
     age = (-700, -60) if record.get("under_warranty", world.chance(0.5)) else (-2600, -1100)
     return record, {
         "bought": world.later(day, *age).isoformat(),
-        "old_date": world.later(day, -8, -1).isoformat(),
+        "old_date": workday_near(world, day, -8, -1).isoformat(),
     }
 
 

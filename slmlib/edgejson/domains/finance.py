@@ -2,19 +2,19 @@
 
 from decimal import ROUND_HALF_UP, Decimal
 
+from slmlib.edgejson.domains.times import workday, workday_near
 from slmlib.edgejson.lexicon import words
 from slmlib.edgejson.records import only, sampler
 from slmlib.edgejson.world import World
 
 MERCHANTS = {
     "meal": words(
-        "Trattoria_Lucia The_Copper_Kettle Café_Morgenrot Noodle_Bar_Hana Bistro_Marais The_Ferryman "
-        "Casa_Olmo"
+        "Trattoria_Lucia The_Copper_Kettle Café_Aurora Noodle_Bar_Hana Bistro_Marais The_Ferryman Casa_Olmo"
     ),
-    "taxi": words("CityCab Blue_Line_Taxis Funk_Taxi_24 Harbour_Cars Metro_Minicabs"),
-    "hotel": words("Hotel_Bellevue The_Linden_Arms Stay_Inn_Central Hotel_am_Park Quayside_Lodge"),
-    "parking": words("ParkRite Q-Park_Centrum Airport_Parking_P3 Station_Car_Park"),
-    "supplies": words("Papierhaus_Winkler Office_Corner Staple_&_Co Bürobedarf_Lenz Inkwell_Stationers"),
+    "taxi": words("CityCab Blue_Line_Taxis Taxi_24 Harbour_Cars Metro_Minicabs"),
+    "hotel": words("Hotel_Bellevue The_Linden_Arms Stay_Inn_Central Park_Hotel Quayside_Lodge"),
+    "parking": words("ParkRite Central_Parking Airport_Parking_P3 Station_Car_Park"),
+    "supplies": words("Winkler_Papers Office_Corner Clip_&_Co Lenz_Office_Supplies Inkwell_Stationers"),
 }
 MERCHANT_PRICES = {
     "meal": (900, 9500),
@@ -72,7 +72,7 @@ def expense_claim(world: World) -> tuple[dict, dict]:
     record["category"] = category
     beside = {
         "estimate": (cents // 500 + world.between(1, 6)) * 500 // 100,
-        "sent_on": world.later(paid_on, 1, 20).isoformat(),
+        "sent_on": workday_near(world, paid_on, 1, 20).isoformat(),
     }
     slip = {"pin": world.code("####"), "card": world.code("####"), "before": (cents - cents // 9) / 100}
     slip |= {"given": (cents // 2000 + 1) * 20.0, "trip": world.town()[0]}
@@ -91,10 +91,10 @@ def bank_transfer(world: World) -> tuple[dict, dict]:
         "amount_gbp": cents / 100,
     }
     record |= only(world, 0.6, reference=world.code("INV-####"))
-    due = world.date()
+    due = workday(world)
     beside = {"other_account": world.code("########"), "tail": world.code("####"), "due": due.isoformat()}
     beside |= {"old_amount": (cents + 100 * world.between(3, 60)) / 100, "batch": world.code("B####")}
-    return record, beside | {"last_paid": world.later(due, -60, -20).isoformat()}
+    return record, beside | {"last_paid": workday_near(world, due, -60, -20).isoformat()}
 
 
 @sampler
@@ -114,7 +114,7 @@ def insurance_claim(world: World) -> tuple[dict, dict]:
     record |= only(world, 0.5, reported_at=f"{told}T{world.clock(7, 20, step=1)}:00Z")
     beside = {"estimate": int(settlement["claimed"]) // 100 * 100 + 100 * world.between(2, 9)}
     beside |= {"old_policy": world.code("HC-######"), "adviser": world.person().name}
-    beside |= {"closed_on": world.later(day, 20, 60).isoformat()}
+    beside |= {"closed_on": workday_near(world, day, 20, 60).isoformat()}
     return record, beside | {"insured_since": world.later(day, -3000, -200).isoformat()}
 
 
@@ -131,9 +131,9 @@ def loan_offer(world: World) -> tuple[dict, dict]:
     world.settle("us")
     hundreds, purpose = world.between(30, 420), world.one(("car", "home", "equipment", "solar", "debts"))
     rate, months = world.between(78, 258) * 5, world.one(TERMS)  # hundredths of a percent
-    instalment, issued = monthly_cents(hundreds * 10_000, rate, months), world.date()
-    valid = world.later(issued, 14, 30)
-    first_due = world.later(valid, 10, 45).isoformat()
+    instalment, issued = monthly_cents(hundreds * 10_000, rate, months), workday(world)
+    valid = workday_near(world, issued, 14, 30)
+    first_due = workday_near(world, valid, 10, 45).isoformat()
     lent = {"principal_usd": hundreds * 100, "rate_pct": rate / 100, "term_months": months}
     paid = {"monthly_usd": instalment / 100, "total_usd": instalment * months / 100}
     record = {
@@ -163,7 +163,7 @@ def monthly_cents(cents: int, rate: int, months: int) -> int:
 def supplier_invoice(world: World) -> tuple[dict, dict]:
     """Lines make the net sum, the country's VAT goes on top; another date and sum beside them."""
     world.settle(*VAT)
-    issued, days = world.date(), world.one((14, 21, 30, 30, 45))
+    issued, days = workday(world), world.one((14, 21, 30, 30, 45))
     lines = [_line(world, *material) for material in world.some(MATERIALS, 2, 3)]
     record = {
         "invoice_no": f"R{issued.year % 100}-{world.code('####')}",
@@ -173,7 +173,7 @@ def supplier_invoice(world: World) -> tuple[dict, dict]:
     record |= only(world, 0.5, terms_days=days) | {"supplier": _supplier(world)}
     record |= {"buyer": {"name": world.firm()} | only(world, 0.6, po_no=world.code("PO######"))}
     record |= {"lines": lines, "totals": _totals(world, sum(round(line["net"] * 100) for line in lines))}
-    beside = {"delivered": world.later(issued, -12, -1).isoformat(), "slip": world.code("######")}
+    beside = {"delivered": workday_near(world, issued, -12, -1).isoformat(), "slip": world.code("######")}
     beside |= {"quoted": int(record["totals"]["gross"]) // 100 * 100 + 200}
     listed = {line["text"] for line in lines}
     return record, beside | {"returned": world.one([text for text, *_ in MATERIALS if text not in listed])}

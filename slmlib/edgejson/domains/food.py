@@ -1,5 +1,8 @@
 """Food: tables, recipes and catering."""
 
+from datetime import timedelta
+
+from slmlib.edgejson.domains.times import workday, workday_near
 from slmlib.edgejson.lexicon import words
 from slmlib.edgejson.records import only, sampler
 from slmlib.edgejson.world import World
@@ -12,6 +15,8 @@ RESTAURANTS = words(
 MEAL_TIMES = words(
     "12:00 12:15 12:30 13:00 13:30 18:00 18:30 18:45 19:00 19:15 19:30 19:45 20:00 20:15 20:30 21:00"
 )
+OUTDOORS = (4, 5, 6, 7, 8, 9, 10)  # months in which guests sit outside
+LUNCH = words("12:00 12:30 13:00 13:30 14:00 14:30")
 RECIPES = (  # title, diets that it fits, minutes of preparation and cooking, oven, what goes in for two
     ("Lemon Lentil Soup", ("vegan", "gluten_free"), 15, 30, None,
      (("red lentils", 120, "g"), ("vegetable stock", 500, "ml"), ("carrots", 2, None),
@@ -92,13 +97,15 @@ OCCASIONS = ("wedding", "birthday", "conference", "funeral", "opening")
 def table_reservation(world: World) -> tuple[dict, dict]:
     """The booking as it stands; who rang, and the day, hour and number that do not hold."""
     day, time, size = world.date(), world.one(MEAL_TIMES), world.between(2, 14)
+    places = ("inside", "bar") if size < 7 else ("inside",)
+    places += ("terrace", "garden") if day.month in OUTDOORS else ()
     record = {
         "name": world.person().name,
         "party_size": size,
         "date": day.isoformat(),
         "time": time,
     }
-    record |= only(world, 0.65, seating=world.one(("inside", "terrace", "bar", "garden")))
+    record |= only(world, 0.65, seating=world.one(places))
     beside = {
         "old_date": world.later(day, -8, -1).isoformat(),
         "old_time": world.one([other for other in MEAL_TIMES if other != time]),
@@ -125,20 +132,23 @@ def recipe_card(world: World) -> tuple[dict, dict]:
     other = world.one([recipe[0] for recipe in RECIPES if recipe[0] != title])
     rest = world.one([m for m in (10, 15, 20, 25, 30, 35, 45) if m not in (prep, cook, prep + cook)])
     beside = {"fan_c": (oven or 180) - 20, "other_title": other, "chill": rest, "old_cook": cook + 10}
-    return record, beside | {"old_serves": serves + world.one((1, 2, 4)), "day": world.date().isoformat()}
+    return record, beside | {"old_serves": serves + world.one((1, 2, 4)), "day": workday(world).isoformat()}
 
 
 @sampler
 def catering_order(world: World) -> tuple[dict, dict]:
     """Food is guests times the price a head; with the delivery it is the total."""
-    client, phone, day, guests = world.person(), world.phone(), world.date(), world.between(24, 180)
-    hour = world.clock(12, 21, step=30)
+    world.settle("gb", "ie", "us")  # where venues and caterers have English names
+    client, phone, guests = world.person(), world.phone(), world.between(24, 180)
+    occasion, day = world.one(OCCASIONS), workday(world)
+    hour = world.one(LUNCH if occasion == "funeral" else MEAL_TIMES)
+    day += timedelta(days=5 - day.weekday() if occasion in ("wedding", "birthday") else 0)  # on a Saturday
     venue = {"name": world.one(VENUES), "street": world.street(), "city": world.town()[0]}
     record = {
         "order_no": world.code("CO-####"),
         "client": {"name": client.name} | only(world, 0.55, phone=phone),
         "event": {
-            "occasion": world.one(OCCASIONS),
+            "occasion": occasion,
             "date": day.isoformat(),
             "serve_at": hour,
             "guests": guests,
@@ -148,7 +158,7 @@ def catering_order(world: World) -> tuple[dict, dict]:
         "price": _catering_price(world, guests),
     }
     beside = {"old_guests": guests + world.between(3, 20), "set_up": f"{int(hour[:2]) - 2:02d}{hour[2:]}"}
-    beside |= {"tasting": world.later(day, -60, -15).isoformat(), "caterer": world.one(CATERERS)}
+    beside |= {"tasting": workday_near(world, day, -60, -15).isoformat(), "caterer": world.one(CATERERS)}
     served = {dish["dish"] for dish in record["dishes"]}
     return record, beside | {"dropped": world.one([dish for _, dish in SIDES if dish not in served])}
 

@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 
+from slmlib.edgejson.domains.times import workday, workday_near
 from slmlib.edgejson.lexicon import words
 from slmlib.edgejson.records import only, sampler
 from slmlib.edgejson.world import World
@@ -37,11 +38,11 @@ def next_workday(day: date) -> date:
 @sampler
 def leave_request(world: World) -> tuple[dict, dict]:
     """Both days of the leave; the first wish and the day on which it was asked beside them."""
-    first = next_workday(world.date())
+    first = workday(world)
     kind, shortest, longest = world.one(
         (("annual", 4, 20), ("parental", 30, 180), ("study", 1, 12), ("unpaid", 6, 60), ("medical", 2, 25))
     )
-    last = world.later(first, shortest, longest)
+    last = workday_near(world, first, shortest, longest)
     record = {
         "employee": world.person().name,
         "leave_type": kind,
@@ -50,8 +51,8 @@ def leave_request(world: World) -> tuple[dict, dict]:
     }
     record |= only(world, 0.6, cover=world.person().name)
     beside = {
-        "asked_on": world.later(first, -70, -12).isoformat(),
-        "old_first": world.later(first, -9, -1).isoformat(),
+        "asked_on": workday_near(world, first, -70, -12).isoformat(),
+        "old_first": workday_near(world, first, -9, -1).isoformat(),
         "back_on": next_workday(last).isoformat(),
     }
     return record, beside | {"colleague": world.person().name, "days_left": world.between(13, 27)}
@@ -79,8 +80,8 @@ def job_application(world: World) -> tuple[dict, dict]:
     """A post, somebody for it and the terms; what was offered, and another post, beside them."""
     world.settle(*TONGUES)  # salaries in euros
     title, low, high = world.one(POSTS)
-    day, own = world.date(), TONGUES[world.place.code]
-    start = world.later(day, 15, 120)
+    day, own = workday(world), TONGUES[world.place.code]
+    start = workday_near(world, day, 15, 120)
     speaks = [own, *world.some([code for code in LANGUAGES if code != own], 0, 2)]
     phone, terms = world.phone(), _terms(world, low, high, start)
     terms |= only(world, 0.5, driving_licence="Driver" in title or world.chance(0.6))
@@ -92,7 +93,7 @@ def job_application(world: World) -> tuple[dict, dict]:
         "languages": speaks,
         "terms": terms,
     }
-    beside = {"sent": day.isoformat(), "early": world.later(start, -14, -3).isoformat()}
+    beside = {"sent": day.isoformat(), "early": workday_near(world, start, -14, -3).isoformat()}
     beside |= {"offered": terms.get("monthly_eur", low) - 50 * world.between(1, 5)}
     beside |= {"rivals": world.between(3, 40)}
     beside |= {"lacks": world.one([name for code, name in LANGUAGES.items() if code not in speaks])}
@@ -100,8 +101,9 @@ def job_application(world: World) -> tuple[dict, dict]:
 
 
 def _terms(world: World, low: int, high: int, start: date) -> dict:
-    """A workload and the salary for it."""
+    """A workload and the salary for it; weekends begin on a Saturday."""
     workload = world.one(("full_time", "full_time", "part_time", "weekends"))
+    start += timedelta(days=5 - start.weekday() if workload == "weekends" else 0)
     tenths = {"full_time": 10, "part_time": 6, "weekends": 4}[workload]
     euros = 50 * world.between(low // 50, high // 50) * tenths // 10
     return {"workload": workload, "start": start.isoformat()} | only(world, 0.6, monthly_eur=euros)

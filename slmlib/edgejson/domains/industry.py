@@ -5,10 +5,10 @@ from slmlib.edgejson.lexicon import words
 from slmlib.edgejson.records import only, sampler
 from slmlib.edgejson.world import World
 
-SITES = words(
-    "boiler_house cold_store_2 paint_shop line_4_gearbox compressor_room press_hall "
-    "pump_station_B tank_farm drying_tunnel server_room loading_bay_3 kiln_1 mixing_hall "
-    "cooling_tower_A packing_line_2 turbine_deck"
+SITES = words(  # each with a number or a letter, so that none needs an article
+    "boiler_house_1 smelter_2 paint_shop_3 line_4_gearbox compressor_room_1 press_hall_2 "
+    "pump_station_B tank_farm_C drying_tunnel_1 engine_room_2 loading_bay_3 kiln_1 mixing_hall_4 "
+    "cooling_tower_A packing_line_2 turbine_deck_2"
 )
 # quantity: (id prefix, unit, steps per unit, upper limits from and to, lower limits), limits in steps
 SENSORS = {
@@ -66,9 +66,11 @@ def sensor_alert(world: World) -> tuple[dict, dict]:
     prefix, unit, scale, upper, lower = SENSORS[quantity]
     kind = "upper" if lower is None or world.chance(0.6) else "lower"
     limit, sign = world.between(*(upper if kind == "upper" else lower)), 1 if kind == "upper" else -1
-    value, before = (limit + sign * world.between(1, 15), limit - sign * world.between(2, 18))
-    at = f"{world.date().isoformat()}T{world.clock(0, 24, step=1)}:00Z"
-    sensor = {"id": world.code(f"{prefix}-###"), "place": world.one(SITES)}
+    beyond = world.between(1, min(15, limit // 2))  # never below zero
+    value, before = limit + sign * beyond, limit - sign * world.between(2, 18)
+    time, (number, other) = world.clock(0, 24, step=1), world.some(range(100, 1000), 2, 2)
+    at = f"{world.date().isoformat()}T{time}:00Z"
+    sensor = {"id": f"{prefix}-{number}", "place": world.one(SITES)}
     record = {
         "sensor": sensor | {"quantity": quantity},
         "reading": {"value": value / scale, "unit": unit, "at": at},
@@ -76,11 +78,10 @@ def sensor_alert(world: World) -> tuple[dict, dict]:
         "severity": world.one(("info", "warning", "warning", "critical")),
     }
     record |= only(world, 0.65, notified=[world.person().name for _ in range(world.between(1, 3))])
-    other = world.code(f"{prefix}-###")
     return record, {
         "before": before / scale,
-        "other_id": other,
-        "shift": world.one(("early", "late", "night")),
+        "other_id": f"{prefix}-{other}",
+        "shift": "early" if "06" <= time < "14" else "late" if "14" <= time < "22" else "night",
     }
 
 

@@ -47,7 +47,7 @@ EORI = {"ie": "IE#######", "de": "DE#######", "nl": "NL#########"}  # letters an
 def parcel_pickup(world: World) -> tuple[dict, dict]:
     """Where, when and what to collect."""
     city, postcode = world.town()
-    day, phone = world.date(), world.phone()
+    day, phone = workday(world), world.phone()
     parcels = world.between(1, 18)
     customer = {"name": world.firm()} | only(world, 0.6, phone=phone)
     pickup = {"street": world.street(), "postcode": postcode, "city": city, "date": day.isoformat()}
@@ -58,7 +58,7 @@ def parcel_pickup(world: World) -> tuple[dict, dict]:
     record = {"reference": world.code("PU-#####"), "customer": customer, "pickup": pickup, "goods": goods}
     to = world.one([town for town, _ in world.place.towns if town != city])
     return record, {
-        "old_date": world.later(day, -6, -1).isoformat(),
+        "old_date": workday_near(world, day, -6, -1).isoformat(),
         "to_city": to,
         "closes": world.clock(17, 20),
     }
@@ -83,7 +83,7 @@ def delivery_round(world: World) -> tuple[dict, dict]:
         stops.append(stop | only(world, 0.35, signed_by=world.person().name))
         clock += world.between(14, 75)
     record = {
-        "date": world.date().isoformat(),
+        "date": workday(world).isoformat(),
         "driver": world.person().name,
         "vehicle": {"plate": world.plate(), "odometer": {"start_km": start, "end_km": start + distance}},
         "distance_km": distance,

@@ -1,5 +1,8 @@
 """Property: flats on offer and the people who want to see them."""
 
+from datetime import timedelta
+
+from slmlib.edgejson.domains.times import workday_near
 from slmlib.edgejson.lexicon import words
 from slmlib.edgejson.records import only, sampler
 from slmlib.edgejson.world import World
@@ -18,24 +21,27 @@ FEATURES = {  # what a flat may have -> how its lack is told
 def viewing_request(world: World) -> tuple[dict, dict]:
     """The appointment that stands; an earlier one, and a listing that is gone, beside it."""
     visitor, day, time = world.person(), world.date(), world.one(VIEWING_TIMES)
+    day += timedelta(days=day.weekday() == 6)  # not on a Sunday
     record = {"listing": f"{world.one('RS')}-{world.code('####')}", "visitor": visitor.name}
     record |= only(world, 0.55, email=world.email(visitor))
     record |= {"day": day.isoformat(), "time": time}
     beside = {
         "gone": f"{record['listing'][0]}-{world.code('####')}",
-        "old_day": world.later(day, -7, -1).isoformat(),
+        "old_day": workday_near(world, day, -7, -1).isoformat(),
         "old_time": world.one([other for other in VIEWING_TIMES if other != time]),
         "early": f"{int(time[:2]) - 1:02d}{time[2:]}",
         "street": world.street(),
+        "town": world.town()[0],
     }
-    return record, beside | {"town": world.town()[0], "listed_on": world.later(day, -30, -9).isoformat()}
+    return record, beside | {"listed_on": workday_near(world, day, -30, -9).isoformat()}
 
 
 @sampler
 def flat_listing(world: World) -> tuple[dict, dict]:
     """Rent and charges add up; last year's rent, the deposit and what the flat lacks beside them."""
-    world.settle("ie", "de", "nl", "fr", "es", "it")  # euros and square metres
-    halves, features = world.between(3, 9), world.some(FEATURES, 1, 3)
+    world.settle(*(("de",) if world.chance(0.4) else ("ie", "nl", "fr", "es", "it")))  # euros, square metres
+    features, german = world.some(FEATURES, 1, 3), world.place.code == "de"
+    halves = world.between(3, 9) if german else 2 * world.between(2, 4)  # half rooms are a German thing
     area = 12 * halves + world.between(2, 18)
     base = area * world.between(9, 19) // 5 * 5
     charges = area * world.between(2, 3) // 5 * 5
@@ -52,5 +58,5 @@ def flat_listing(world: World) -> tuple[dict, dict]:
     record |= only(world, 0.55, pets=world.chance(0.5))
     lacks = world.one([words for feature, words in FEATURES.items() if feature not in features])
     beside = {"lacks": lacks, "deposit": base * 2, "old_rent": base - 5 * world.between(4, 16)}
-    beside |= {"built": world.between(1905, 2019), "seen_on": world.later(free, -40, -8).isoformat()}
+    beside |= {"built": world.between(1905, 2019), "seen_on": workday_near(world, free, -40, -8).isoformat()}
     return record, beside | {"old_area": area + world.between(2, 6), "small": area // 5 * 5 - 5}

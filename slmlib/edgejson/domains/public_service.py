@@ -7,7 +7,7 @@ from slmlib.edgejson.world import World
 
 LOST_ITEMS = words(
     "umbrella rucksack scarf wallet laptop_sleeve cycle_helmet violin_case lunch_box "
-    "walking_stick headphones school_bag raincoat passport_holder tote_bag camera_bag pencil_case "
+    "walking_stick briefcase school_bag raincoat passport_holder tote_bag camera_bag pencil_case "
     "sports_bag woollen_hat suitcase key_ring"
 )
 LINES = words(

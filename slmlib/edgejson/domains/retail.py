@@ -1,5 +1,6 @@
 """Retail: orders, returns and shops."""
 
+from slmlib.edgejson.domains.times import workday, workday_near
 from slmlib.edgejson.lexicon import words
 from slmlib.edgejson.records import only, sampler
 from slmlib.edgejson.world import World
@@ -13,13 +14,17 @@ GOODS = (  # as ordered by the two or more, cents from, to, most in one order
     ("pairs of garden gloves", 690, 1190, 4), ("bags of potting soil", 590, 850, 8),
     ("packets of tomato seeds", 195, 320, 10), ("rolls of masking tape", 290, 450, 6),
     ("boxes of wood screws", 490, 790, 5), ("reams of A4 paper", 430, 590, 10),
-    ("blue ballpoint pens", 80, 150, 24), ("A5 notebooks", 240, 480, 12), ("tins of cat food", 79, 129, 24),
+    ("blue ballpoint pens", 105, 190, 24), ("A5 notebooks", 240, 480, 12), ("tins of cat food", 105, 169, 24),
     ("boxes of dog biscuits", 420, 690, 4), ("packets of green tea", 310, 520, 6),
     ("packs of smoked salmon", 490, 690, 5), ("crates of sparkling water", 390, 560, 6),
     ("bars of dark chocolate", 159, 289, 12), ("candles", 120, 340, 12), ("dust sheets", 210, 480, 6),
-    ("tubes of wood glue", 380, 620, 4), ("bicycle tubes", 450, 790, 4), ("wax crayons", 60, 110, 20),
+    ("tubes of wood glue", 380, 620, 4), ("bicycle tubes", 450, 790, 4), ("wax crayons", 105, 160, 20),
 )  # fmt: skip
-
+FRESH = words("eggs salmon loaves")  # what no shop puts into its window
+GROCERS = words(
+    "Basketful Larder_&_Loft Dayparcel The_Long_Shelf Everyday_Depot Marketline Homeport Corner_&_Co "
+    "Pantry_Direct Greenbasket"
+)
 ONLINE_SHOPS = words(
     "Homeport Kaufhaus_Nord Basketful Larder_&_Loft Warenwelt Winkelhuis Dayparcel The_Long_Shelf "
     "Casa_y_Campo Everyday_Depot Marketline Tout_Venant"
@@ -43,7 +48,7 @@ RETURNED = (  # name with its brand, why it may come back, cents from, to
 def store_order(world: World) -> tuple[dict, dict]:
     """Line amounts are quantity times price, and the total is their sum with the delivery fee."""
     city, postcode = world.town()
-    who, day, phone, start = world.person(), world.date(), world.phone(), world.between(8, 17)
+    who, day, phone, start = world.person(), workday(world), world.phone(), world.between(8, 17)
     lines = [
         (name, world.between(2, most), world.price(low, high))
         for name, low, high, most in world.some(GOODS, 2, 5)
@@ -67,8 +72,8 @@ def store_order(world: World) -> tuple[dict, dict]:
     gone = world.one([good[0] for good in GOODS if good[0] not in {name for name, _, _ in lines}])
     return record, {
         "gone": gone,
-        "ordered": world.later(day, -4, -1).isoformat(),
-        "old_price": lines[0][2] / 100 + 1,
+        "ordered": workday_near(world, day, -4, -1).isoformat(),
+        "firm": world.one(GROCERS),
     }
 
 
@@ -80,7 +85,8 @@ def stock_count(world: World) -> tuple[dict, dict]:
     record = {"sku": world.code("@@@-####"), "location": location, "counted": counted}
     beside = {"book": counted + world.between(1, 19), "old": counted - world.between(1, 3)}
     beside |= {"last": counted + world.between(20, 140), "other_sku": world.code("@@@-####")}
-    beside |= {"article": world.one(GOODS)[0], "day": world.date().isoformat()}
+    kept = [name for name, *_ in GOODS if name.split()[-1] not in FRESH]
+    beside |= {"article": world.one(kept), "day": workday(world).isoformat()}
     return record, beside | {"clock": world.clock(7, 21, step=1)}
 
 

@@ -2,16 +2,20 @@
 
 from datetime import date, timedelta
 
-from slmlib.edgejson.domains.times import clock
+from slmlib.edgejson.domains.times import clock, workday_near
 from slmlib.edgejson.lexicon import words
 from slmlib.edgejson.records import only, sampler
 from slmlib.edgejson.world import World
 
-HOTELS = words(
-    "Hotel_Aurora The_Old_Mill_Inn Pension_Rosengarten Hotel_Miramar Kelvin_House Hotel_Zur_Post "
-    "Casa_del_Puerto The_Juniper_Hotel Strandhotel_Anna Lakeside_Lodge Hotel_Belvedere "
-    "Northern_Light_Hotel"
-)
+ENGLISH_HOTELS = words("The_Old_Mill_Inn Kelvin_House The_Juniper_Hotel Lakeside_Lodge Northern_Light_Hotel")
+HOTELS = {
+    "gb": ENGLISH_HOTELS, "ie": ENGLISH_HOTELS, "us": ENGLISH_HOTELS,
+    "de": words("Hotel_Zur_Post Pension_Rosengarten Strandhotel_Anna Hotel_Aurora Hotel_Belvedere"),
+    "nl": words("Hotel_De_Zwaan Hotel_Havenzicht Hotel_Aurora Hotel_Belvedere"),
+    "fr": words("Hôtel_du_Lac Auberge_Saint-Jean Hôtel_Miramar Hôtel_Belvédère"),
+    "es": words("Casa_del_Puerto Hotel_Miramar Hostal_La_Paloma Hotel_Aurora"),
+    "it": words("Albergo_Stella Hotel_Miramar Hotel_Aurora Pensione_Bellavista"),
+}  # fmt: skip
 TRAINS = (  # country, railway, direct lines: one end, the other, minutes
     ("gb", "Northern Cross Rail",
      (("Leeds", "York", 26), ("Bristol", "Exeter", 62), ("Cardiff", "Bristol", 50),
@@ -86,7 +90,7 @@ def hotel_booking(world: World) -> tuple[dict, dict]:
     room = {"type": world.one(("single", "double", "twin", "family", "suite"))}
     record = {
         "booking_no": world.code("@@@#####"),
-        "hotel": world.one(HOTELS),
+        "hotel": world.one(HOTELS[world.place.code]),
         "guest": booker,
         "stay": {"check_in": arrive.isoformat(), "check_out": leave.isoformat(), "nights": nights},
         "room": room | only(world, 0.75, breakfast=world.chance(0.6)),
@@ -95,7 +99,7 @@ def hotel_booking(world: World) -> tuple[dict, dict]:
     return record, {
         "rate": rate / 100,
         "dearer": rate * nights // 100 + world.between(20, 300),
-        "booked_on": world.later(arrive, -90, -4).isoformat(),
+        "booked_on": workday_near(world, arrive, -90, -4).isoformat(),
         "desk": world.clock(14, 19),
     }
 

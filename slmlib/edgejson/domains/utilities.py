@@ -13,8 +13,10 @@ PRICES = {  # of a kWh, in hundredths of a cent or penny
 @sampler
 def meter_reading(world: World) -> tuple[dict, dict]:
     """A reading with its meter; the last reading, and the date of the last bill, beside it."""
-    utility = world.one(("electricity", "gas", "water"))
-    reading, used = world.between(1200, 98000), world.between(90, 1100)
+    utility, high, most = world.one(
+        (("electricity", 98_000, 2_400), ("gas", 39_000, 900), ("water", 3_900, 95))
+    )
+    reading, used = world.between(high // 30, high), world.between(most // 8, most)
     read_on = world.date()
     record = {"meter_id": world.code("@@######")} | only(world, 0.85, utility=utility)
     record |= {"reading": reading} | only(world, 0.7, unit="kWh" if utility == "electricity" else "m3")

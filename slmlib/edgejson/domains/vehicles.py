@@ -43,14 +43,20 @@ JOBS = (  # task, tenths of an hour from and to, parts: name, how many, cents fo
     ("wheel alignment", 8, 12, ()), ("windscreen repair", 5, 8, ()), ("software update", 4, 8, ()),
     ("handbrake adjustment", 3, 6, ()),
 )  # fmt: skip
+STATIONS = {
+    "ie": ("Circle K", "Texaco", "Glen Fuels"), "de": ("Aral", "Esso", "Shell", "Avia"),
+    "nl": ("Esso", "Shell", "Texaco", "Avia"),
+}  # fmt: skip
 
 
 @sampler
 def fuel_stop(world: World) -> tuple[dict, dict]:
     """Litres times the price per litre is the cost, to the cent."""
     world.settle("ie", "de", "nl")  # litres, kilometres and euros
-    fuel, low, high = world.one((("diesel", 1489, 1799), ("petrol", 1559, 1899), ("lpg", 899, 1129)))
-    litres, milli = world.between(1400, 9800), world.between(low, high)
+    fuel, low, high, tank = world.one(
+        (("diesel", 1489, 1799, 9800), ("petrol", 1559, 1899, 5900), ("lpg", 899, 1129, 6400))
+    )
+    litres, milli = world.between(1400, tank), world.between(low, high)
     odometer = world.between(8_000, 310_000)
     record = {"plate": world.plate(), "fuel": fuel, "litres": litres / 100}
     record["cost_eur"] = (litres * milli + 500) // 1000 / 100  # centilitres x tenths of a cent
@@ -61,7 +67,7 @@ def fuel_stop(world: World) -> tuple[dict, dict]:
         "date": world.date().isoformat(),
     }
     beside |= {"card": world.code("####"), "other_litres": world.between(15, 70)}
-    return record, beside | {"station": world.one(("Aral", "Esso", "Circle K", "Shell", "Texaco", "Avia"))}
+    return record, beside | {"station": world.one(STATIONS[world.place.code])}
 
 
 @sampler

@@ -1,6 +1,9 @@
 """Education: trips, lessons, exams and grants."""
 
-from slmlib.edgejson.entities import entity
+from datetime import date
+
+from slmlib.edgejson.entities import draw, entity
+from slmlib.edgejson.entities.shared import aged
 from slmlib.edgejson.lexicon import words
 from slmlib.edgejson.world import World
 
@@ -36,6 +39,21 @@ THESES = words(
     "Maps_for_the_Blind"
 )
 
+MEANT_FOR = {  # programmes whose name says for whom they are
+    "Women in Engineering Award": ("engineering",), "Young Musicians Fund": ("music",),
+    "Rural Talent Fund": ("agriculture", "medicine", "engineering"),
+}  # fmt: skip
+FIELDS = ("medicine", "engineering", "music", "law", "agriculture", "languages")
+
+
+def school_day(world: World) -> date:
+    """A working day outside the long holidays."""
+    while True:
+        day = world.date()
+        holidays = day.month == 8 or (day.month, day.day) > (12, 20) or (day.month, day.day) < (1, 8)
+        if day.weekday() < 5 and not holidays:
+            return day
+
 
 @entity
 def school_trip(world: World) -> dict:
@@ -43,7 +61,7 @@ def school_trip(world: World) -> dict:
     pupils, price = world.between(13, 31), world.one((450, 600, 850, 1100, 1250, 1600, 1950, 2400))
     return {
         "destination": world.one(DESTINATIONS),
-        "trip_date": world.date().isoformat(),
+        "trip_date": school_day(world).isoformat(),
         "class_name": f"{world.between(3, 10)}{world.one('ABCD')}",
         "pupils": pupils,
         "leaves_at": world.clock(7, 10),
@@ -71,7 +89,7 @@ def marked_exercise(world: World) -> dict:
 @entity
 def tutoring_session(world: World) -> dict:
     """A private lesson on a topic of its subject; the homework is due later."""
-    subject, day = world.one(tuple(TOPICS)), world.date()
+    subject, day = world.one(tuple(TOPICS)), school_day(world)
     minutes = world.one((45, 60, 75, 90))
     return {
         "session_date": day.isoformat(),
@@ -82,6 +100,7 @@ def tutoring_session(world: World) -> dict:
         "fee": minutes * world.one((40, 50, 60, 70)) / 100,
         "currency": world.place.currency,
         "homework_due": world.later(day, 2, 9).isoformat(),
+        "pupil": aged(world, day, 10, 18),
     }
 
 
@@ -94,7 +113,7 @@ def exam_sitting(world: World) -> dict:
     return {
         "module": title,
         "module_code": world.code(f"{letters}####"),
-        "exam_date": world.date().isoformat(),
+        "exam_date": school_day(world).isoformat(),
         "starts_at": f"{start // 60:02d}:{start % 60:02d}",
         "ends_at": f"{end // 60:02d}:{end % 60:02d}",
         "minutes": minutes,
@@ -119,10 +138,16 @@ def study_report(world: World) -> dict:
 def scholarship(world: World) -> dict:
     """Money every month for some months, asked for before it starts."""
     monthly, months, start = world.between(12, 60) * 2500, world.between(4, 24), world.date()
+    programme = world.one(PROGRAMMES)
+    first = 2 * start.year + (start.month > 6)  # half-years
+    reports = [
+        draw("study_report", world) | {"semester": f"{half // 2}/{half % 2 + 1}"}
+        for half in range(first, first + world.between(1, min(3, months // 6 + 1)))
+    ]
     return {
         "award_no": world.code("SCH-####"),
-        "programme": world.one(PROGRAMMES),
-        "field_of_study": world.one(("medicine", "engineering", "music", "law", "agriculture", "languages")),
+        "programme": programme,
+        "field_of_study": world.one(MEANT_FOR.get(programme, FIELDS)),
         "monthly_amount": monthly / 100,
         "months": months,
         "total_amount": monthly * months / 100,
@@ -130,13 +155,15 @@ def scholarship(world: World) -> dict:
         "applied_on": world.later(start, -200, -40).isoformat(),
         "starts_on": start.isoformat(),
         "renewable": world.chance(0.5),
+        "student": aged(world, start, 18, 29),
+        "reports": reports,
     }
 
 
 @entity
 def thesis_defence(world: World) -> dict:
     """A candidate defends a thesis, handed in weeks before."""
-    day = world.date()
+    day = school_day(world)
     degree = world.one(("bachelor", "master", "doctorate"))
     low, high = {"bachelor": (34, 68), "master": (58, 124), "doctorate": (110, 310)}[degree]
     return {
@@ -148,6 +175,7 @@ def thesis_defence(world: World) -> dict:
         "pages": world.between(low, high),
         "mark": world.steps(10, 37, 10),
         "public": world.chance(0.6),
+        "candidate": aged(world, day, 23, 38),
     }
 
 
@@ -155,7 +183,7 @@ def thesis_defence(world: World) -> dict:
 def substitute_lesson(world: World) -> dict:
     """A lesson that somebody else has to give."""
     return {
-        "lesson_date": world.date().isoformat(),
+        "lesson_date": school_day(world).isoformat(),
         "lesson_no": world.between(1, 9),
         "class_name": f"{world.between(5, 12)}{world.one('ABCD')}",
         "subject": world.one(("maths", "biology", "english", "music", "sport", "geography")),

@@ -22,7 +22,29 @@ HARBOURS = words(
 DEFICIENCIES = (  # part of the ship, what is done about it
     "lifeboat", "fire_pump", "charts", "oil_filter", "galley", "hatch_cover", "radio", "crew_records",
 )  # fmt: skip
+WITHIN = {  # when it has to be mended: days after the inspection
+    "before_departure": (1, 4), "within_14_days": (14, 14), "next_port": (5, 30), "mended": (0, 0),
+}  # fmt: skip
+NATIONS = {  # country of the names: whose they may be
+    "gb": ("British",), "ie": ("Irish",), "de": ("German", "Austrian"), "nl": ("Dutch", "Belgian"),
+    "fr": ("French", "Belgian"), "es": ("Spanish", "Filipino"), "it": ("Italian", "Swiss"),
+    "us": ("American",),
+}  # fmt: skip
+SHIPPING = frozenset(  # words in the names of firms that may well hire a ship or wait for cargo
+    words(
+        "Foods Spices Fish Seafoods Chandlers Rigging Stone Timber Freight Haulage Logistics Ferries Energy "
+        "Wines Cheese Tools Hardware Tiles Carpets Rivet Coffee"
+    )
+)
 RANKS = ("master", "chief_officer", "chief_engineer", "deckhand", "cook", "electrician")
+
+
+def _shipping(world: World) -> dict:
+    """A firm that has to do with ships or their cargo, as a rule."""
+    while True:
+        firm = draw("organisation", world)
+        if SHIPPING & set(firm["name"].split()) or world.chance(0.01):
+            return firm
 
 
 @entity
@@ -55,18 +77,20 @@ def port_call(world: World) -> dict:
         "operation": world.one(("loading", "discharging", "bunkering", "repairs")),
         "total_tonnes": sum(round(10 * lot["tonnes"]) for lot in lots) / 10,
         "lots": lots,
+        "consignee": _shipping(world),
     }
 
 
 @entity
 def deficiency(world: World) -> dict:
     """Something that an inspector found wrong, and by when it is to be mended."""
+    action = world.one(tuple(WITHIN))
     return {
         "code": world.code("#####"),
         "part": world.one(DEFICIENCIES),
-        "action": world.one(("before_departure", "within_14_days", "next_port", "mended")),
+        "action": action,
         "mend_by": world.date().isoformat(),
-        "detainable": world.chance(0.3),
+        "detainable": action == "before_departure" and world.chance(0.6),
     }
 
 
@@ -74,21 +98,23 @@ def deficiency(world: World) -> dict:
 def vessel_inspection(world: World) -> dict:
     """A ship is inspected; its paper is good for some months."""
     day = world.date()
-    found = [
-        draw("deficiency", world) | {"mend_by": world.later(day, 1, 60).isoformat()}
-        for _ in range(world.between(1, 3))
-    ]
+    found = [draw("deficiency", world) for _ in range(world.between(1, 3))]
+    for one in found:
+        low, high = WITHIN[one["action"]]
+        one["mend_by"] = world.later(day, low, high).isoformat()
+    grave = any(one["detainable"] for one in found)
     return {
         "inspection_no": world.code("VI-#####"),
         "vessel": world.one(SHIPS),
         "inspected_on": day.isoformat(),
         "kind": world.one(("initial", "detailed", "follow_up", "class_survey")),
-        "outcome": world.one(("passed", "conditional", "detained")),
+        "outcome": "detained" if grave else world.one(("passed", "conditional")),
         "valid_until": world.later(day, 150, 730).isoformat(),
         "fee": world.price(18_000, 240_000) / 100,
         "currency": world.place.currency,
         "deficiency_count": len(found),
         "deficiencies": found,
+        "charterer": _shipping(world),
     }
 
 
@@ -133,7 +159,7 @@ def crew_member(world: World) -> dict:
         "name": world.person().name,
         "rank": world.one(RANKS),
         "seaman_book": world.code("SB######"),
-        "nationality": world.one(("Irish", "German", "Dutch", "Filipino", "Polish", "Indian", "Ukrainian")),
+        "nationality": world.one(NATIONS[world.place.code]),
         "contract_months": world.between(2, 9),
     }
 
@@ -153,4 +179,5 @@ def crew_change(world: World) -> dict:
         "launch_fee": world.price(9_000, 64_000) / 100,
         "currency": world.place.currency,
         "joining": joining,
+        "supplier": _shipping(world),
     }

@@ -14,6 +14,24 @@ PIECES = (  # object, material, years from, to
     ("Travelling Writing Desk", "wood", 1760, 1880), ("Chart of the Sound", "paper", 1660, 1830),
     ("Brass Orrery", "metal", 1730, 1850), ("Painted Marriage Cupboard", "wood", 1680, 1850),
 )  # fmt: skip
+SIZES = {  # object: greatest length in cm, from, to; grams for each cm
+    "Carved Sea Chest": (80, 140, 320), "Pewter Tankard": (14, 26, 50), "Harbour at Dusk": (60, 180, 90),
+    "Clay Oil Lamp": (9, 16, 30), "Lace Christening Gown": (70, 110, 8), "Ivory Sundial Case": (10, 20, 20),
+    "Portrait of a Glover": (50, 140, 90), "Blue Delft Tile Panel": (60, 150, 260),
+    "Iron Weather Vane": (60, 130, 140), "Herbarium Album": (30, 52, 60), "Silk Guild Banner": (120, 230, 15),
+    "Walrus Tusk Comb": (10, 18, 12), "Travelling Writing Desk": (40, 65, 130),
+    "Chart of the Sound": (50, 110, 10), "Brass Orrery": (35, 80, 160),
+    "Painted Marriage Cupboard": (120, 210, 600),
+}  # fmt: skip
+TREATMENTS = {  # material: damages, ways to mend them
+    "wood": (("cracks", "woodworm", "flaking_paint", "mould"), ("gluing", "retouching", "dry_cleaning")),
+    "metal": (("rust", "cracks"), ("dry_cleaning", "gluing", "retouching")),
+    "oil_on_canvas": (("flaking_paint", "cracks", "mould"), ("new_lining", "retouching", "dry_cleaning")),
+    "ceramic": (("cracks", "flaking_paint"), ("gluing", "retouching", "dry_cleaning")),
+    "textile": (("mould", "torn_edge"), ("freezing", "new_lining", "dry_cleaning")),
+    "bone": (("cracks", "mould"), ("gluing", "dry_cleaning", "retouching")),
+    "paper": (("mould", "torn_edge", "woodworm"), ("freezing", "gluing", "dry_cleaning", "new_lining")),
+}  # fmt: skip
 MAKERS = words(
     "Workshop_of_Aldous_Pym H._van_Loon J._Crastor Unknown_master Elias_Fenner Studio_Zeffira M._Oduya "
     "Sisters_Grell Anton_Behn Widow_Tyrrel_and_Sons"
@@ -26,6 +44,19 @@ GALLERIES = words(
     "Glass_Hall Upper_Gallery Stone_Room Map_Room Armoury Textile_Cabinet Sculpture_Court Attic_Store "
     "Clock_Chamber East_Gallery Old_Library"
 )
+
+
+def _size(world: World, title: str) -> dict:
+    """How big an object is, and how it travels."""
+    low, high, grams = SIZES[title]
+    longest = world.between(low, high)
+    return {
+        "length_cm": longest,
+        "width_cm": world.between(longest // 3 + 1, longest),
+        "height_cm": world.between(longest // 4 + 1, longest),
+        "weight_kg": max(1, longest * grams // 100) / 10,
+        "packaging": world.one(("crate", "box")) if longest < 60 else "crate",
+    }
 
 
 @entity
@@ -43,6 +74,7 @@ def exhibit(world: World) -> dict:
         "label_languages": world.some(("english", "german", "french", "dutch", "braille"), 1, 3),
         "touchable": world.chance(0.4),
         "shown_since": world.date().isoformat(),
+        "size": _size(world, title),
     }
 
 
@@ -92,15 +124,18 @@ def conservation_step(world: World) -> dict:
 def restoration_job(world: World) -> dict:
     """An object is mended by the hour; the hours of its steps sum, and the steps lie before it is ready."""
     came, rate = world.date(), world.one((4500, 5200, 6000, 6800, 7500))
+    title, material, _, _ = world.one(PIECES)
+    damages, methods = TREATMENTS[material]
     days = sorted(world.some(range(1, 60), 2, 3))
     steps = [
-        draw("conservation_step", world) | {"done_on": world.later(came, d, d).isoformat()} for d in days
+        draw("conservation_step", world) | {"method": method, "done_on": world.later(came, d, d).isoformat()}
+        for d, method in zip(days, world.some(methods, len(days), len(days)), strict=True)
     ]
     hours = sum(step["step_hours"] for step in steps)
     return {
         "job_no": world.code("RJ-####"),
-        "object_name": world.one(PIECES)[0],
-        "damage": world.one(("cracks", "mould", "flaking_paint", "rust", "woodworm", "torn_edge")),
+        "object_name": title,
+        "damage": world.one(damages),
         "received_on": came.isoformat(),
         "ready_on": world.later(came, days[-1] + 1, 160).isoformat(),
         "hours": hours,

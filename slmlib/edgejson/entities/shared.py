@@ -1,8 +1,9 @@
 """Shared: people, places, amounts and things that stand inside the entities of every domain."""
 
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
-from slmlib.edgejson.entities import entity
+from slmlib.edgejson.entities import draw, entity
 from slmlib.edgejson.lexicon import words
 from slmlib.edgejson.world import World
 
@@ -30,6 +31,19 @@ GADGETS = (  # maker, models
     ("Halvorsen", words("HV-110 HV-220 FlowEye")), ("Sensoria", words("S-Tag_1 S-Tag_4 MultiSense")),
     ("Lumira", words("Cam_360 Cam_Mini DoorEye")), ("Kapteyn", words("RX-7 RX-9 Logger_Pro")),
 )  # fmt: skip
+SECTORS = {  # what firms do, by a word of their names; the others are shops
+    "craft": words(
+        "Optics Interiors Finch Stone Works Studio Joinery Hazel Flooring Pottery Plumbing Electrical "
+        "Roofing Timber Signs Zodiac Framing Ceramics Doors Rivet Yardarm Garage Rooms Laundry"
+    ),
+    "transport": words("Travel Logistics Freight Haulage Ferries Turnpike Anchor Zephyr"),
+    "health": words("Dental Pharmacy Opticians Gym Physio Orthodontics Surgery Vets"),
+    "food": words(
+        "Foods Kitchen Bakery Spices Tea Wines Fish Deli Salads Café Seafoods Cheese Coffee Quince Nettle"
+    ),
+    "it": words("Audio Labs Design Security Cameras Beacon Prints"),
+    "public": words("School Energy Legal Estates Press"),
+}
 BUILDINGS = words(
     "Block_A Block_C North_Wing South_Wing Annexe Old_Mill Harbour_House Main_Building Tower_2 Workshop_Hall "
     "Pavilion Library_Building Gatehouse West_Hall"
@@ -59,9 +73,21 @@ def person(world: World) -> dict:
         "name": who.name,
         "phone": world.phone(),
         "email": world.email(who),
-        "birth_date": world.later(world.date(), -28000, -8000).isoformat(),
-        "language": world.one((LANGUAGES.get(who.place.code, "en"), "fr", "es", "pl")),
+        "birth_date": world.later(world.date(), -24000, -8800).isoformat(),
+        "language": world.one((*(LANGUAGES.get(who.place.code, "en"),) * 6, "fr", "es", "pl")),
     }
+
+
+def aged(world: World, day: date, low: int, high: int) -> dict:
+    """Somebody who is between `low` and `high` years old on a day."""
+    born = world.later(day, -365 * (high + 1) + 30, -366 * low - 1)
+    return draw("person", world) | {"birth_date": born.isoformat()}
+
+
+def sector(firm: str) -> str:
+    """What a firm does, as far as its name tells."""
+    said = set(firm.split())
+    return next((name for name, parts in SECTORS.items() if said & set(parts)), "retail")
 
 
 @entity
@@ -98,7 +124,7 @@ def organisation(world: World) -> dict:
     return {
         "name": name,
         "registration_no": world.code("HR ######"),
-        "sector": world.one(("retail", "craft", "transport", "health", "food", "it", "public")),
+        "sector": sector(name),
         "website": f"www.{flat}.example",
         "phone": world.phone(),
         "staff": world.between(3, 480),

@@ -1,6 +1,7 @@
 """Sport: entries, training, races, stadiums and what clubs lend."""
 
 from slmlib.edgejson.entities import draw, entity
+from slmlib.edgejson.entities.shared import aged
 from slmlib.edgejson.lexicon import words
 from slmlib.edgejson.world import World
 
@@ -25,10 +26,19 @@ KIT = (  # article, sizes
     ("hockey stick", ("36 inch", "37 inch")), ("boxing gloves", ("8 oz", "10 oz", "12 oz")),
 )  # fmt: skip
 PACES = {"swimming": (3, 5), "running": (14, 21), "rowing": (14, 22), "cycling": (38, 58)}  # 10 m a minute
-RACES = words(
-    "Lighthouse_Run Three_Bridges_Half Forest_Mile_Series Saltmarsh_Trail Old_Wall_Marathon Reservoir_Ten "
-    "New_Year_Dash Cathedral_Night_Run Vineyard_Run Dyke_Race"
-)
+REPEATS = {"swimming": (50, 100, 150, 200), "running": (200, 300, 400, 600, 800, 1000)}  # metres; else longer
+RACES = (  # name, lengths in km, what one runs on
+    ("Lighthouse Run", (10, 15), ("road", "mixed")), ("Three Bridges Half", (21,), ("road",)),
+    ("Forest Mile Series", (10, 15, 25), ("trail",)), ("Saltmarsh Trail", (15, 21, 25), ("trail", "mixed")),
+    ("Old Wall Marathon", (42,), ("road", "mixed")), ("Reservoir Ten", (10,), ("road", "mixed")),
+    ("Stadium Hour", (10, 15), ("track",)), ("Night of the Laps", (10, 25), ("track",)),
+    ("Cathedral Night Run", (10, 15, 21), ("road",)), ("Vineyard Run", (10, 15, 21), ("trail", "mixed")),
+    ("Dyke Race", (15, 25), ("road", "trail")),
+)  # fmt: skip
+AGES = {  # class: years from, to
+    "U20": (16, 19), "20-34": (20, 34), "35-49": (35, 49), "50-64": (50, 64), "65-79": (65, 79),
+    "under_16": (13, 15), "seniors": (20, 39), "mixed": (18, 45), "veterans": (40, 62),
+}  # fmt: skip
 
 
 @entity
@@ -47,17 +57,19 @@ def squad_player(world: World) -> dict:
 def tournament_entry(world: World) -> dict:
     """A team is entered for a tournament that begins later."""
     entered = world.date()
+    category, first = world.one(("under_16", "seniors", "mixed", "veterans")), world.later(entered, 9, 90)
     players = [draw("squad_player", world) | {"shirt_no": n} for n in world.some(range(1, 43), 2, 4)]
     return {
         "entry_no": world.code("TE-####"),
         "tournament": world.one(TOURNAMENTS),
         "team_name": world.one(TEAMS),
-        "category": world.one(("under_16", "seniors", "mixed", "veterans")),
+        "category": category,
         "entered_on": entered.isoformat(),
-        "first_match_on": world.later(entered, 9, 90).isoformat(),
+        "first_match_on": first.isoformat(),
         "entry_fee": world.one((3500, 5000, 6500, 8000, 12000)) / 100,
         "currency": world.place.currency,
         "fee_paid": world.chance(0.6),
+        "captain": aged(world, first, *AGES[category]),
         "player_count": len(players),
         "players": players,
     }
@@ -74,20 +86,36 @@ def interval_set(world: World) -> dict:
     }
 
 
+def _sets(world: World, discipline: str, metres: float) -> list[dict]:
+    """Sets of intervals that fit into what was covered."""
+    made, number = [], world.between(2, 3)
+    for _ in range(number):
+        share = int(0.8 * metres / number)
+        length = world.one(
+            [m for m in REPEATS.get(discipline, (300, 400, 600, 800, 1000, 1500)) if 2 * m <= share]
+        )
+        repeats = world.between(2, min(12, share // length))
+        made.append(draw("interval_set", world) | {"repeats": repeats, "metres": length})
+    return made
+
+
 @entity
 def training_plan_session(world: World) -> dict:
     """A session of a plan, as it was done."""
-    minutes, discipline = world.between(28, 130), world.one(tuple(PACES))
+    minutes, discipline, day = world.between(28, 130), world.one(tuple(PACES)), world.date()
+    distance = minutes * world.between(*PACES[discipline]) / 100
     return {
         "plan_week": world.between(1, 20),
-        "session_date": world.date().isoformat(),
+        "session_date": day.isoformat(),
         "discipline": discipline,
-        "distance_km": minutes * world.between(*PACES[discipline]) / 100,
+        "distance_km": distance,
         "minutes": minutes,
         "average_heart_rate": world.between(112, 168),
         "max_heart_rate": world.between(170, 194),
         "felt": world.one(("easy", "good", "heavy_legs", "exhausting")),
         "injured": world.chance(0.3),
+        "athlete": aged(world, day, 16, 58),
+        "sets": _sets(world, discipline, 1000 * distance),
     }
 
 
@@ -174,22 +202,28 @@ def _race_clock(seconds: int) -> str:
 @entity
 def race_result(world: World) -> dict:
     """A runner's race; the splits lie before the finish and are a little faster."""
-    length = world.one((10, 15, 21, 25, 42))
+    race, lengths, grounds = world.one(RACES)
+    length, day, age_class = world.one(lengths), world.date(), world.one(tuple(AGES)[:5])
+    place = world.between(4, 900)
     pace, marks = world.between(232, 390), sorted(world.some(range(2, length - 1), 2, 3))
     splits = [
-        {"km": km, "clock_time": _race_clock(km * (pace - 4)), "position_there": world.between(1, 900)}
+        {
+            "km": km,
+            "clock_time": _race_clock(km * (pace - 4)),
+            "position_there": max(1, place + world.between(-40, 60)),
+        }
         for km in marks
     ]
-    place = world.between(4, 900)
     return {
-        "race": world.one(RACES),
-        "race_date": world.date().isoformat(),
+        "race": race,
+        "race_date": day.isoformat(),
         "bib": world.between(1, 4999),
         "distance_km": length,
         "finish_time": _race_clock(length * pace),
         "overall_place": place,
         "class_place": place // world.between(4, 9) + 1,
-        "age_class": world.one(("U20", "20-34", "35-49", "50-64", "65-79")),
-        "surface": world.one(("road", "trail", "track", "mixed")),
+        "age_class": age_class,
+        "surface": world.one(grounds),
+        "runner": aged(world, day, *AGES[age_class]),
         "splits": splits,
     }

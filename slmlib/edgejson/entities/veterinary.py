@@ -19,14 +19,16 @@ AILMENTS = {  # animal: what is wrong with it
     "ewe": ("lameness", "mastitis", "pneumonia"), "sow": ("lameness", "pneumonia"),
     "goat": ("scour", "mastitis"),
 }  # fmt: skip
-FARM_DRUGS = (  # medicine, millilitres from, to
-    ("oxytetracycline", 10, 60), ("ketoprofen", 4, 20), ("calcium borogluconate", 100, 400),
-    ("penicillin G", 8, 40), ("florfenicol", 6, 30), ("meloxicam", 2, 18), ("vitamin B12", 2, 12),
+FARM_DRUGS = (  # medicine, millilitres from, to, where it is given
+    ("oxytetracycline", 10, 60, ("muscle", "vein")), ("ketoprofen", 4, 20, ("muscle", "vein")),
+    ("calcium borogluconate", 100, 400, ("vein", "under_skin")), ("penicillin G", 8, 40, ("muscle",)),
+    ("florfenicol", 6, 30, ("muscle", "under_skin")), ("meloxicam", 2, 18, ("under_skin", "vein")),
+    ("vitamin B12", 2, 12, ("muscle", "under_skin")), ("electrolyte solution", 200, 900, ("mouth",)),
+    ("propylene glycol", 100, 300, ("mouth",)), ("worming drench", 10, 80, ("mouth",)),
 )  # fmt: skip
 SPOTS = words(
-    "the_canal_bridge the_school_playground a_garage_in_Mill_Lane the_bus_depot the_allotments "
-    "the_old_quarry the_supermarket_car_park the_churchyard the_railway_crossing the_riverside_path "
-    "a_barn_near_the_mast"
+    "Canal_Bridge Mill_Lane Heron_Park Station_Road Quarry_Hill Fuller's_Mill Chapel_Green Locksmith_Row "
+    "Marsh_Gate Tanner's_Yard Windmill_Field"
 )
 
 
@@ -92,11 +94,11 @@ def grooming_appointment(world: World) -> dict:
 @entity
 def medicine_dose(world: World) -> dict:
     """Some millilitres of a medicine from one bottle."""
-    medicine, low, high = world.one(FARM_DRUGS)
+    medicine, low, high, ways = world.one(FARM_DRUGS)
     return {
         "medicine": medicine,
         "dose_ml": world.between(low, high),
-        "given_into": world.one(("muscle", "vein", "under_skin", "mouth")),
+        "given_into": world.one(ways),
         "bottle_no": world.code("B#####"),
         "times_given": world.between(1, 4),
     }
@@ -133,10 +135,13 @@ def home_visit(world: World) -> dict:
 def adoption(world: World) -> dict:
     """An animal from a shelter finds a home, at first on trial."""
     species, day = world.one(("dog", "cat", "rabbit", "guinea_pig")), world.date()
-    visits = [
-        draw("home_visit", world) | {"visited_on": world.later(day, after, after).isoformat()}
-        for after in sorted(world.some(range(-20, 40), 1, 2))
-    ]
+    visits = [draw("home_visit", world) for _ in range(world.between(1, 2))]
+    for visit, after in zip(
+        visits, sorted(world.some(range(-20, 40), len(visits), len(visits))), strict=True
+    ):
+        visit["visited_on"] = world.later(day, after, after).isoformat()
+        if after < 0:  # nobody hands an animal over to an unsuitable home
+            visit["verdict"] = world.one(("very_good", "good", "to_improve"))
     return {
         "adoption_no": world.code("AD-#####"),
         "animal_name": world.one(PET_NAMES),
