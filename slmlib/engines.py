@@ -24,6 +24,7 @@ from slmlib.tasks import Message, choose
 
 ENGINES = ("transformers",)
 DECODINGS = ("free", "schema")
+PREFILL_TOKENS = 2048  # of prompts, read in one pass
 DTYPES = ("auto", "float32", "bfloat16")
 
 
@@ -183,7 +184,7 @@ class Transformers:
         on_tokens(0)
         while rows:
             with torch.inference_mode():
-                state = self._prefill(rows) if state is None else self._step(state, rows)
+                state = self._prefill(rows, on_tokens) if state is None else self._step(state, rows)
                 chosen = self._choose(state["hidden"], [row.matcher for row in rows])
             on_tokens(len(chosen))
             for row, token in zip(rows, chosen, strict=True):
@@ -196,16 +197,24 @@ class Transformers:
                 state = _select(state, keep)
             rows = [rows[i] for i in keep]
 
-    def _prefill(self, rows: list["_Row"]) -> dict:
-        """Run the prompts at once. `tokens` and `mask` are (rows, longest prompt)."""
+    def _prefill(self, rows: list["_Row"], on_tokens: OnTokens) -> dict:
+        """Read the prompts, a few rows at a time. `tokens` and `mask` are (rows, longest prompt).
+
+        One pass over a whole batch of long prompts is more than twice as slow on a CPU: what it writes
+        between layers no longer fits the caches.
+        """
         import torch
 
         width = max(len(row.prompt) for row in rows)
         padding = [width - len(row.prompt) for row in rows]
         pad = self.tokenizer.pad_token_id or 0
-        tokens = [[pad] * gap + row.prompt for gap, row in zip(padding, rows, strict=True)]
+        tokens = torch.tensor([[pad] * gap + row.prompt for gap, row in zip(padding, rows, strict=True)])
         mask = torch.tensor([[0] * gap + [1] * (width - gap) for gap in padding])
-        return self._forward(torch.tensor(tokens), mask, _cache())
+        few, parts = max(1, PREFILL_TOKENS // width), []
+        for part in range(0, len(rows), few):
+            parts.append(self._forward(tokens[part : part + few], mask[part : part + few], _cache()))
+            on_tokens(0)
+        return _joined(parts)
 
     def _step(self, state: dict, rows: list["_Row"]) -> dict:
         import torch
@@ -286,6 +295,7 @@ def _cache():
     The library's own concatenates, which copies the whole cache for each token
     (`tests/performance/engine.py` measures what that costs).
     """
+    import torch
     from transformers.cache_utils import Cache, DynamicLayer
 
     class Growing(DynamicLayer):
@@ -307,6 +317,12 @@ def _cache():
         def batch_select_indices(self, indices):
             length = self.get_seq_length()
             self.room = tuple(room[indices] for room in self.room)
+            self.keys, self.values = (room[:, :, :length] for room in self.room)
+
+        def append_rows(self, others):
+            length = self.get_seq_length()
+            rooms = zip(self.room, *(other.room for other in others), strict=True)
+            self.room = tuple(torch.cat(parts) for parts in rooms)
             self.keys, self.values = (room[:, :, :length] for room in self.room)
 
         @staticmethod
@@ -334,6 +350,16 @@ class _Row:
         seconds = time.perf_counter() - start
         counts = len(self.prompt), len(self.tokens)
         return Completion(self.request.id, text, finish, *counts, seconds, self.first_token_seconds)
+
+
+def _joined(states: list[dict]) -> dict:
+    """States of equal width as one, row after row."""
+    import torch
+
+    first, *others = states
+    for place, layer in enumerate(first["cache"].layers):
+        layer.append_rows([state["cache"].layers[place] for state in others])
+    return {**first, **{key: torch.cat([state[key] for state in states]) for key in ("hidden", "mask")}}
 
 
 def _select(state: dict, keep: list[int]) -> dict:
