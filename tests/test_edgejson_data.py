@@ -518,7 +518,10 @@ def test_the_extended_split_is_written_line_by_line(tmp_path, capsys):
 
 
 def test_the_card_loads_with_datasets(tmp_path):
-    """What a reader of the hub does: every split, with schemas and targets as they were written."""
+    """What a reader of the hub does: every split, with schemas and targets as they were written.
+
+    The library's own JSON reader moves the last bit of some numbers; the card says so.
+    """
     datasets = pytest.importorskip("datasets")
     splits = datasets.load_dataset(str(dataset.PUBLISHED), cache_dir=str(tmp_path))
     assert {name: len(split) for name, split in splits.items()} == {
@@ -526,6 +529,10 @@ def test_the_card_loads_with_datasets(tmp_path):
     }
     written = contracts.read_jsonl(dataset.PUBLISHED / "test_unseen.jsonl")
     for mine, theirs in zip(splits["test_unseen"], written, strict=True):
-        assert mine["target"] == theirs["target"]
-        assert list(mine["target"]) == list(theirs["target"])
-        assert mine["input"]["schema"] == theirs["input"]["schema"]
+        for wanted, found in ((theirs["target"], mine["target"]), (theirs["input"], mine["input"])):
+            assert _rounded(found) == _rounded(wanted)
+            assert list(found) == list(wanted)
+
+
+def _rounded(value):
+    return json.loads(json.dumps(value), parse_float=lambda digits: round(float(digits), 9))

@@ -13,9 +13,6 @@ from slmlib import contracts
 from slmlib.edgejson import dataset, passages, records, schemas, validation
 from slmlib.edgejson.moulds import Written
 
-PER_CASE = (validation.contract, validation.schema_files, validation.targets, validation.cross_field,
-            validation.evidence)  # fmt: skip
-
 
 def draw(group: str, draws: int) -> list[dict]:
     """Cases of a group: every template so many times, each from a seed of its own."""

@@ -13,6 +13,7 @@ from random import Random
 from slmlib.edgejson import lexicon
 
 FIRST_DAY = date(2025, 1, 6)
+HOLIDAYS = ((1, 1), (5, 1), (12, 24), (12, 25), (12, 26), (12, 31))
 DAYS = 900  # the world's dates lie in these days after the first
 
 
@@ -88,10 +89,22 @@ class World:
         """A day between `low` and `high` days after another (before it, if negative)."""
         return day + timedelta(days=self.rng.randint(low, high))
 
+    def workday(self) -> date:
+        """A day from Monday to Friday that is no holiday."""
+        while True:
+            if _open(day := self.date()):
+                return day
+
+    def workday_near(self, day: date, low: int, high: int) -> date:
+        """A workday between `low` and `high` days after another, or a little further off."""
+        while not _open(found := self.later(day, low, high)):
+            low, high = low - (low < 0), high + (high > 0)
+        return found
+
     def clock(self, low: int, high: int, *, step: int = 15) -> str:
         """A time of day from `low` o'clock to before `high` o'clock, on a step of minutes."""
         minutes = self.rng.randrange(low * 60, high * 60, step)
-        return f"{minutes // 60:02d}:{minutes % 60:02d}"
+        return hhmm(minutes)
 
     def person(self) -> Person:
         """Somebody of this case's country whose names are new in this case."""
@@ -138,6 +151,15 @@ class World:
         first, last = (_ascii(name.lower()) for name in (person.first, person.last))
         user = self.one((f"{first}.{last}", f"{first[0]}.{last}", f"{first}{self.between(2, 99)}"))
         return f"{user}@{self.one(('example.com', 'example.org', 'example.net', 'mail.example'))}"
+
+
+def _open(day: date) -> bool:
+    return day.weekday() < 5 and (day.month, day.day) not in HOLIDAYS
+
+
+def hhmm(minutes: int) -> str:
+    """Minutes after midnight as a time of day."""
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"
 
 
 def _ascii(name: str) -> str:

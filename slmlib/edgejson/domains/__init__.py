@@ -1,4 +1,1 @@
-"""What EdgeJSON's cases are about, a module for each domain: its words, and a sampler for each schema.
-
-`times` is no domain; it holds what several of them share.
-"""
+"""What EdgeJSON's cases are about, a module for each domain: its words, and a sampler for each schema."""

@@ -1,6 +1,5 @@
 """Clinics: appointments, visits and what is found there."""
 
-from slmlib.edgejson.domains.times import workday, workday_near
 from slmlib.edgejson.lexicon import words
 from slmlib.edgejson.records import only, sampler
 from slmlib.edgejson.world import World
@@ -81,7 +80,7 @@ UNSAFE = {  # reason of a visit: allergies that its medicines would not suit
 @sampler
 def clinic_appointment(world: World) -> tuple[dict, dict]:
     """The slot that stands, and the one it replaces."""
-    day = workday(world)
+    day = world.workday()
     record = {
         "patient": world.person().name,
         "clinician": world.doctor(),
@@ -90,7 +89,7 @@ def clinic_appointment(world: World) -> tuple[dict, dict]:
     }
     reasons = ("check_up", "vaccination", "blood_test", "follow_up", "wound_care")
     record |= only(world, 0.75, reason=world.one(reasons))
-    old = {"old_date": workday_near(world, day, -9, -1).isoformat(), "old_time": world.clock(8, 18)}
+    old = {"old_date": world.workday_near(day, -9, -1).isoformat(), "old_time": world.clock(8, 18)}
     return record, old | {
         "caller": world.person().name,
         "other_doctor": world.doctor(),
@@ -101,7 +100,7 @@ def clinic_appointment(world: World) -> tuple[dict, dict]:
 @sampler
 def clinic_visit(world: World) -> tuple[dict, dict]:
     """Findings and medicines that fit the reason; the last visit's values beside them."""
-    day = workday(world)
+    day = world.workday()
     reason = world.one(("hypertension", "infection", "back_pain", "asthma", "diabetes"))
     systolic = world.between(146, 178) if reason == "hypertension" else world.between(108, 138)
     patient = {"name": world.person().name, "born": world.later(day, -30000, -7000).isoformat()}
@@ -120,11 +119,11 @@ def clinic_visit(world: World) -> tuple[dict, dict]:
         "medications": [_medicine(world, drug) for drug in _drugs(world, reason)],
     }
     if world.chance(0.7):
-        record["follow_up"] = {"date": workday_near(world, day, 7, 90).isoformat()}
+        record["follow_up"] = {"date": world.workday_near(day, 7, 90).isoformat()}
         record["follow_up"] |= only(world, 0.6, **{"with": _physician(world)})
     return record, {
         "last_systolic": systolic - world.between(4, 12),
-        "last_visit": workday_near(world, day, -200, -20).isoformat(),
+        "last_visit": world.workday_near(day, -200, -20).isoformat(),
     }
 
 
@@ -146,7 +145,7 @@ def _medicine(world: World, drug: tuple) -> dict:
 @sampler
 def blood_pressure_log(world: World) -> tuple[dict, dict]:
     """One measurement; an earlier, higher one and the target value beside it."""
-    day, upper = workday(world), world.between(104, 168)
+    day, upper = world.workday(), world.between(104, 168)
     lower = upper * 5 // 8 + world.between(-7, 9)
     record = {"taken_on": day.isoformat(), "sys": upper, "dia": lower}
     record |= only(world, 0.65, pulse=world.between(52, 98)) | only(
@@ -165,7 +164,7 @@ def blood_pressure_log(world: World) -> tuple[dict, dict]:
 @sampler
 def prescription(world: World) -> tuple[dict, dict]:
     """A medicine in its usual dose; the strength given before and another medicine beside it."""
-    seen, (name, strengths, form, doses, times, days, food) = workday(world), world.one(MEDICINES)
+    seen, (name, strengths, form, doses, times, days, food) = world.workday(), world.one(MEDICINES)
     patient = {"name": world.person().name}
     patient |= only(world, 0.6, born=world.later(seen, -30000, -7000).isoformat())
     strength = world.one(strengths)
@@ -220,7 +219,7 @@ def lab_sample(world: World) -> tuple[dict, dict]:
 @sampler
 def lab_report(world: World) -> tuple[dict, dict]:
     """Values with their references and flags; an earlier value and another report beside it."""
-    day = workday(world)
+    day = world.workday()
     material = world.one(("serum", "plasma", "whole_blood"))
     assays = WHOLE_BLOOD if material == "whole_blood" else SERUM
     results = [_result(world, assay) for assay in world.some(assays, 2, 4)]
@@ -238,7 +237,7 @@ def lab_report(world: World) -> tuple[dict, dict]:
     }
     flagged = sum("flag" in result for result in results)
     record |= only(world, 0.6, out_of_range=flagged) if flagged else {}
-    validated = workday_near(world, day, 1, 4)
+    validated = world.workday_near(day, 1, 4)
     record["validated"] = {"by": f"Dr {world.person().last}", "on": validated.isoformat()}
     value = results[0]["value"]
     return record, {

@@ -1,9 +1,8 @@
 """Farming: spraying, watering and what comes off the field."""
 
-from slmlib.edgejson.domains.times import clock
 from slmlib.edgejson.lexicon import words
 from slmlib.edgejson.records import only, sampler
-from slmlib.edgejson.world import World
+from slmlib.edgejson.world import World, hhmm
 
 SPRAYED = (  # crop, months in which it is sprayed
     ("wheat", (3, 4, 5, 6, 10)), ("barley", (3, 4, 5, 10)), ("maize", (5, 6, 7)),
@@ -77,8 +76,8 @@ def harvest_load(world: World) -> tuple[dict, dict]:
         "booked": net + 20 * world.between(3, 40),
         "last_net": last if last != net else last + 20,
         "date": world.date(months=range(months[0], months[1] + 1)).isoformat(),
-        "at": clock(minute),
-        "out": clock(minute + world.between(6, 25)),
+        "at": hhmm(minute),
+        "out": hhmm(minute + world.between(6, 25)),
         "field": world.one(LAND[world.place.code]),
         "ticket": world.code("####"),
         "ticket_2": world.code("####"),
@@ -101,7 +100,7 @@ def irrigation_run(world: World) -> tuple[dict, dict]:
         "date": day.isoformat(),
         "block": block,
         "valves": sorted(world.some([f"V{number:02d}" for number in range(1, 25)], 1, 4)),
-        "run": {"start": clock(start), "end": clock(start + minutes), "minutes": minutes},
+        "run": {"start": hhmm(start), "end": hhmm(start + minutes), "minutes": minutes},
         "water": {"flow_l_min": flow, "total_l": flow * minutes},
     }
     record["water"] |= only(world, 0.6, source=world.one(("well", "pond", "river", "mains")))

@@ -2,10 +2,9 @@
 
 from datetime import date
 
-from slmlib.edgejson.domains.times import clock, workday, workday_near
 from slmlib.edgejson.lexicon import words
 from slmlib.edgejson.records import only, sampler
-from slmlib.edgejson.world import World
+from slmlib.edgejson.world import World, hhmm
 
 BRANDS = words("Norvia Aquatek Halberg Lumero Brandis Frostal Ketola Domeva Siltex Ravenna")
 UNITS = {  # what is installed, its models, and the hours that it takes
@@ -57,7 +56,7 @@ MACHINES = {  # what may be checked on it, and its small parts: cents from, to, 
 @sampler
 def repair_visit(world: World) -> tuple[dict, dict]:
     """Who, what is broken, and the window in which somebody comes."""
-    day, start = workday(world), world.between(8, 15)
+    day, start = world.workday(), world.between(8, 15)
     slot = {
         "date": day.isoformat(),
         "from": f"{start:02d}:00",
@@ -75,18 +74,18 @@ def repair_visit(world: World) -> tuple[dict, dict]:
     age = (-700, -60) if record.get("under_warranty", world.chance(0.5)) else (-2600, -1100)
     return record, {
         "bought": world.later(day, *age).isoformat(),
-        "old_date": workday_near(world, day, -8, -1).isoformat(),
+        "old_date": world.workday_near(day, -8, -1).isoformat(),
     }
 
 
 @sampler
 def installation_job(world: World) -> tuple[dict, dict]:
     """A device, those who installed it, and how long it took; the plan and the old device beside it."""
-    day, kind = workday(world), world.one(tuple(UNITS))
+    day, kind = world.workday(), world.one(tuple(UNITS))
     models, (least, most) = UNITS[kind]
     begin, took = 5 * world.between(7 * 12 + 6, (16 - most) * 12), 5 * world.between(12 * least, 12 * most)
     unit = {"kind": kind, "model": world.one(models)} | only(world, 0.6, serial=world.code("@@#######"))
-    work = {"date": day.isoformat(), "from": clock(begin), "to": clock(begin + took)}
+    work = {"date": day.isoformat(), "from": hhmm(begin), "to": hhmm(begin + took)}
     record = {
         "job_no": world.code("IN-####"),
         "unit": unit,
@@ -96,8 +95,8 @@ def installation_job(world: World) -> tuple[dict, dict]:
     }
     record |= only(world, 0.6, signed=world.chance(0.6))
     return record, {
-        "planned": workday_near(world, day, -12, -1).isoformat(),
-        "planned_from": clock(begin - 30),
+        "planned": world.workday_near(day, -12, -1).isoformat(),
+        "planned_from": hhmm(begin - 30),
         "quoted": took + world.one((-25, -10, 15, 40, 60)),
         "old_serial": world.code("@@#######"),
         "other_model": world.one([model for model in models if model != unit["model"]]),
@@ -108,7 +107,7 @@ def installation_job(world: World) -> tuple[dict, dict]:
 def maintenance_report(world: World) -> tuple[dict, dict]:
     """Checks and parts that fit the machine; a neighbouring machine and the last service beside it."""
     world.settle("ie", "de", "nl", "fr", "es", "it")  # prices are in euros
-    kind, day = world.one(tuple(MACHINES)), workday(world)
+    kind, day = world.one(tuple(MACHINES)), world.workday()
     points, parts = MACHINES[kind]
     results = ("ok", "ok", "adjusted", "cleaned", "replaced", "defective")
     checks = [{"point": point, "result": world.one(results)} for point in world.some(points, 1, 3)]

@@ -2,7 +2,6 @@
 
 from decimal import ROUND_HALF_UP, Decimal
 
-from slmlib.edgejson.domains.times import workday, workday_near
 from slmlib.edgejson.lexicon import words
 from slmlib.edgejson.records import only, sampler
 from slmlib.edgejson.world import World
@@ -72,7 +71,7 @@ def expense_claim(world: World) -> tuple[dict, dict]:
     record["category"] = category
     beside = {
         "estimate": (cents // 500 + world.between(1, 6)) * 500 // 100,
-        "sent_on": workday_near(world, paid_on, 1, 20).isoformat(),
+        "sent_on": world.workday_near(paid_on, 1, 20).isoformat(),
     }
     slip = {"pin": world.code("####"), "card": world.code("####"), "before": (cents - cents // 9) / 100}
     slip |= {"given": (cents // 2000 + 1) * 20.0, "trip": world.town()[0]}
@@ -91,10 +90,10 @@ def bank_transfer(world: World) -> tuple[dict, dict]:
         "amount_gbp": cents / 100,
     }
     record |= only(world, 0.6, reference=world.code("INV-####"))
-    due = workday(world)
+    due = world.workday()
     beside = {"other_account": world.code("########"), "tail": world.code("####"), "due": due.isoformat()}
     beside |= {"old_amount": (cents + 100 * world.between(3, 60)) / 100, "batch": world.code("B####")}
-    return record, beside | {"last_paid": workday_near(world, due, -60, -20).isoformat()}
+    return record, beside | {"last_paid": world.workday_near(due, -60, -20).isoformat()}
 
 
 @sampler
@@ -114,7 +113,7 @@ def insurance_claim(world: World) -> tuple[dict, dict]:
     record |= only(world, 0.5, reported_at=f"{told}T{world.clock(7, 20, step=1)}:00Z")
     beside = {"estimate": int(settlement["claimed"]) // 100 * 100 + 100 * world.between(2, 9)}
     beside |= {"old_policy": world.code("HC-######"), "adviser": world.person().name}
-    beside |= {"closed_on": workday_near(world, day, 20, 60).isoformat()}
+    beside |= {"closed_on": world.workday_near(day, 20, 60).isoformat()}
     return record, beside | {"insured_since": world.later(day, -3000, -200).isoformat()}
 
 
@@ -131,9 +130,9 @@ def loan_offer(world: World) -> tuple[dict, dict]:
     world.settle("us")
     hundreds, purpose = world.between(30, 420), world.one(("car", "home", "equipment", "solar", "debts"))
     rate, months = world.between(78, 258) * 5, world.one(TERMS)  # hundredths of a percent
-    instalment, issued = monthly_cents(hundreds * 10_000, rate, months), workday(world)
-    valid = workday_near(world, issued, 14, 30)
-    first_due = workday_near(world, valid, 10, 45).isoformat()
+    instalment, issued = monthly_cents(hundreds * 10_000, rate, months), world.workday()
+    valid = world.workday_near(issued, 14, 30)
+    first_due = world.workday_near(valid, 10, 45).isoformat()
     lent = {"principal_usd": hundreds * 100, "rate_pct": rate / 100, "term_months": months}
     paid = {"monthly_usd": instalment / 100, "total_usd": instalment * months / 100}
     record = {
@@ -163,7 +162,7 @@ def monthly_cents(cents: int, rate: int, months: int) -> int:
 def supplier_invoice(world: World) -> tuple[dict, dict]:
     """Lines make the net sum, the country's VAT goes on top; another date and sum beside them."""
     world.settle(*VAT)
-    issued, days = workday(world), world.one((14, 21, 30, 30, 45))
+    issued, days = world.workday(), world.one((14, 21, 30, 30, 45))
     lines = [_line(world, *material) for material in world.some(MATERIALS, 2, 3)]
     record = {
         "invoice_no": f"R{issued.year % 100}-{world.code('####')}",
@@ -173,7 +172,7 @@ def supplier_invoice(world: World) -> tuple[dict, dict]:
     record |= only(world, 0.5, terms_days=days) | {"supplier": _supplier(world)}
     record |= {"buyer": {"name": world.firm()} | only(world, 0.6, po_no=world.code("PO######"))}
     record |= {"lines": lines, "totals": _totals(world, sum(round(line["net"] * 100) for line in lines))}
-    beside = {"delivered": workday_near(world, issued, -12, -1).isoformat(), "slip": world.code("######")}
+    beside = {"delivered": world.workday_near(issued, -12, -1).isoformat(), "slip": world.code("######")}
     beside |= {"quoted": int(record["totals"]["gross"]) // 100 * 100 + 200}
     listed = {line["text"] for line in lines}
     return record, beside | {"returned": world.one([text for text, *_ in MATERIALS if text not in listed])}

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from slmlib.edgejson.domains.times import workday, workday_near
 from slmlib.edgejson.lexicon import words
 from slmlib.edgejson.records import only, sampler
 from slmlib.edgejson.world import World
@@ -132,7 +131,7 @@ def recipe_card(world: World) -> tuple[dict, dict]:
     other = world.one([recipe[0] for recipe in RECIPES if recipe[0] != title])
     rest = world.one([m for m in (10, 15, 20, 25, 30, 35, 45) if m not in (prep, cook, prep + cook)])
     beside = {"fan_c": (oven or 180) - 20, "other_title": other, "chill": rest, "old_cook": cook + 10}
-    return record, beside | {"old_serves": serves + world.one((1, 2, 4)), "day": workday(world).isoformat()}
+    return record, beside | {"old_serves": serves + world.one((1, 2, 4)), "day": world.workday().isoformat()}
 
 
 @sampler
@@ -140,7 +139,7 @@ def catering_order(world: World) -> tuple[dict, dict]:
     """Food is guests times the price a head; with the delivery it is the total."""
     world.settle("gb", "ie", "us")  # where venues and caterers have English names
     client, phone, guests = world.person(), world.phone(), world.between(24, 180)
-    occasion, day = world.one(OCCASIONS), workday(world)
+    occasion, day = world.one(OCCASIONS), world.workday()
     hour = world.one(LUNCH if occasion == "funeral" else MEAL_TIMES)
     day += timedelta(days=5 - day.weekday() if occasion in ("wedding", "birthday") else 0)  # on a Saturday
     venue = {"name": world.one(VENUES), "street": world.street(), "city": world.town()[0]}
@@ -158,7 +157,7 @@ def catering_order(world: World) -> tuple[dict, dict]:
         "price": _catering_price(world, guests),
     }
     beside = {"old_guests": guests + world.between(3, 20), "set_up": f"{int(hour[:2]) - 2:02d}{hour[2:]}"}
-    beside |= {"tasting": workday_near(world, day, -60, -15).isoformat(), "caterer": world.one(CATERERS)}
+    beside |= {"tasting": world.workday_near(day, -60, -15).isoformat(), "caterer": world.one(CATERERS)}
     served = {dish["dish"] for dish in record["dishes"]}
     return record, beside | {"dropped": world.one([dish for _, dish in SIDES if dish not in served])}
 

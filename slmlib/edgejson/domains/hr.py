@@ -2,10 +2,9 @@
 
 from datetime import date, timedelta
 
-from slmlib.edgejson.domains.times import workday, workday_near
 from slmlib.edgejson.lexicon import words
 from slmlib.edgejson.records import only, sampler
-from slmlib.edgejson.world import World
+from slmlib.edgejson.world import World, hhmm
 
 WORKPLACES = words(
     "ward_3 the_sorting_hall reception the_bakery gate_B the_control_room the_call_centre line_2 "
@@ -38,11 +37,11 @@ def next_workday(day: date) -> date:
 @sampler
 def leave_request(world: World) -> tuple[dict, dict]:
     """Both days of the leave; the first wish and the day on which it was asked beside them."""
-    first = workday(world)
+    first = world.workday()
     kind, shortest, longest = world.one(
         (("annual", 4, 20), ("parental", 30, 180), ("study", 1, 12), ("unpaid", 6, 60), ("medical", 2, 25))
     )
-    last = workday_near(world, first, shortest, longest)
+    last = world.workday_near(first, shortest, longest)
     record = {
         "employee": world.person().name,
         "leave_type": kind,
@@ -51,8 +50,8 @@ def leave_request(world: World) -> tuple[dict, dict]:
     }
     record |= only(world, 0.6, cover=world.person().name)
     beside = {
-        "asked_on": workday_near(world, first, -70, -12).isoformat(),
-        "old_first": workday_near(world, first, -9, -1).isoformat(),
+        "asked_on": world.workday_near(first, -70, -12).isoformat(),
+        "old_first": world.workday_near(first, -9, -1).isoformat(),
         "back_on": next_workday(last).isoformat(),
     }
     return record, beside | {"colleague": world.person().name, "days_left": world.between(13, 27)}
@@ -80,8 +79,8 @@ def job_application(world: World) -> tuple[dict, dict]:
     """A post, somebody for it and the terms; what was offered, and another post, beside them."""
     world.settle(*TONGUES)  # salaries in euros
     title, low, high = world.one(POSTS)
-    day, own = workday(world), TONGUES[world.place.code]
-    start = workday_near(world, day, 15, 120)
+    day, own = world.workday(), TONGUES[world.place.code]
+    start = world.workday_near(day, 15, 120)
     speaks = [own, *world.some([code for code in LANGUAGES if code != own], 0, 2)]
     phone, terms = world.phone(), _terms(world, low, high, start)
     terms |= only(world, 0.5, driving_licence="Driver" in title or world.chance(0.6))
@@ -93,7 +92,7 @@ def job_application(world: World) -> tuple[dict, dict]:
         "languages": speaks,
         "terms": terms,
     }
-    beside = {"sent": day.isoformat(), "early": workday_near(world, start, -14, -3).isoformat()}
+    beside = {"sent": day.isoformat(), "early": world.workday_near(start, -14, -3).isoformat()}
     beside |= {"offered": terms.get("monthly_eur", low) - 50 * world.between(1, 5)}
     beside |= {"rivals": world.between(3, 40)}
     beside |= {"lacks": world.one([name for code, name in LANGUAGES.items() if code not in speaks])}
@@ -142,6 +141,6 @@ def _employee(world: World) -> dict:
 def _day_worked(world: World, day: date) -> dict:
     """A day's clock times and the job they went to."""
     start, minutes = world.between(72, 120) * 5, world.between(44, 96) * 5
-    begin, end = (f"{minute // 60:02d}:{minute % 60:02d}" for minute in (start, start + minutes))
+    begin, end = (hhmm(minute) for minute in (start, start + minutes))
     worked = {"date": day.isoformat(), "clock_in": begin, "clock_out": end, "minutes": minutes}
     return worked | {"job": {"code": world.code("@@##"), "task": world.one(TASKS)}}

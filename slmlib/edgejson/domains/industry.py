@@ -1,9 +1,8 @@
 """Industry: sensors, machines, quality and chemicals."""
 
-from slmlib.edgejson.domains.times import clock, workday, workday_near
 from slmlib.edgejson.lexicon import words
 from slmlib.edgejson.records import only, sampler
-from slmlib.edgejson.world import World
+from slmlib.edgejson.world import World, hhmm
 
 SITES = words(  # each with a number or a letter, so that none needs an article
     "boiler_house_1 smelter_2 paint_shop_3 line_4_gearbox compressor_room_1 press_hall_2 "
@@ -93,11 +92,11 @@ def machine_downtime(world: World) -> tuple[dict, dict]:
     record = {"machine_id": f"{letters}-{world.between(1, 24):02d}"}
     causes = ("jam", "no_material", "power", "sensor_fault")
     record |= only(world, 0.75, cause=world.one((*causes, "tool_wear") if tooled else causes))
-    record |= {"stopped": clock(stop), "restarted": clock(stop + lost), "lost_min": lost}
+    record |= {"stopped": hhmm(stop), "restarted": hhmm(stop + lost), "lost_min": lost}
     return record, {
         "kind": kind,
         "other_id": f"{other}-{world.between(1, 24):02d}",
-        "acked": clock(stop + world.between(2, 11)),
+        "acked": hhmm(stop + world.between(2, 11)),
         "pieces": 10 * (1 + lost * speed // 60),
         "shift": world.one(("early", "day")) if stop < 13 * 60 else "late",
     }
@@ -108,7 +107,7 @@ def quality_check(world: World) -> tuple[dict, dict]:
     """Too small is rejected, too big is machined again, and what is within tolerance is accepted."""
     part, low, high, tolerances = world.one(PARTS)
     nominal, tolerance = world.between(low * 2, high * 2) * 50, world.one(tolerances)  # hundredths of a mm
-    verdict, day = world.one(("accepted", "accepted", "rework", "rejected")), workday(world)
+    verdict, day = world.one(("accepted", "accepted", "rework", "rejected")), world.workday()
     off = [world.between(-tolerance, tolerance) for _ in range(world.between(3, 5))]
     if verdict != "accepted":
         beyond = tolerance + world.between(1, 2 * tolerance)
@@ -129,7 +128,7 @@ def quality_check(world: World) -> tuple[dict, dict]:
     return record, {
         "lot_size": world.between(8, 90) * 20,
         "other_lot": world.code("L#####"),
-        "made_on": workday_near(world, day, -12, -1).isoformat(),
+        "made_on": world.workday_near(day, -12, -1).isoformat(),
         "supplier": world.one(PART_MAKERS),
     }
 
@@ -140,7 +139,7 @@ def chemical_delivery(world: World) -> tuple[dict, dict]:
     (name, un_no, hazards), (other, other_un, _) = world.some(CHEMICALS, 2, 2)
     kind = world.one(tuple(CONTAINERS))
     sizes, low, high = CONTAINERS[kind]
-    count, litres, day = world.between(low, high), world.one(sizes), workday(world)
+    count, litres, day = world.between(low, high), world.one(sizes), world.workday()
     record = {
         "note_no": world.code("LN-######"),
         "product": {"name": name, "un_no": un_no, "hazards": list(hazards)},
@@ -154,7 +153,7 @@ def chemical_delivery(world: World) -> tuple[dict, dict]:
         "supplier": world.one(CHEMICAL_TRADE),
         "other": other,
         "other_un": other_un,
-        "ordered_on": workday_near(world, day, -21, -3).isoformat(),
-        "next": workday_near(world, day, 2, 15).isoformat(),
+        "ordered_on": world.workday_near(day, -21, -3).isoformat(),
+        "next": world.workday_near(day, 2, 15).isoformat(),
         "old_stock": world.between(3, 28) * 10,
     }

@@ -1,9 +1,8 @@
 """Logistics: goods on their way, in the yard and over the border."""
 
-from slmlib.edgejson.domains.times import workday, workday_near
 from slmlib.edgejson.lexicon import dealt, words
 from slmlib.edgejson.records import only, sampler
-from slmlib.edgejson.world import World
+from slmlib.edgejson.world import World, hhmm
 
 WAREHOUSES = words(
     "Central_Store North_Depot Dockside_Hall Cold_Store East_Hall West_Hall Airport_Hub Overflow_Depot "
@@ -47,7 +46,7 @@ EORI = {"ie": "IE#######", "de": "DE#######", "nl": "NL#########"}  # letters an
 def parcel_pickup(world: World) -> tuple[dict, dict]:
     """Where, when and what to collect."""
     city, postcode = world.town()
-    day, phone = workday(world), world.phone()
+    day, phone = world.workday(), world.phone()
     parcels = world.between(1, 18)
     customer = {"name": world.firm()} | only(world, 0.6, phone=phone)
     pickup = {"street": world.street(), "postcode": postcode, "city": city, "date": day.isoformat()}
@@ -58,7 +57,7 @@ def parcel_pickup(world: World) -> tuple[dict, dict]:
     record = {"reference": world.code("PU-#####"), "customer": customer, "pickup": pickup, "goods": goods}
     to = world.one([town for town, _ in world.place.towns if town != city])
     return record, {
-        "old_date": workday_near(world, day, -6, -1).isoformat(),
+        "old_date": world.workday_near(day, -6, -1).isoformat(),
         "to_city": to,
         "closes": world.clock(17, 20),
     }
@@ -77,13 +76,13 @@ def delivery_round(world: World) -> tuple[dict, dict]:
     for _ in range(world.between(3, 5)):
         stop = {
             "customer": world.firm(),
-            "arrived": f"{clock // 60:02d}:{clock % 60:02d}",
+            "arrived": hhmm(clock),
             "parcels": world.between(1, 12),
         }
         stops.append(stop | only(world, 0.35, signed_by=world.person().name))
         clock += world.between(14, 75)
     record = {
-        "date": workday(world).isoformat(),
+        "date": world.workday().isoformat(),
         "driver": world.person().name,
         "vehicle": {"plate": world.plate(), "odometer": {"start_km": start, "end_km": start + distance}},
         "distance_km": distance,
@@ -91,7 +90,7 @@ def delivery_round(world: World) -> tuple[dict, dict]:
         "stop_count": len(stops),
         "parcels_total": sum(stop["parcels"] for stop in stops),
     }
-    record |= only(world, 0.6, returned=f"{clock // 60 + 1:02d}:{clock % 60:02d}")
+    record |= only(world, 0.6, returned=hhmm(clock + 60))
     complaint = {
         "customer": world.one(stops)["customer"],
         "about": world.one(("late", "damaged", "wrong_item")),
@@ -103,7 +102,7 @@ def delivery_round(world: World) -> tuple[dict, dict]:
 @sampler
 def goods_receipt(world: World) -> tuple[dict, dict]:
     """What came in for an order, beside another order that is still open."""
-    day = workday(world)
+    day = world.workday()
     record = {
         "po_number": world.code("PO-######"),
         "pallets": world.between(1, 26),
@@ -114,9 +113,9 @@ def goods_receipt(world: World) -> tuple[dict, dict]:
     return record, other | {
         "supplier": world.one(dealt(IMPORTERS, world.split)),
         "checker": world.person().name,
-        "sent": workday_near(world, day, -4, -1).isoformat(),
-        "due": workday_near(world, day, -9, -2).isoformat(),
-        "next": workday_near(world, day, 2, 12).isoformat(),
+        "sent": world.workday_near(day, -4, -1).isoformat(),
+        "due": world.workday_near(day, -9, -2).isoformat(),
+        "next": world.workday_near(day, 2, 12).isoformat(),
         "cartons": record["pallets"] * world.between(12, 48),
         "gate": world.between(13, 29),
         "at": world.clock(6, 17, step=1),
@@ -128,7 +127,7 @@ def goods_receipt(world: World) -> tuple[dict, dict]:
 def warehouse_transfer(world: World) -> tuple[dict, dict]:
     """The total is the sum of the lines; a line that was struck off stands beside them."""
     here, there, elsewhere = world.some(WAREHOUSES, 3, 3)
-    day = workday(world)
+    day = world.workday()
     stock = [world.code(f"{letters}-####") for letters in world.some(STOCK, 3, 5)]
     lines = [{"sku": sku, "units": world.between(2, 40) * world.one((1, 5, 6))} for sku in stock[1:]]
     record = {
@@ -142,7 +141,7 @@ def warehouse_transfer(world: World) -> tuple[dict, dict]:
     reasons = ("replenishment", "overstock", "rebuild", "rush_order")
     record |= only(world, 0.6, reason=world.one(reasons))
     return record, {
-        "planned": workday_near(world, day, -8, -1).isoformat(),
+        "planned": world.workday_near(day, -8, -1).isoformat(),
         "elsewhere": elsewhere,
         "struck": stock[0],
         "struck_units": world.between(12, 90),
@@ -154,7 +153,7 @@ def warehouse_transfer(world: World) -> tuple[dict, dict]:
 def customs_declaration(world: World) -> tuple[dict, dict]:
     """Kilograms and values add up; the gross weight is above the net one."""
     world.settle("ie", "de", "nl")
-    country, day = world.one(tuple(EXPORTERS)), workday(world)
+    country, day = world.one(tuple(EXPORTERS)), world.workday()
     kinds = world.some([kind for kind in GOODS if country in kind[4].split()], 1, 3)
     goods, tenths, cents = [], 0, 0
     for hs_code, name, low, high, places in kinds:
@@ -181,7 +180,7 @@ def customs_declaration(world: World) -> tuple[dict, dict]:
     }
     record |= only(world, 0.6, incoterm=world.one(("EXW", "FCA", "FOB", "CIF", "DAP", "DDP")))
     return record, {
-        "arrived": workday_near(world, day, -5, -1).isoformat(),
+        "arrived": world.workday_near(day, -5, -1).isoformat(),
         "old_mrn": f"{day.year % 100}{world.place.code.upper()}{world.code('####@#@######@')}",
         "freight": world.price(19000, 99000) / 100,
         "invoice": world.code("@@-#####"),

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from slmlib.edgejson.domains.times import workday_near
 from slmlib.edgejson.lexicon import words
 from slmlib.edgejson.records import only, sampler
 from slmlib.edgejson.world import World
@@ -27,13 +26,13 @@ def viewing_request(world: World) -> tuple[dict, dict]:
     record |= {"day": day.isoformat(), "time": time}
     beside = {
         "gone": f"{record['listing'][0]}-{world.code('####')}",
-        "old_day": workday_near(world, day, -7, -1).isoformat(),
+        "old_day": world.workday_near(day, -7, -1).isoformat(),
         "old_time": world.one([other for other in VIEWING_TIMES if other != time]),
         "early": f"{int(time[:2]) - 1:02d}{time[2:]}",
         "street": world.street(),
         "town": world.town()[0],
     }
-    return record, beside | {"listed_on": workday_near(world, day, -30, -9).isoformat()}
+    return record, beside | {"listed_on": world.workday_near(day, -30, -9).isoformat()}
 
 
 @sampler
@@ -58,5 +57,5 @@ def flat_listing(world: World) -> tuple[dict, dict]:
     record |= only(world, 0.55, pets=world.chance(0.5))
     lacks = world.one([words for feature, words in FEATURES.items() if feature not in features])
     beside = {"lacks": lacks, "deposit": base * 2, "old_rent": base - 5 * world.between(4, 16)}
-    beside |= {"built": world.between(1905, 2019), "seen_on": workday_near(world, free, -40, -8).isoformat()}
+    beside |= {"built": world.between(1905, 2019), "seen_on": world.workday_near(free, -40, -8).isoformat()}
     return record, beside | {"old_area": area + world.between(2, 6), "small": area // 5 * 5 - 5}

@@ -1,6 +1,5 @@
 """Public service: offices, permits, complaints and public transport."""
 
-from slmlib.edgejson.domains.times import workday
 from slmlib.edgejson.lexicon import words
 from slmlib.edgejson.records import only, sampler
 from slmlib.edgejson.world import World
@@ -74,7 +73,7 @@ def parking_permit(world: World) -> tuple[dict, dict]:
 @sampler
 def bulky_waste_pickup(world: World) -> tuple[dict, dict]:
     """A piece of furniture and its day; another piece and the day first planned beside it."""
-    day = workday(world)
+    day = world.workday()
     item, volumes = world.one(BULKY)
     record = {"item": item, "street": world.street(), "pickup_on": day.isoformat()}
     record |= only(world, 0.6, volume_m3=world.one(volumes))

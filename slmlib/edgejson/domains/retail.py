@@ -1,6 +1,5 @@
 """Retail: orders, returns and shops."""
 
-from slmlib.edgejson.domains.times import workday, workday_near
 from slmlib.edgejson.lexicon import words
 from slmlib.edgejson.records import only, sampler
 from slmlib.edgejson.world import World
@@ -48,7 +47,7 @@ RETURNED = (  # name with its brand, why it may come back, cents from, to
 def store_order(world: World) -> tuple[dict, dict]:
     """Line amounts are quantity times price, and the total is their sum with the delivery fee."""
     city, postcode = world.town()
-    who, day, phone, start = world.person(), workday(world), world.phone(), world.between(8, 17)
+    who, day, phone, start = world.person(), world.workday(), world.phone(), world.between(8, 17)
     lines = [
         (name, world.between(2, most), world.price(low, high))
         for name, low, high, most in world.some(GOODS, 2, 5)
@@ -72,7 +71,7 @@ def store_order(world: World) -> tuple[dict, dict]:
     gone = world.one([good[0] for good in GOODS if good[0] not in {name for name, _, _ in lines}])
     return record, {
         "gone": gone,
-        "ordered": workday_near(world, day, -4, -1).isoformat(),
+        "ordered": world.workday_near(day, -4, -1).isoformat(),
         "firm": world.one(GROCERS),
     }
 
@@ -86,7 +85,7 @@ def stock_count(world: World) -> tuple[dict, dict]:
     beside = {"book": counted + world.between(1, 19), "old": counted - world.between(1, 3)}
     beside |= {"last": counted + world.between(20, 140), "other_sku": world.code("@@@-####")}
     kept = [name for name, *_ in GOODS if name.split()[-1] not in FRESH]
-    beside |= {"article": world.one(kept), "day": workday(world).isoformat()}
+    beside |= {"article": world.one(kept), "day": world.workday().isoformat()}
     return record, beside | {"clock": world.clock(7, 21, step=1)}
 
 

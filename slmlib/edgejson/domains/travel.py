@@ -2,10 +2,9 @@
 
 from datetime import date, timedelta
 
-from slmlib.edgejson.domains.times import clock, workday_near
 from slmlib.edgejson.lexicon import words
 from slmlib.edgejson.records import only, sampler
-from slmlib.edgejson.world import World
+from slmlib.edgejson.world import World, hhmm
 
 ENGLISH_HOTELS = words("The_Old_Mill_Inn Kelvin_House The_Juniper_Hotel Lakeside_Lodge Northern_Light_Hotel")
 HOTELS = {
@@ -99,7 +98,7 @@ def hotel_booking(world: World) -> tuple[dict, dict]:
     return record, {
         "rate": rate / 100,
         "dearer": rate * nights // 100 + world.between(20, 300),
-        "booked_on": workday_near(world, arrive, -90, -4).isoformat(),
+        "booked_on": world.workday_near(arrive, -90, -4).isoformat(),
         "desk": world.clock(14, 19),
     }
 
@@ -116,13 +115,13 @@ def train_ticket(world: World) -> tuple[dict, dict]:
         "from": one if there else other,
         "to": other if there else one,
         "date": day.isoformat(),
-        "departs": clock(start),
+        "departs": hhmm(start),
     }
     record |= only(world, 0.55, **{"class": world.one(("first", "second"))})
     return record, {
         "railway": railway,
-        "arrives": clock(start + minutes),
-        "earlier": clock(start - world.one((30, 60, 120))),
+        "arrives": hhmm(start + minutes),
+        "earlier": hhmm(start - world.one((30, 60, 120))),
         "bought": world.later(day, -40, -2).isoformat(),
         "coach": world.between(13, 29),
         "seat": world.between(21, 88),
@@ -212,5 +211,5 @@ def _route(world: World, hub: tuple, home: tuple, away: tuple) -> list[tuple]:
 def _leg(flight: str, day: date, start: tuple, end: tuple, days: int, leaves: int) -> dict:
     lands = leaves + start[2] + end[2] + 60 * (end[1] - start[1])  # one of the two is the hub
     leg = {"flight": flight, "date": (day + timedelta(days)).isoformat()}
-    leg["from"] = {"city": start[0], "time": clock(leaves)}
-    return leg | {"to": {"city": end[0], "time": clock(lands)}}
+    leg["from"] = {"city": start[0], "time": hhmm(leaves)}
+    return leg | {"to": {"city": end[0], "time": hhmm(lands)}}

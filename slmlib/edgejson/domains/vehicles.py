@@ -1,9 +1,8 @@
 """Vehicles: fuel, charging, tyres, rental cars and workshops."""
 
-from slmlib.edgejson.domains.times import clock, workday, workday_near
 from slmlib.edgejson.lexicon import words
 from slmlib.edgejson.records import only, sampler
-from slmlib.edgejson.world import World
+from slmlib.edgejson.world import World, hhmm
 
 GARAGES = {
     "gb": words("Ringway_Motors Castle_Street_Garage Bridge_End_Tyres Hillview_Motors Albion_Auto_Repairs"),
@@ -84,7 +83,7 @@ def tyre_check(world: World) -> tuple[dict, dict]:
         "old_mm": (tread + world.between(6, 21)) / 10,
         "good_mm": (tread + world.between(11, 24)) / 10,
         "bar": world.steps(21, 29, 10),
-        "date": workday(world).isoformat(),
+        "date": world.workday().isoformat(),
         "at": world.clock(5, 22, step=1),
         "other_plate": world.plate(),
         "garage": world.one(GARAGES[world.place.code]),
@@ -103,14 +102,14 @@ def charging_session(world: World) -> tuple[dict, dict]:
     country = world.place.code.upper()
     record = {
         "charger": country + world.code("*@@@*####"),
-        "plugged_in": clock(start),
-        "unplugged": clock(start + stay),
+        "plugged_in": hhmm(start),
+        "unplugged": hhmm(start + stay),
         "kwh": tenths / 10,
     }
     record |= only(world, 0.65, cost_eur=(tenths * cent + 5) // 10 / 100)
     return record, {
-        "full_at": clock(start + filling),
-        "arrived": clock(start - world.between(5, 25)),
+        "full_at": hhmm(start + filling),
+        "arrived": hhmm(start - world.between(5, 25)),
         "soc_from": low,
         "soc_to": low + gain,
         "per_kwh": cent / 100,
@@ -135,7 +134,7 @@ def rental_handover(world: World) -> tuple[dict, dict]:
         "renter": world.person().name,
         "car": {"plate": world.plate(), "model": world.one(CARS)},
         "odometer": {"out_km": out, "back_km": out + driven},
-        "returned": {"date": day.isoformat(), "time": clock(back)},
+        "returned": {"date": day.isoformat(), "time": hhmm(back)},
         "fuel": world.one(("full", "full", "three_quarters", "half", "quarter", "empty")),
     }
     if world.chance(0.55):
@@ -145,7 +144,7 @@ def rental_handover(world: World) -> tuple[dict, dict]:
         "driven": driven,
         "deposit": world.one([amount for amount in DEPOSITS if amount > record.get("charge_eur", 0)]),
         "out_on": world.later(day, -days, -days).isoformat(),
-        "due": clock(back - late),
+        "due": hhmm(back - late),
         "bay": world.between(13, 60),
         "other_plate": world.plate(),
     }
@@ -156,7 +155,7 @@ def workshop_order(world: World) -> tuple[dict, dict]:
     """Labour is hours times the rate; labour and parts make the net, and value-added tax the total."""
     world.settle("de", "nl")
     vat_pct = {"de": 19, "nl": 21}[world.place.code]
-    rate, day, phone = world.between(84, 129), workday(world), world.phone()
+    rate, day, phone = world.between(84, 129), world.workday(), world.phone()
     chosen = world.some(JOBS, 1, 3)
     jobs = [_job(world, job, rate, most=2 if len(chosen) < 3 else 1) for job in chosen]
     costs = [job["labour_eur"] for job in jobs]
@@ -177,14 +176,14 @@ def workshop_order(world: World) -> tuple[dict, dict]:
             "total_eur": (net + vat) / 100,
         },
     }
-    record |= only(world, 0.6, ready=workday_near(world, day, 1, 6).isoformat())
+    record |= only(world, 0.6, ready=world.workday_near(day, 1, 6).isoformat())
     return record, {
         "rate": rate,
         "estimate": (net + vat) * world.one((75, 85, 92, 108, 115, 125)) // 10_000,
         "last_km": odometer - world.between(6_000, 17_000),
         "other_plate": world.plate(),
         "garage": world.one(GARAGES[world.place.code]),
-        "called": workday_near(world, day, -9, -1).isoformat(),
+        "called": world.workday_near(day, -9, -1).isoformat(),
     }
 
 

@@ -5,7 +5,7 @@ from datetime import date
 from slmlib.edgejson.entities import draw, entity
 from slmlib.edgejson.entities.shared import aged
 from slmlib.edgejson.lexicon import words
-from slmlib.edgejson.world import World
+from slmlib.edgejson.world import World, hhmm
 
 DESTINATIONS = words(
     "Castle_Falkenberg Butterfly_Park Planetarium_West Observatory_Hill Altberg_Salt_Mine Skerry_Lighthouse "
@@ -114,8 +114,8 @@ def exam_sitting(world: World) -> dict:
         "module": title,
         "module_code": world.code(f"{letters}####"),
         "exam_date": school_day(world).isoformat(),
-        "starts_at": f"{start // 60:02d}:{start % 60:02d}",
-        "ends_at": f"{end // 60:02d}:{end % 60:02d}",
+        "starts_at": hhmm(start),
+        "ends_at": hhmm(end),
         "minutes": minutes,
         "candidates": world.between(14, 180),
         "seating": world.one(("alphabetical", "numbered", "free")),

@@ -3,7 +3,7 @@
 from slmlib.edgejson.entities import draw, entity
 from slmlib.edgejson.entities.fitting import at_home, business, lines_of
 from slmlib.edgejson.lexicon import words
-from slmlib.edgejson.world import World
+from slmlib.edgejson.world import World, hhmm
 
 SYSTEMS = {  # what broke -> what is done about it
     "passenger lift": words("door_sensor_cleaned control_board_replaced brake_adjusted"),
@@ -69,9 +69,9 @@ def callout(world: World) -> dict:
         "job_no": world.code("CO-#####"),
         "system": system,
         "callout_date": world.date().isoformat(),
-        "called_at": f"{called // 60:02d}:{called % 60:02d}",
-        "arrived_at": f"{arrived // 60:02d}:{arrived % 60:02d}",
-        "left_at": f"{left // 60:02d}:{left % 60:02d}",
+        "called_at": hhmm(called),
+        "arrived_at": hhmm(arrived),
+        "left_at": hhmm(left),
         "minutes_on_site": stay,
         "remedy": world.one(SYSTEMS[system]),
         "engineer": world.person().name,

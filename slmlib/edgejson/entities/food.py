@@ -3,7 +3,7 @@
 from slmlib.edgejson.entities import draw, entity
 from slmlib.edgejson.entities.fitting import at_home, business
 from slmlib.edgejson.lexicon import words
-from slmlib.edgejson.world import World
+from slmlib.edgejson.world import World, hhmm
 
 RESTAURANTS = words(
     "Golden_Lotus Pizzeria_Vesuvio Tandoori_Garden Sushi_Kai Taverna_Elea Burger_Foundry Pho_Corner "
@@ -38,8 +38,8 @@ def food_delivery(world: World) -> dict:
     return {
         "order_code": world.code("@@###"),
         "restaurant": world.one(RESTAURANTS),
-        "ordered_at": f"{start // 60:02d}:{start % 60:02d}",
-        "delivered_at": f"{(start + took) // 60:02d}:{(start + took) % 60:02d}",
+        "ordered_at": hhmm(start),
+        "delivered_at": hhmm(start + took),
         "minutes_taken": took,
         "fee": fee / 100,
         "total": cents / 100,

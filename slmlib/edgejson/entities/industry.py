@@ -2,7 +2,7 @@
 
 from slmlib.edgejson.entities import draw, entity
 from slmlib.edgejson.lexicon import words
-from slmlib.edgejson.world import World
+from slmlib.edgejson.world import World, hhmm
 
 PLANTS = words(
     "north_pumping_station sewage_works_east boiler_house cooling_tower_A tank_farm borehole_4 dye_works "
@@ -62,7 +62,7 @@ def _reading(world: World, day: str, minute: int) -> dict:
 
 
 def _clock(minute: int) -> str:
-    return f"{minute // 60:02d}:{minute % 60:02d}"
+    return hhmm(minute)
 
 
 @entity

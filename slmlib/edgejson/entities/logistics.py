@@ -2,7 +2,7 @@
 
 from slmlib.edgejson.entities import draw, entity
 from slmlib.edgejson.lexicon import words
-from slmlib.edgejson.world import World
+from slmlib.edgejson.world import World, hhmm
 
 VESSELS = words(
     "Baltic_Trader Ocean_Harmony Cape_Verity Nordic_Falcon Maria_Celeste_II Pacific_Heron Star_of_Leith "
@@ -40,14 +40,14 @@ def courier_run(world: World) -> dict:
     stops = [draw("courier_stop", world) for _ in range(world.between(2, 4))]
     for stop in stops:
         clock += world.between(6, 35)
-        stop["arrived_at"] = f"{clock // 60:02d}:{clock % 60:02d}"
+        stop["arrived_at"] = hhmm(clock)
     clock += world.between(8, 40)
     return {
         "run_no": world.code("R-####"),
         "run_date": world.date().isoformat(),
         "means": world.one(("cargo_bike", "bicycle", "scooter", "van")),
-        "left_at": f"{start // 60:02d}:{start % 60:02d}",
-        "back_at": f"{clock // 60:02d}:{clock % 60:02d}",
+        "left_at": hhmm(start),
+        "back_at": hhmm(clock),
         "minutes_out": clock - start,
         "distance_km": world.steps(31, 480, 10),
         "stop_count": len(stops),

@@ -5,7 +5,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from slmlib.edgejson.entities import draw, entity
 from slmlib.edgejson.lexicon import words
-from slmlib.edgejson.world import World
+from slmlib.edgejson.world import World, hhmm
 
 LANGUAGES = {"de": "de", "nl": "nl", "fr": "fr", "es": "es", "it": "it"}  # elsewhere English
 GOODS = (  # product, cents from, to
@@ -138,8 +138,8 @@ def time_slot(world: World) -> dict:
     end = start + length
     return {
         "day": world.date().isoformat(),
-        "starts_at": f"{start // 60:02d}:{start % 60:02d}",
-        "ends_at": f"{end // 60:02d}:{end % 60:02d}",
+        "starts_at": hhmm(start),
+        "ends_at": hhmm(end),
         "minutes": length,
     }
 

@@ -3,7 +3,7 @@
 from slmlib.edgejson.entities import draw, entity
 from slmlib.edgejson.entities.fitting import at_home
 from slmlib.edgejson.lexicon import words
-from slmlib.edgejson.world import World
+from slmlib.edgejson.world import World, hhmm
 
 DOORS = words(
     "front_door garage_door cellar_door back_door balcony_door garden_gate terrace_door side_entrance "
@@ -50,8 +50,8 @@ def robot_vacuum_job(world: World) -> dict:
         "job_date": world.date().isoformat(),
         "rooms": rooms,
         "mode": world.one(("vacuum", "mop", "vacuum_and_mop", "quiet")),
-        "started_at": f"{start // 60:02d}:{start % 60:02d}",
-        "ended_at": f"{(start + took) // 60:02d}:{(start + took) % 60:02d}",
+        "started_at": hhmm(start),
+        "ended_at": hhmm(start + took),
         "minutes": took,
         "area_m2": len(rooms) * world.between(13, 24),
         "battery_left": world.between(8, 70),

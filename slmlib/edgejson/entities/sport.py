@@ -3,7 +3,7 @@
 from slmlib.edgejson.entities import draw, entity
 from slmlib.edgejson.entities.shared import aged
 from slmlib.edgejson.lexicon import words
-from slmlib.edgejson.world import World
+from slmlib.edgejson.world import World, hhmm
 
 TOURNAMENTS = words(
     "Spring_Indoor_Cup Harbour_Hockey_Days Lakeside_Fives Winter_Handball_Open Heron_Trophy Easter_Beach_Cup "
@@ -142,8 +142,8 @@ def stadium_event(world: World) -> dict:
     return {
         "event": world.one(EVENTS),
         "event_date": world.date().isoformat(),
-        "doors_at": f"{doors // 60:02d}:{doors % 60:02d}",
-        "starts_at": f"{start // 60:02d}:{start % 60:02d}",
+        "doors_at": hhmm(doors),
+        "starts_at": hhmm(start),
         "all_tickets": sum(band["tickets_sold"] for band in bands),
         "all_takings": sum(round(100 * band["takings"]) for band in bands) / 100,
         "currency": world.place.currency,

@@ -3,7 +3,7 @@
 from slmlib.edgejson.entities import entity
 from slmlib.edgejson.entities.fitting import business
 from slmlib.edgejson.lexicon import words
-from slmlib.edgejson.world import World
+from slmlib.edgejson.world import World, hhmm
 
 TOURS = words(
     "Old_Town_Walk Harbour_by_Night Castle_and_Gardens Food_Market_Stroll Street_Art_Ride Island_Ferry_Tour "
@@ -50,8 +50,8 @@ def bus_trip(world: World) -> dict:
         "travel_date": world.date().isoformat(),
         "from_stop": from_stop,
         "to_stop": to_stop,
-        "departs_at": f"{start // 60:02d}:{start % 60:02d}",
-        "arrives_at": f"{(start + ride) // 60:02d}:{(start + ride) % 60:02d}",
+        "departs_at": hhmm(start),
+        "arrives_at": hhmm(start + ride),
         "ride_minutes": ride,
         "fare": world.between(19, 290) * 10 / 100,
         "currency": world.place.currency,

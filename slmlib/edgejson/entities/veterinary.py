@@ -2,7 +2,7 @@
 
 from slmlib.edgejson.entities import draw, entity
 from slmlib.edgejson.lexicon import words
-from slmlib.edgejson.world import World
+from slmlib.edgejson.world import World, hhmm
 
 PET_NAMES = words(
     "Bongo Sprout Whisky Tango Mitzi Dumpling Cricket Sooty Maple Jinx Patch Gingersnap Rolo Tinker Sesame "
@@ -81,8 +81,8 @@ def grooming_appointment(world: World) -> dict:
         "dog_name": world.one(PET_NAMES),
         "coat": world.one(("short", "long", "curly", "wiry")),
         "appointment_date": day.isoformat(),
-        "starts_at": f"{start // 60:02d}:{start % 60:02d}",
-        "ready_at": f"{end // 60:02d}:{end % 60:02d}",
+        "starts_at": hhmm(start),
+        "ready_at": hhmm(end),
         "minutes": minutes,
         "services": world.some(("bath", "full_trim", "nail_clipping", "ear_cleaning", "de_matting"), 1, 3),
         "price": minutes * world.one((70, 80, 90, 100)) / 100,
