@@ -77,9 +77,10 @@ def plan(seed: int, split: str, size: int) -> list[Slot]:
         tier = TIER_PATTERN[index % len(TIER_PATTERN)]
         family = turns[tier][place[tier] % len(turns[tier])]
         place[tier] += 1
-        offers = sorted(_choices(family, split), key=lambda s: (used.get(s.noise, 0), used.get(s.place, 0)))
+        offers = _choices(family, split)
+        offers.sort(key=lambda slot: (used.get((tier, slot.noise), 0), used.get(slot.place, 0)))
         slot = next(slot for slot in offers if _castable(slot))
-        used |= {key: used.get(key, 0) + 1 for key in (slot.noise, slot.place)}
+        used |= {key: used.get(key, 0) + 1 for key in ((tier, slot.noise), slot.place)}
         slots.append(slot)
     return slots
 

@@ -392,16 +392,17 @@ def register_coverage(rows: Rows) -> Check:
 
 
 def noises(rows: Rows) -> Check:
-    """Every noisy case names a known noise, each kind as often, and no other case has any."""
+    """Every noisy case names a known noise, each kind as often in every tier, and no other case has any."""
     failures, tally = [], Counter()
     for row in _all(rows):
         named = row["meta"].get("noise", [])
-        tally.update(named)
+        tally.update((row["tier"], kind) for kind in named)
         if not set(named) <= set(noise.KINDS) or bool(named) != (row["split"] == NOISY):
             failures.append(f"{row['id']}: noise {named}")
-    counts = [tally[kind] for kind in noise.KINDS] if NOISY in rows else [0]
-    if max(counts) - min(counts) > 1:
-        failures.append(f"{NOISY}: kinds have {min(counts)} to {max(counts)} cases")
+    for tier in schemas.TIERS:
+        counts = [tally[tier, kind] for kind in noise.KINDS]
+        if max(counts) - min(counts) > 1:
+            failures.append(f"{NOISY}: in the {tier} tier kinds have {min(counts)} to {max(counts)} cases")
     return Check("noise named", len(rows.get(NOISY, ())), tuple(failures))
 
 
