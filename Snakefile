@@ -30,7 +30,7 @@ def files(*patterns):
 
 
 LIBRARY = ["slmlib/contracts.py", "slmlib/tasks.py", "slmlib/scoring.py", *files("slmlib/edgejson/**/*.py")]
-RUNNING = ["slmlib/evaluate.py", "slmlib/engines.py", "slmlib/models.py", "slmlib/stats.py"]
+RUNNING = [f"slmlib/{name}.py" for name in ("evaluate", "engines", "decoding", "journal", "models", "stats")]
 # what is analysed is what is published: by this run if it is a full one, as it stands if not
 PUBLICATION = (
     [f"{OUT}/02_evaluate/{name}.ipynb" for name in CHOSEN] if PROFILE == "full" else files("data/results/*/*")

@@ -29,7 +29,9 @@ from slmlib.journal import Journal
 from slmlib.scoring import Score
 from slmlib.tasks import Example, Task, choose
 
-PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "jsonschema", "numpy", "scipy")
+PACKAGES = (
+    "torch", "transformers", "tokenizers", "safetensors", "xgrammar", "jsonschema", "numpy", "scipy",
+)  # fmt: skip
 
 
 class Interrupted(KeyboardInterrupt):

@@ -79,7 +79,12 @@ def plan(seed: int, split: str, size: int) -> list[Slot]:
         place[tier] += 1
         offers = _choices(family, split)
         offers.sort(key=lambda slot: (used.get((tier, slot.noise), 0), used.get(slot.place, 0)))
-        slot = next(slot for slot in offers if _castable(slot))
+        slot = next((slot for slot in offers if _castable(slot)), None)
+        if slot is None:
+            raise contracts.DataError(
+                f"{family[0].group}: no text for {split}. "
+                "Add templates in registers that noise.REGISTERS names."
+            )
         used |= {key: used.get(key, 0) + 1 for key in ((tier, slot.noise), slot.place)}
         slots.append(slot)
     return slots
@@ -99,12 +104,15 @@ def _families(seed: int | str, split: str, tier: str) -> list[list[Mould]]:
 
 
 def _different(seeds: Iterator[str], tier: str, number: int) -> list[list[Mould]]:
-    """Composed schemas of which no two are renamings of one another."""
-    found: dict[tuple, list[Mould]] = {}
+    """Composed schemas, none of them a renaming of another or of a hand-designed one."""
+    taken = {schemas.shape(schemas.load(group)) for group in schemas.groups()}
+    found: list[list[Mould]] = []
     while len(found) < number:
         family = moulds.composed(next(seeds), tier, reserved=True)
-        found.setdefault(schemas.shape(family[0].schema), family)
-    return list(found.values())
+        if (shape := schemas.shape(family[0].schema)) not in taken:
+            taken.add(shape)
+            found.append(family)
+    return found
 
 
 def _choices(family: list[Mould], split: str) -> list[Slot]:
@@ -226,7 +234,9 @@ def _fresh(key: str, index: int, slot: Slot, seen: set[int]) -> dict:
             seen.add(mark)
             validation.require(validation.per_case({EXTENDED: [row]}))
             return row
-    raise contracts.DataError(f"{slot.mould.origin}: {ATTEMPTS} draws gave no new text.")
+    raise contracts.DataError(
+        f"{slot.mould.origin}: {ATTEMPTS} draws gave no new text. Add lines to its entities, or templates."
+    )
 
 
 def write(rows: Rows, folder: Path, *, count: card.Count, seed: int = SEED) -> dict:

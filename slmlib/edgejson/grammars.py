@@ -5,24 +5,33 @@ from a validator in what they take. A target that a grammar refuses can never be
 it, however good the model. Both read bytes here, so no model's tokenizer has a say.
 """
 
+import json
+from collections.abc import Mapping
 from functools import cache, lru_cache
 
+from slmlib import decoding
+
 END = 256  # the token after the 256 bytes
-SEPARATORS = (",", ":")  # targets are compact JSON
+STRICT = {
+    "whitespace_flexible": False,
+    "item_separator": decoding.SEPARATORS[0],
+    "key_separator": decoding.SEPARATORS[1],
+}  # of llguidance
 
 
-def refusal(schema: str, target: str) -> str | None:
+def refusal(schema: Mapping, target) -> str | None:
     """Why a grammar refuses a target, or None.
 
     Args:
-        schema: The JSON Schema as text.
-        target: The target as compact JSON, keys in the order of the schema.
+        schema: The JSON Schema; what only validation reads is left out, as in decoding.
+        target: The target, keys in the order of the schema.
     """
+    text = decoding.grammar_text(schema)
+    written = json.dumps(target, ensure_ascii=False, separators=decoding.SEPARATORS).encode()
     for name, accepted in (("xgrammar", _xgrammar), ("llguidance", _llguidance)):
-        done = accepted(schema, target.encode())
-        if done < len(target.encode()):
-            place = target.encode()[done : done + 24].decode(errors="replace")
-            return f"{name} refuses it at byte {done}: {place!r}"
+        done = accepted(text, written)
+        if done < len(written):
+            return f"{name} refuses it at byte {done}: {written[done : done + 24].decode(errors='replace')!r}"
     return None
 
 
@@ -38,7 +47,7 @@ def _compiler():
 
 @lru_cache(maxsize=128)
 def _compiled(schema: str):
-    return _compiler().compile_json_schema(schema, any_whitespace=False, separators=SEPARATORS)
+    return _compiler().compile_json_schema(schema, any_whitespace=False, separators=decoding.SEPARATORS)
 
 
 def _xgrammar(schema: str, target: bytes) -> int:
@@ -57,7 +66,7 @@ def _matcher(schema: str):
     """llguidance's matcher of a schema, to be reset before each use: making one costs more than using it."""
     from llguidance import LLMatcher, LLTokenizer
 
-    grammar = LLMatcher.grammar_from_json_schema(schema, defaults={"whitespace_flexible": False})
+    grammar = LLMatcher.grammar_from_json_schema(schema, defaults=STRICT)
     matcher = LLMatcher(LLTokenizer("byte"), grammar)
     if matcher.is_error():
         raise ValueError(f"llguidance cannot compile the schema: {matcher.get_error()}")

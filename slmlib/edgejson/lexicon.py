@@ -190,7 +190,17 @@ PLACES = (
 
 LETTERS = "ABCDEFGHJKLMNPRSTVWXY"  # no letter that is taken for a digit
 
-FIRMS = words(
+FIRM_NAMES: set[str] = set()  # every firm, shop, hotel and carrier of which a text may be
+
+
+def firms(text: str) -> tuple[str, ...]:
+    """Names of firms, to be dealt out by split; `validation` looks for them in all texts."""
+    names = words(text)
+    FIRM_NAMES.update(names)
+    return names
+
+
+FIRMS = firms(
     "Northgate_Tools Beacon_Print Halden_Optics Corrib_Foods Alder_&_Finch Meridian_Dental "
     "Tidewater_Books Kestrel_Bikes Larch_Interiors Orrin_Textiles Brightwell_Lighting Sable_Ceramics "
     "Fennel_Kitchen Pinnacle_Audio Quarry_Stone_Works Rivet_&_Co Saltmarsh_Bakery Tamarind_Spices "
@@ -212,8 +222,8 @@ FIRMS = words(
 
 
 @cache
-def dealt(words: tuple[str, ...], split: str) -> tuple[str, ...]:
-    """The part of a list that a split may use: of every ten two for val, two for the tests."""
-    hands = {"test": (3, 7), "val": (5, 9), "train": (0, 1, 2, 4, 6, 8)}
-    mine = hands[split.partition("_")[0]]
-    return tuple(word for i, word in enumerate(words) if i % 10 in mine)
+def dealt(words: tuple, split: str) -> tuple:
+    """The part of a list that a split may use: of every five one for val, one for the tests."""
+    hands = {"test": 3, "val": 4}
+    mine = hands.get(split.partition("_")[0])
+    return tuple(w for i, w in enumerate(words) if (i % 5 == mine if mine else i % 5 < 3))

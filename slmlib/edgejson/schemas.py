@@ -144,9 +144,11 @@ def compact(value) -> str:
 
 
 def shape(schema: dict) -> tuple:
-    """Types and nesting without names: two schemas of equal shape and enums are renamings."""
+    """Types and nesting without names and values: two schemas of one shape are renamings."""
     if schema.get("type") == "object":
         return ("object", tuple(sorted(map(repr, map(shape, schema["properties"].values())))))
     if schema.get("type") == "array":
         return ("array", shape(schema["items"]))
-    return (schema.get("type"), schema.get("format"), schema.get("pattern"), tuple(schema.get("enum", [])))
+    if "enum" in schema:
+        return ("enum", len(schema["enum"]))
+    return (schema["type"], schema.get("format"), "pattern" in schema)

@@ -6,10 +6,11 @@ Gates share no state with the makers: evidence is found again in the finished te
 by `normalise`, cross-field rules are recomputed by `crossrules`.
 """
 
+import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 
@@ -33,7 +34,7 @@ Rows = dict[str, list[dict]]  # split -> rows
 UNSEEN, NOISY = "test_unseen", "test_noisy"
 SIZES = {"train": 800, "val": 100, "test": 100, UNSEEN: 500, NOISY: 500}
 TIER_SHARES = {"simple": 2, "medium": 2, "complex": 1}  # in five
-MAX_TARGET_TOKENS = 320
+MAX_TARGET_TOKENS = 360
 MAX_LIST_SHARE = 0.2  # of a split's texts, those that look like Key: value lists
 MIN_REGISTERS, MIN_GROUP_REGISTERS, MIN_UNSEEN_SCHEMAS = 12, 5, 100
 CANARY = (
@@ -46,7 +47,7 @@ COMMON = frozenset(
     )
 )
 SENTENCES = ("email", "call", "minutes", "report", "letter")
-MIN_COMMON = 0.08  # of the words of texts in sentences; receipts, notes and logs have few
+MIN_COMMON = 0.06  # of the words of texts in sentences; receipts, notes and logs have few
 
 
 @dataclass(frozen=True)
@@ -79,15 +80,14 @@ def prove(
     gates = [
         schema_files, lambda rows: sizes_of(rows, sizes or SIZES), tiers, groups, unseen_apart,
         exact_duplicates, near_duplicates, skeletons, held_out_names,
-        lambda rows: lengths(rows, tokenizers, limit), list_likeness, register_coverage, noises, language,
-        canary,
+        lambda rows: lengths(rows, tokenizers, limit), list_likeness, register_coverage, noises, canary,
     ]  # fmt: skip
     return [first, *per_case(rows), *(gate(rows) for gate in gates)]
 
 
 def per_case(rows: Rows) -> list[Check]:
-    """The gates that prove a case by itself: its target, its rules, its evidence, its grammar."""
-    return [gate(rows) for gate in (targets, cross_field, evidence, grammar)]
+    """The gates that prove a case by itself: its target, rules, evidence, grammar and language."""
+    return [gate(rows) for gate in (targets, cross_field, evidence, grammar, language)]
 
 
 def require(checks: list[Check]) -> None:
@@ -253,7 +253,7 @@ def grammar(rows: Rows) -> Check:
     """Every target can be written under the grammars that two engines compile from its schema."""
 
     def fault(row: dict) -> str | None:
-        return grammars.refusal(schemas.compact(row["input"]["schema"]), schemas.compact(row["target"]))
+        return grammars.refusal(row["input"]["schema"], row["target"])
 
     return _each("targets within grammars", rows, fault)
 
@@ -342,14 +342,16 @@ def unseen_apart(rows: Rows) -> Check:
 
 
 def lengths(rows: Rows, tokenizers: dict[str, Callable[[str], int]], limit: int) -> Check:
-    """Every target fits the limit under every tokenizer."""
+    """Every target, as models write it, fits the limit under every tokenizer."""
 
     def fault(row: dict) -> str | None:
-        counts = {model: count(schemas.compact(row["target"])) for model, count in tokenizers.items()}
+        written = json.dumps(row["target"], ensure_ascii=False)
+        counts = {model: count(written) for model, count in tokenizers.items()}
         over = [f"{tokens} tokens of {model}" for model, tokens in counts.items() if tokens > limit]
         return f"{', '.join(over)}; the limit is {limit}" if over else None
 
-    return _each(f"targets within {limit} tokens", rows, fault)
+    found = _each(f"targets within {limit} tokens", rows, fault)
+    return found if tokenizers else replace(found, failures=("no tokenizer to measure with",))
 
 
 def looks_like_list(text: str) -> bool:
@@ -433,8 +435,8 @@ def canary(rows: Rows) -> Check:
 
 
 def held_out_names(rows: Rows) -> Check:
-    """No surname and no firm of training occurs in val or a test, and none of val in a test."""
-    names = {name for place in lexicon.PLACES for name in place.last} | set(lexicon.FIRMS)
+    """No surname, firm, shop or hotel of training occurs in val or a test, and none of val in a test."""
+    names = {name for place in lexicon.PLACES for name in place.last} | lexicon.FIRM_NAMES
     pattern = re.compile(
         rf"(?<!\w)(?:{'|'.join(sorted(map(re.escape, names), key=len, reverse=True))})(?!\w)"
     )

@@ -52,6 +52,10 @@ class World:
         """One of a sequence."""
         return self.rng.choice(values)
 
+    def dealt(self, values):
+        """One of those of a sequence that belong to this split."""
+        return self.rng.choice(lexicon.dealt(values, self.split))
+
     def some(self, values, low: int, high: int) -> list:
         """Between `low` and `high` different ones, in a random order."""
         return self.rng.sample(list(values), self.rng.randint(low, high))

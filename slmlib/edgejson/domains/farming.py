@@ -1,6 +1,6 @@
 """Farming: spraying, watering and what comes off the field."""
 
-from slmlib.edgejson.lexicon import words
+from slmlib.edgejson.lexicon import firms, words
 from slmlib.edgejson.records import only, sampler
 from slmlib.edgejson.world import World, hhmm
 
@@ -28,10 +28,10 @@ LAND = {  # country: names of fields
     "nl": words("Molenveld Achterland Hoge_Kamp Polder_Zuid Dijkakker Kerkenland Lange_Strook Het_Broek"),
 }
 STORES = {  # country: who takes in grain
-    "gb": words("Fenland_Stores Midland_Grain Wolds_Grain_Co-op Riverside_Mill"),
-    "ie": words("Corrib_Grain_Intake Bann_Valley_Mill Suir_Grain Boyne_Side_Co-op"),
-    "de": words("Aller_Getreidehandel Landhandel_Süd Agrarhof_West Getreidelager_Nord"),
-    "nl": words("Polder_Graan Graansilo_Oost Maasgraan Silo_Noordland"),
+    "gb": firms("Fenland_Stores Midland_Grain Wolds_Grain_Co-op Riverside_Mill Vale_Grain_Intake"),
+    "ie": firms("Corrib_Grain_Intake Bann_Valley_Mill Suir_Grain Boyne_Side_Co-op Barrow_Grain"),
+    "de": firms("Aller_Getreidehandel Landhandel_Süd Agrarhof_West Getreidelager_Nord Mühlenkontor_Ost"),
+    "nl": firms("Polder_Graan Graansilo_Oost Maasgraan Silo_Noordland Graanhandel_Zuid"),
 }
 BLOCKS = words(
     "Apple_Block_3 Pear_Block_1 Cherry_Block_2 Lower_Orchard Upper_Orchard North_Tunnel South_Tunnel "
@@ -81,7 +81,7 @@ def harvest_load(world: World) -> tuple[dict, dict]:
         "field": world.one(LAND[world.place.code]),
         "ticket": world.code("####"),
         "ticket_2": world.code("####"),
-        "elevator": world.one(STORES[world.place.code]),
+        "elevator": world.dealt(STORES[world.place.code]),
         "price": world.price(*prices) / 100,
     }
 

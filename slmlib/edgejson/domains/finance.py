@@ -2,18 +2,19 @@
 
 from decimal import ROUND_HALF_UP, Decimal
 
-from slmlib.edgejson.lexicon import words
+from slmlib.edgejson.lexicon import firms, words
 from slmlib.edgejson.records import only, sampler
 from slmlib.edgejson.world import World
 
 MERCHANTS = {
-    "meal": words(
-        "Trattoria_Lucia The_Copper_Kettle Café_Aurora Noodle_Bar_Hana Bistro_Marais The_Ferryman Casa_Olmo"
+    "meal": firms(
+        "Trattoria_Lucia The_Copper_Kettle Café_Aurora Noodle_Bar_Hana Bistro_Marais The_Ferryman Casa_Olmo "
+        "Soup_Room_North The_Green_Plate Osteria_Ponte"
     ),
-    "taxi": words("CityCab Blue_Line_Taxis Taxi_24 Harbour_Cars Metro_Minicabs"),
-    "hotel": words("Hotel_Bellevue The_Linden_Arms Stay_Inn_Central Park_Hotel Quayside_Lodge"),
-    "parking": words("ParkRite Central_Parking Airport_Parking_P3 Station_Car_Park"),
-    "supplies": words("Winkler_Papers Office_Corner Clip_&_Co Lenz_Office_Supplies Inkwell_Stationers"),
+    "taxi": firms("CityCab Blue_Line_Taxis Taxi_24 Harbour_Cars Metro_Minicabs"),
+    "hotel": firms("Hotel_Bellevue The_Linden_Arms Stay_Inn_Central Park_Hotel Quayside_Lodge"),
+    "parking": firms("ParkRite Central_Parking Airport_Parking_P3 Station_Car_Park Museum_Garage"),
+    "supplies": firms("Winkler_Papers Office_Corner Clip_&_Co Lenz_Office_Supplies Inkwell_Stationers"),
 }
 MERCHANT_PRICES = {
     "meal": (900, 9500),
@@ -31,7 +32,7 @@ DAMAGED = {  # cause of a loss in a household -> what it spoils
     "storm": words("garden_shed roof_tiles awning greenhouse satellite_dish carport_roof"),
     "glass": words("patio_door bathroom_window glass_table_top shower_screen front_door_pane skylight"),
 }
-LENDERS = words(
+LENDERS = firms(
     "Prairie_Savings Lakefront_Credit_Union Tri-County_Bank Meadowlark_Lending First_Harbor_Bank "
     "Summit_Ridge_Credit Blue_Mesa_Finance Old_Canal_Bank Copper_State_Savings Riverbend_Mutual "
     "Great_Plains_Loan Pinetree_Federal"
@@ -63,7 +64,7 @@ def expense_claim(world: World) -> tuple[dict, dict]:
     paid_on = world.date()
     cents = world.price(*MERCHANT_PRICES[category])
     record = {
-        "merchant": world.one(MERCHANTS[category]),
+        "merchant": world.dealt(MERCHANTS[category]),
         "amount": cents / 100,
         "currency": world.place.currency,
         "paid_on": paid_on.isoformat(),
@@ -145,7 +146,7 @@ def loan_offer(world: World) -> tuple[dict, dict]:
     record |= only(world, 0.5, fee_usd=world.one((95, 125, 150, 195, 240)))
     record |= only(world, 0.5, autopay=world.chance(0.6))
     beside = {"issued": issued.isoformat(), "wanted": (hundreds + world.between(5, 40)) * 100}
-    beside |= {"other_rate": (rate + 5 * world.between(8, 60)) / 100, "lender": world.one(LENDERS)}
+    beside |= {"other_rate": (rate + 5 * world.between(8, 60)) / 100, "lender": world.dealt(LENDERS)}
     return record, beside | {"other_term": world.one([term for term in TERMS if term != months])}
 
 

@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 
-from slmlib.edgejson.lexicon import words
+from slmlib.edgejson.lexicon import firms, words
 from slmlib.edgejson.records import only, sampler
 from slmlib.edgejson.world import World
 
-RESTAURANTS = words(
+RESTAURANTS = firms(
     "The_Copper_Pan Trattoria_Fiorella Zum_Alten_Krug Bistro_Camille The_Salted_Fig Casa_Azahar "
     "Sakura_Garden Mill_House_Kitchen La_Cantinella The_Crooked_Spoon Gasthof_Sonne Saffron_Court "
     "De_Gouden_Lepel The_Quiet_Oyster Taverna_Nefeli Brasserie_Lumen The_Hungry_Heron Pho_Linh"
@@ -70,9 +70,9 @@ VENUES = words(
     "The_Cloth_Hall Old_Mill_Courtyard Riverside_Orangerie The_Corn_Exchange Vineyard_House Rowing_Club_West "
     "Garden_Pavilion The_Engine_Shed Hillside_Terrace Lakeside_Rooms"
 )
-CATERERS = words(
+CATERERS = firms(
     "Plate_&_Vine Ladle_Catering Table_for_All Olive_Branch_Catering The_Feast_Company Bouchée_Traiteur "
-    "Party_Kitchen_North Green_Fork_Catering Buffet_Royale Five_Spoons Laurel_&_Thyme_Catering Tureen"
+    "Party_Kitchen_North Green_Fork_Catering Buffet_Royale Five_Spoons Laurel_&_Thyme_Catering Tureen_&_Tray"
 )
 MEAT = words(
     "Braised_Beef_Cheeks Lemon_Chicken_with_Herbs Roast_Salmon_with_Fennel Lamb_Stew_with_Apricots "
@@ -111,7 +111,7 @@ def table_reservation(world: World) -> tuple[dict, dict]:
         "old_size": size + world.one((-1, 1, 2) if size > 3 else (1, 2)),
         "booked_on": world.later(day, -40, -9).isoformat(),
     }
-    return record, beside | {"restaurant": world.one(RESTAURANTS), "caller": world.person().name}
+    return record, beside | {"restaurant": world.dealt(RESTAURANTS), "caller": world.person().name}
 
 
 @sampler
@@ -157,7 +157,7 @@ def catering_order(world: World) -> tuple[dict, dict]:
         "price": _catering_price(world, guests),
     }
     beside = {"old_guests": guests + world.between(3, 20), "set_up": f"{int(hour[:2]) - 2:02d}{hour[2:]}"}
-    beside |= {"tasting": world.workday_near(day, -60, -15).isoformat(), "caterer": world.one(CATERERS)}
+    beside |= {"tasting": world.workday_near(day, -60, -15).isoformat(), "caterer": world.dealt(CATERERS)}
     served = {dish["dish"] for dish in record["dishes"]}
     return record, beside | {"dropped": world.one([dish for _, dish in SIDES if dish not in served])}
 

@@ -1,6 +1,6 @@
 """Logistics: goods on their way, in the yard and over the border."""
 
-from slmlib.edgejson.lexicon import dealt, words
+from slmlib.edgejson.lexicon import firms, words
 from slmlib.edgejson.records import only, sampler
 from slmlib.edgejson.world import World, hhmm
 
@@ -10,16 +10,18 @@ WAREHOUSES = words(
 )
 STOCK = words("TAP BRK SCR LMP HSE VLV CBL FLT PMP GLV BLT SEA PNT BOX")  # how stock numbers begin
 EXPORTERS = {
-    "CN": words("Ningbo_Sunway_Trading Shenzhen_Brightlink Xiamen_Pacific_Goods Qingdao_Merit"),
-    "TR": words("Ege_Trading Anadolu_Export Marmara_Foreign_Trade Izmir_Union"),
-    "IN": words("Jaipur_Exports Chennai_Merchants Nilgiri_Trading Gujarat_Overseas"),
-    "VN": words("Saigon_Goods Hanoi_Export_Company Da_Nang_Trading Mekong_Mercantile"),
-    "CH": words("Alpina_Handels_AG Basel_Trading Jura_Export Limmat_Commerce"),
-    "JP": words("Kansai_Trading Osaka_Bay_Export Setouchi_Shoji Tokai_Commerce"),
-    "KR": words("Busan_Trading Hanbit_Global Incheon_Commerce Daehan_Export"),
-    "GB": words("Pennine_Exports Severn_Trading Tyne_Merchants Mersey_Overseas"),
+    "CN": firms(
+        "Ningbo_Sunway_Trading Shenzhen_Brightlink Xiamen_Pacific_Goods Qingdao_Merit Dalian_Harvest"
+    ),
+    "TR": firms("Ege_Trading Anadolu_Export Marmara_Foreign_Trade Izmir_Union Bursa_Exports"),
+    "IN": firms("Jaipur_Exports Chennai_Merchants Nilgiri_Trading Gujarat_Overseas Kochi_Goods"),
+    "VN": firms("Saigon_Goods Hanoi_Export_Company Da_Nang_Trading Mekong_Mercantile Hue_Craft_Export"),
+    "CH": firms("Alpina_Handels_AG Basel_Trading Jura_Export Limmat_Commerce Säntis_Trading"),
+    "JP": firms("Kansai_Trading Osaka_Bay_Export Setouchi_Shoji Tokai_Commerce Kobe_Pier_Goods"),
+    "KR": firms("Busan_Trading Hanbit_Global Incheon_Commerce Daehan_Export Jeju_Goods"),
+    "GB": firms("Pennine_Exports Severn_Trading Tyne_Merchants Mersey_Overseas Solent_Goods"),
 }
-IMPORTERS = words(
+IMPORTERS = firms(
     "Nordkai_Import Wharf_&_Crane Continental_Supply Hanse_Waren Atlantic_Goods Delta_Wholesale "
     "Meridian_Import Eastgate_Supplies Union_Wholesale Baltic_Bazaar Rhine_Trading Shannon_Wholesale "
     "Portside_Goods Handelshuis_Zuid Kontor_West Trident_Supply Lowland_Imports Harbour_Cross_Trading "
@@ -111,7 +113,7 @@ def goods_receipt(world: World) -> tuple[dict, dict]:
     record |= only(world, 0.7, condition=world.one(("intact", "damaged", "incomplete")))
     other = {"other_po": world.code("PO-######"), "other_pallets": world.between(2, 19)}
     return record, other | {
-        "supplier": world.one(dealt(IMPORTERS, world.split)),
+        "supplier": world.dealt(IMPORTERS),
         "checker": world.person().name,
         "sent": world.workday_near(day, -4, -1).isoformat(),
         "due": world.workday_near(day, -9, -2).isoformat(),
@@ -163,12 +165,12 @@ def customs_declaration(world: World) -> tuple[dict, dict]:
         goods.append(line | {"net_kg": net / 10, "value_eur": value / 100})
         tenths, cents = tenths + net, cents + value
     city, postcode = world.town()
-    importer = {"name": world.one(dealt(IMPORTERS, world.split))}
+    importer = {"name": world.dealt(IMPORTERS)}
     importer |= only(world, 0.7 if len(goods) < 3 else 0, eori=world.code(EORI[world.place.code]))
     record = {
         "mrn": f"{day.year % 100}{world.place.code.upper()}{world.code('####@#@######@')}",
         "lodged_on": day.isoformat(),
-        "exporter": {"name": world.one(EXPORTERS[country]), "country": country},
+        "exporter": {"name": world.dealt(EXPORTERS[country]), "country": country},
         "importer": importer | {"address": {"street": world.street(), "postcode": postcode, "city": city}},
         "goods": goods,
         "totals": {

@@ -37,10 +37,11 @@ def ticket_booking(world: World) -> tuple[dict, dict]:
     exhibition, other = world.some(EXHIBITIONS, 2, 2)
     day, hour = world.date(), world.one(ENTRIES)
     tickets = world.between(11, 28) if kind == "school" else world.between(1, 7)
-    record = {"exhibition": exhibition, "visit_date": day.isoformat(), "entry_time": hour, "tickets": tickets}
+    record = {"exhibition": exhibition, "visit_date": day.isoformat(), "tickets": tickets}
     record |= only(world, 0.65, ticket_type=kind)
     return record, {
         "other": other,
+        "entry_time": hour,
         "old_date": world.later(day, -8, -1).isoformat(),
         "old_time": world.one([entry for entry in ENTRIES if entry != hour]),
         "closes": world.clock(18, 20, step=30),

@@ -1,6 +1,6 @@
 """Retail: orders, returns and shops."""
 
-from slmlib.edgejson.lexicon import words
+from slmlib.edgejson.lexicon import firms, words
 from slmlib.edgejson.records import only, sampler
 from slmlib.edgejson.world import World
 
@@ -20,13 +20,13 @@ GOODS = (  # as ordered by the two or more, cents from, to, most in one order
     ("tubes of wood glue", 380, 620, 4), ("bicycle tubes", 450, 790, 4), ("wax crayons", 105, 160, 20),
 )  # fmt: skip
 FRESH = words("eggs salmon loaves")  # what no shop puts into its window
-GROCERS = words(
+GROCERS = firms(
     "Basketful Larder_&_Loft Dayparcel The_Long_Shelf Everyday_Depot Marketline Homeport Corner_&_Co "
     "Pantry_Direct Greenbasket"
 )
-ONLINE_SHOPS = words(
-    "Homeport Kaufhaus_Nord Basketful Larder_&_Loft Warenwelt Winkelhuis Dayparcel The_Long_Shelf "
-    "Casa_y_Campo Everyday_Depot Marketline Tout_Venant"
+ONLINE_SHOPS = firms(
+    "Kaufhaus_Nord Warenwelt Winkelhuis Casa_y_Campo Tout_Venant Parcelwise Shelf_&_Door Depot_Direct "
+    "Bottega_Online Thirty_Boxes"
 )
 WORN = ("too_small", "too_large", "damaged", "wrong_item")
 USED = ("damaged", "wrong_item", "not_as_described")
@@ -72,7 +72,7 @@ def store_order(world: World) -> tuple[dict, dict]:
     return record, {
         "gone": gone,
         "ordered": world.workday_near(day, -4, -1).isoformat(),
-        "firm": world.one(GROCERS),
+        "firm": world.dealt(GROCERS),
     }
 
 
@@ -111,5 +111,5 @@ def return_request(world: World) -> tuple[dict, dict]:
     record |= only(world, 0.55, send_by=world.later(bought_on, 28, 60).isoformat())
     kept = world.one([good[0] for good in RETURNED if good[0] not in {name for _, name, *_ in goods}])
     beside = {"paid": (cents + world.one((390, 490, 595))) / 100, "kept": kept}
-    beside |= {"shop": world.one(ONLINE_SHOPS)}
+    beside |= {"shop": world.dealt(ONLINE_SHOPS)}
     return record, beside | {"came_on": world.later(bought_on, 2, 9).isoformat()}

@@ -2,18 +2,21 @@
 
 from datetime import date, timedelta
 
-from slmlib.edgejson.lexicon import words
+from slmlib.edgejson.lexicon import FIRM_NAMES, firms, words
 from slmlib.edgejson.records import only, sampler
 from slmlib.edgejson.world import World, hhmm
 
-ENGLISH_HOTELS = words("The_Old_Mill_Inn Kelvin_House The_Juniper_Hotel Lakeside_Lodge Northern_Light_Hotel")
+ENGLISH_HOTELS = firms(
+    "The_Old_Mill_Inn Kelvin_House The_Juniper_Hotel Lakeside_Lodge Northern_Light_Hotel The_Anchor_Rest "
+    "Hawthorn_Hotel Station_Hotel_Royal The_Wheelwright_Inn Beacon_Hill_Hotel"
+)
 HOTELS = {
     "gb": ENGLISH_HOTELS, "ie": ENGLISH_HOTELS, "us": ENGLISH_HOTELS,
-    "de": words("Hotel_Zur_Post Pension_Rosengarten Strandhotel_Anna Hotel_Aurora Hotel_Belvedere"),
-    "nl": words("Hotel_De_Zwaan Hotel_Havenzicht Hotel_Aurora Hotel_Belvedere"),
-    "fr": words("Hôtel_du_Lac Auberge_Saint-Jean Hôtel_Miramar Hôtel_Belvédère"),
-    "es": words("Casa_del_Puerto Hotel_Miramar Hostal_La_Paloma Hotel_Aurora"),
-    "it": words("Albergo_Stella Hotel_Miramar Hotel_Aurora Pensione_Bellavista"),
+    "de": firms("Hotel_Zur_Post Pension_Rosengarten Strandhotel_Anna Hotel_Lindenhof Gasthof_Krone"),
+    "nl": firms("Hotel_De_Zwaan Hotel_Havenzicht Hotel_De_Molen Herberg_Zuid Pension_Duinrand"),
+    "fr": firms("Hôtel_du_Lac Auberge_Saint-Jean Hôtel_Miramar Hôtel_Belvédère Relais_des_Tilleuls"),
+    "es": firms("Casa_del_Puerto Hotel_Los_Olivos Hostal_La_Paloma Hotel_Alborada Posada_del_Mar"),
+    "it": firms("Albergo_Stella Hotel_Ponte_Vecchio Hotel_Aurora Pensione_Bellavista Locanda_del_Sole"),
 }  # fmt: skip
 TRAINS = (  # country, railway, direct lines: one end, the other, minutes
     ("gb", "Northern Cross Rail",
@@ -34,37 +37,38 @@ TRAINS = (  # country, railway, direct lines: one end, the other, minutes
       ("Breda", "Rotterdam", 24), ("Zwolle", "Amersfoort", 36))),
 )  # fmt: skip
 AIRLINES = (  # code, name, hub and its hours from UTC, cities from there: name, hours, minutes in the air
-    ("LH", "Lufthansa", "Frankfurt", 1,
+    ("MZ", "Mainair", "Frankfurt", 1,
      (("Bremen", 1, 60), ("Leipzig", 1, 55), ("Hamburg", 1, 65), ("Copenhagen", 1, 85), ("Madrid", 1, 155),
       ("Rome", 1, 110), ("Athens", 2, 165), ("Warsaw", 1, 100))),
-    ("KL", "KLM", "Amsterdam", 1,
+    ("PW", "Polderwings", "Amsterdam", 1,
      (("Bristol", 0, 80), ("Norwich", 0, 55), ("Dublin", 0, 100), ("Oslo", 1, 110), ("Geneva", 1, 90),
       ("Barcelona", 1, 130), ("Prague", 1, 90), ("Budapest", 1, 120))),
-    ("EI", "Aer Lingus", "Dublin", 0,
+    ("EQ", "Emerald Air", "Dublin", 0,
      (("Manchester", 0, 65), ("Edinburgh", 0, 70), ("Amsterdam", 1, 100), ("Paris", 1, 105),
       ("Faro", 0, 175), ("Málaga", 1, 175), ("Bordeaux", 1, 115))),
-    ("BA", "British Airways", "London", 0,
+    ("BX", "Albion Air", "London", 0,
      (("Edinburgh", 0, 80), ("Glasgow", 0, 80), ("Dublin", 0, 80), ("Hamburg", 1, 100), ("Zurich", 1, 105),
       ("Lisbon", 0, 165), ("Stockholm", 1, 150), ("Nice", 1, 120))),
-    ("SK", "SAS", "Copenhagen", 1,
+    ("NQ", "Norrsken Air", "Copenhagen", 1,
      (("Oslo", 1, 70), ("Bergen", 1, 80), ("Stockholm", 1, 70), ("Helsinki", 2, 95), ("London", 0, 120),
       ("Edinburgh", 0, 110), ("Berlin", 1, 60), ("Gdańsk", 1, 65))),
-    ("TP", "TAP Air Portugal", "Lisbon", 0,
+    ("TJ", "Tejo Air", "Lisbon", 0,
      (("Porto", 0, 55), ("Funchal", 0, 105), ("Madrid", 1, 80), ("Barcelona", 1, 115), ("Paris", 1, 155),
       ("Geneva", 1, 150))),
-    ("LX", "SWISS", "Zurich", 1,
+    ("ZH", "Alpina Air", "Zurich", 1,
      (("Berlin", 1, 85), ("Hamburg", 1, 90), ("Vienna", 1, 80), ("Rome", 1, 95), ("Budapest", 1, 100),
       ("Nice", 1, 75), ("Lisbon", 0, 175), ("Prague", 1, 80))),
-    ("OS", "Austrian", "Vienna", 1,
+    ("DQ", "Danube Air", "Vienna", 1,
      (("Graz", 1, 40), ("Berlin", 1, 75), ("Sofia", 2, 90), ("Bucharest", 2, 105), ("Athens", 2, 135),
       ("Warsaw", 1, 80), ("Milan", 1, 85))),
-    ("AY", "Finnair", "Helsinki", 2,
+    ("FK", "Suomi Wings", "Helsinki", 2,
      (("Oulu", 2, 65), ("Stockholm", 1, 60), ("Riga", 2, 60), ("Oslo", 1, 90), ("Berlin", 1, 115),
       ("Vilnius", 2, 75))),
-    ("AF", "Air France", "Paris", 1,
+    ("CQ", "Céleste Air", "Paris", 1,
      (("Toulouse", 1, 80), ("Nice", 1, 90), ("Geneva", 1, 70), ("Madrid", 1, 125), ("Berlin", 1, 110),
       ("Dublin", 0, 105), ("Edinburgh", 0, 110))),
 )  # fmt: skip
+FIRM_NAMES.update(name for _, name, *_ in AIRLINES)
 STATIONS = {  # city: where its bags are handed out, and the country in which they are delivered
     "London": ("LHR", "gb"), "Edinburgh": ("EDI", "gb"), "Manchester": ("MAN", "gb"),
     "Bristol": ("BRS", "gb"), "Norwich": ("NWI", "gb"), "Dublin": ("DUB", "ie"), "Amsterdam": ("AMS", "nl"),
@@ -89,7 +93,7 @@ def hotel_booking(world: World) -> tuple[dict, dict]:
     room = {"type": world.one(("single", "double", "twin", "family", "suite"))}
     record = {
         "booking_no": world.code("@@@#####"),
-        "hotel": world.one(HOTELS[world.place.code]),
+        "hotel": world.dealt(HOTELS[world.place.code]),
         "guest": booker,
         "stay": {"check_in": arrive.isoformat(), "check_out": leave.isoformat(), "nights": nights},
         "room": room | only(world, 0.75, breakfast=world.chance(0.6)),
@@ -133,7 +137,7 @@ def train_ticket(world: World) -> tuple[dict, dict]:
 @sampler
 def luggage_claim(world: World) -> tuple[dict, dict]:
     """One bag of two; only a missing one has to be delivered."""
-    airline, name, hub, _, cities = world.one(AIRLINES)
+    airline, name, hub, _, cities = world.dealt(AIRLINES)
     city = world.one([place for place, _, _ in cities if place in STATIONS])
     here, coming_from = (city, hub) if hub not in STATIONS or world.chance(0.5) else (hub, city)
     code, country = STATIONS[here]
@@ -168,7 +172,7 @@ def luggage_claim(world: World) -> tuple[dict, dict]:
 @sampler
 def flight_itinerary(world: World) -> tuple[dict, dict]:
     """Local times follow from the time in the air and the zones; base fare and taxes are the total."""
-    code, airline, hub, zone, cities = world.one(AIRLINES)
+    code, airline, hub, zone, cities = world.dealt(AIRLINES)
     day, flights = world.date(), iter(world.some(range(211, 989), 4, 4))
     route = _route(world, (hub, zone, 0), *world.some(cities, 2, 2))
     legs = [_leg(f"{code}{next(flights)}", day, *hop) for hop in route]

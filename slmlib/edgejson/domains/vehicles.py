@@ -1,14 +1,14 @@
 """Vehicles: fuel, charging, tyres, rental cars and workshops."""
 
-from slmlib.edgejson.lexicon import words
+from slmlib.edgejson.lexicon import firms, words
 from slmlib.edgejson.records import only, sampler
 from slmlib.edgejson.world import World, hhmm
 
 GARAGES = {
-    "gb": words("Ringway_Motors Castle_Street_Garage Bridge_End_Tyres Hillview_Motors Albion_Auto_Repairs"),
-    "ie": words("Station_Garage Harbour_Tyres Westside_Auto_Care Quay_Motors Glen_Road_Garage"),
-    "de": words("Autohaus_Nord Reifen_Zentrum Kfz-Dienst_Weststadt Autohof_Lindenau Werkstatt_am_Kanal"),
-    "nl": words(
+    "gb": firms("Ringway_Motors Castle_Street_Garage Bridge_End_Tyres Hillview_Motors Albion_Auto_Repairs"),
+    "ie": firms("Station_Garage Harbour_Tyres Westside_Auto_Care Quay_Motors Glen_Road_Garage"),
+    "de": firms("Autohaus_Nord Reifen_Zentrum Kfz-Dienst_Weststadt Autohof_Lindenau Werkstatt_am_Kanal"),
+    "nl": firms(
         "Garage_De_Linde Bandenhuis_Centrum Autobedrijf_Havenzicht Garage_Oostpoort Autoservice_Maas"
     ),
 }
@@ -16,7 +16,7 @@ CARS = words(
     "VW_Golf Opel_Corsa Ford_Focus Skoda_Octavia Seat_Leon Renault_Clio Peugeot_308 Toyota_Corolla "
     "Kia_Ceed Hyundai_i30 Fiat_500 Volvo_V60 Mazda_3 Dacia_Duster Nissan_Qashqai Audi_A3"
 )
-CHARGERS = words(
+CHARGERS = firms(
     "Volthub EnerPoint GreenSocket Ampere_Net Evergo PlugNorth ChargeBay Kilowatt_Union Elektra_One "
     "Blue_Cable Rapid_Volt Watt_Stop"
 )
@@ -42,10 +42,9 @@ JOBS = (  # task, tenths of an hour from and to, parts: name, how many, cents fo
     ("wheel alignment", 8, 12, ()), ("windscreen repair", 5, 8, ()), ("software update", 4, 8, ()),
     ("handbrake adjustment", 3, 6, ()),
 )  # fmt: skip
-STATIONS = {
-    "ie": ("Circle K", "Texaco", "Glen Fuels"), "de": ("Aral", "Esso", "Shell", "Avia"),
-    "nl": ("Esso", "Shell", "Texaco", "Avia"),
-}  # fmt: skip
+STATIONS = firms(
+    "Glen_Fuels Tankhof Norda_Fuel Petrolux Avento Rapid_Fuel Kolibri_Tank Baltex Orion_Fuel Meerpunt"
+)
 
 
 @sampler
@@ -66,7 +65,7 @@ def fuel_stop(world: World) -> tuple[dict, dict]:
         "date": world.date().isoformat(),
     }
     beside |= {"card": world.code("####"), "other_litres": world.between(15, 70)}
-    return record, beside | {"station": world.one(STATIONS[world.place.code])}
+    return record, beside | {"station": world.dealt(STATIONS)}
 
 
 @sampler
@@ -86,7 +85,7 @@ def tyre_check(world: World) -> tuple[dict, dict]:
         "date": world.workday().isoformat(),
         "at": world.clock(5, 22, step=1),
         "other_plate": world.plate(),
-        "garage": world.one(GARAGES[world.place.code]),
+        "garage": world.dealt(GARAGES[world.place.code]),
         "service": world.one(("oil change", "wheel alignment", "yearly service", "brake check")),
     }
 
@@ -114,7 +113,7 @@ def charging_session(world: World) -> tuple[dict, dict]:
         "soc_to": low + gain,
         "per_kwh": cent / 100,
         "date": world.date().isoformat(),
-        "operator": world.one(CHARGERS),
+        "operator": world.dealt(CHARGERS),
         "place": world.one(PLACES),
         "plug": "CCS" if power > 22 else "Type 2",
         "card": world.code("####"),
@@ -182,7 +181,7 @@ def workshop_order(world: World) -> tuple[dict, dict]:
         "estimate": (net + vat) * world.one((75, 85, 92, 108, 115, 125)) // 10_000,
         "last_km": odometer - world.between(6_000, 17_000),
         "other_plate": world.plate(),
-        "garage": world.one(GARAGES[world.place.code]),
+        "garage": world.dealt(GARAGES[world.place.code]),
         "called": world.workday_near(day, -9, -1).isoformat(),
     }
 

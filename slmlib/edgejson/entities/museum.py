@@ -84,7 +84,7 @@ def tour_stop(world: World) -> dict:
     return {
         "gallery": world.one(GALLERIES),
         "object_shown": world.one(PIECES)[0],
-        "minutes_there": world.between(4, 18),
+        "minutes_there": world.between(9, 18),
         "seated": world.chance(0.5),
     }
 

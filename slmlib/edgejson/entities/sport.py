@@ -210,7 +210,7 @@ def race_result(world: World) -> dict:
         {
             "km": km,
             "clock_time": _race_clock(km * (pace - 4)),
-            "position_there": max(1, place + world.between(-40, 60)),
+            "position_there": max(1, place + world.between(-3, 9)),
         }
         for km in marks
     ]

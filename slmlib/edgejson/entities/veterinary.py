@@ -28,7 +28,7 @@ FARM_DRUGS = (  # medicine, millilitres from, to, where it is given
 )  # fmt: skip
 SPOTS = words(
     "Canal_Bridge Mill_Lane Heron_Park Station_Road Quarry_Hill Fuller's_Mill Chapel_Green Locksmith_Row "
-    "Marsh_Gate Tanner's_Yard Windmill_Field"
+    "Marsh_Gate Ropewalk_Yard Windmill_Field"
 )
 
 
