@@ -8,10 +8,12 @@ apart.
 
 import json
 import math
+import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -518,6 +520,54 @@ def _on_part(result: Result, part: Sequence, metric: str) -> str:
     return tables.estimate(metric, asdict(found))
 
 
+def differences_table(results: Sequence[Result], examples: Iterable) -> Table:
+    """What the differences between runs of the same cases mean, pair by pair.
+
+    Each difference has its paired cluster bootstrap interval, and the p-value of the paired cluster
+    test, adjusted by Holm over all pairs of the table. The last column is the difference of JSONExact
+    that these cases can be expected to show in a table of so many pairs (power 80 %).
+
+    Args:
+        results: complete runs of one split.
+        examples: the cases of that split.
+    """
+    cases = [(example.id, example.group) for example in examples]
+    pairs = list(combinations(results, 2))
+    exact, graded = (_compared(pairs, cases, metric) for metric in ("json_exact", "field_f1"))
+    lines = [
+        [f"{a.label} − {b.label}", *of_exact[:2], *of_graded[:2], of_exact[2]]
+        for (a, b), of_exact, of_graded in zip(pairs, exact, graded, strict=True)
+    ]
+    return Table.of(["Pair", "JSONExact", "p", "FieldF1", "p", "Detectable"], lines)
+
+
+def _compared(pairs: Sequence, cases: Sequence[tuple[str, str]], metric: str) -> list[list[str]]:
+    """Difference with interval, adjusted p, and detectable difference of each pair."""
+    groups = [group for _, group in cases]
+    columns = [[[r.scores(metric)[name] for name, _ in cases] for r in pair] for pair in pairs]
+    adjusted = stats.holm([stats.paired_cluster_test(a, b, groups) for a, b in columns])
+    found = [stats.paired_cluster_bootstrap(a, b, groups) for a, b in columns]
+    least = [_detectable(a, b, groups, tests=len(pairs)) for a, b in columns]
+    return [
+        [tables.difference(metric, asdict(f)), f"{p:.3f}", tables.number(metric, effect)]
+        for f, p, effect in zip(found, adjusted, least, strict=True)
+    ]
+
+
+def _detectable(a: Sequence[float], b: Sequence[float], groups: Sequence[str], *, tests: int) -> float:
+    """Minimum detectable effect of two columns of scores, at Bonferroni's level."""
+    n = len(a)
+    baseline = min(max((sum(a) + sum(b)) / (2 * n), 0.5 / n), 1 - 0.5 / n)
+    vary = len(set(a)) > 1 and len(set(b)) > 1
+    return stats.minimum_detectable_effect(
+        n,
+        baseline=baseline,
+        correlation=min(statistics.correlation(a, b), 0.999) if vary else 0.0,
+        design_effect=stats.design_effect([x - y for x, y in zip(a, b, strict=True)], groups),
+        alpha=0.05 / tests,
+    )
+
+
 def failures_table(results: Sequence[Result]) -> Table:
     """Right cases and wrong ones by class; a class that no run has is left out."""
     classes = [name for name in FAILURES if any(result.failures.get(name) for result in results)]
@@ -530,7 +580,7 @@ def failures_table(results: Sequence[Result]) -> Table:
 
 def runs_table(results: Iterable[Result]) -> Table:
     """What is needed to doubt a run or repeat it; the run's name leads to its predictions."""
-    header = ["Run", "Engine", "dtype", "Batch", "Threads", "Machine", "Commit", "Data", "Scorer"]
+    header = ["Run", "Prompt", "Engine", "dtype", "Batch", "Threads", "Machine", "Commit", "Data", "Scorer"]
     return Table.of(header, map(_run_line, results))
 
 
@@ -538,6 +588,7 @@ def _run_line(result: Result) -> list[tables.Cell]:
     engine, commit = result.engine, result.environment["commit"]
     return [
         Link(result.run, f"/data/results/{result.task}/{result.predictions_path.name}"),
+        NONE if result.control else result.prompt["name"],
         f"{engine['name']} {engine['version']}",
         engine["dtype"] or NONE,
         str(engine["batch_size"]),

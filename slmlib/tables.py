@@ -62,6 +62,13 @@ def estimate(metric: str, value: Mapping) -> str:
     return f"{number(metric, value['mean'])} [{low}, {high}]"
 
 
+def difference(metric: str, value: Mapping) -> str:
+    """A difference with its interval and signs: `+2.0 % [−1.1, +5.1]`."""
+    sizes = [value[key] for key in ("mean", "low", "high")]
+    mean, low, high = ("−" * (x < 0) + "+" * (x > 0) + number(metric, abs(x), unit=False) for x in sizes)
+    return f"{mean}{' %' if is_percent(metric) else ''} [{low}, {high}]"
+
+
 def title(metric: str) -> str:
     """The printed name of a metric."""
     return TITLES.get(metric, metric)

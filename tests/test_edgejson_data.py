@@ -141,6 +141,21 @@ def test_no_two_schemas_are_renamings():
             {"a": "2024-02-28", "b": "2024-03-01", "n": 2},
             {"a": "2025-02-28", "b": "2025-03-01", "n": 2},
         ),
+        (
+            {"rule": "product", "of": ["/q", "/p"], "is": "/a"},
+            {"q": 3, "a": 5},  # a factor is absent, so the rule has nothing to say
+            {"q": 3, "p": 2, "a": 5},
+        ),
+        (
+            {"rule": "percent", "of": "/net", "rate": "/rate", "is": "/tax"},
+            {"net": 10.25, "rate": 7, "tax": 0.72},
+            {"net": 10.25, "rate": 7, "tax": 0.71},
+        ),
+        (
+            {"rule": "minutes", "from": "/r/*/from", "to": "/r/*/to", "is": "/r/*/min"},
+            {"r": [{"from": "08:50", "to": "10:05", "min": 75}, {"from": "11:00", "min": 3}]},
+            {"r": [{"from": "08:50", "to": "10:05", "min": 75}, {"from": "08:50", "to": "10:05", "min": 15}]},
+        ),
         ({"rule": "count", "of": "/x/*", "is": "/n"}, {"x": [1, 1], "n": 2}, {"x": [1, 1], "n": 1}),
         (
             {"rule": "reference", "of": "/w", "in": "/x/*/n"},

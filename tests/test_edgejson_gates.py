@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from slmlib import contracts
+from slmlib import contracts, models
 from slmlib.edgejson import dataset, schemas, validation
 
 
@@ -29,6 +29,7 @@ GATES = {
     "cross-field rules": validation.cross_field,
     "evidence": validation.evidence,
     "targets within grammars": validation.grammar,
+    "English": validation.language,
     "schemas": validation.schema_files,
     "sizes": lambda rows: validation.sizes_of(rows, validation.SIZES),
     "tiers 40/40/20": validation.tiers,
@@ -38,11 +39,10 @@ GATES = {
     "near duplicates": validation.near_duplicates,
     "skeletons, train to tests": validation.skeletons,
     "names held out": validation.held_out_names,
-    "targets within 320 tokens": lambda rows: validation.lengths(rows, {"thirds": tokens}, 320),
+    "targets within 360 tokens": lambda rows: validation.lengths(rows, {"thirds": tokens}, 360),
     "Key: value share": validation.list_likeness,
     "register coverage": validation.register_coverage,
     "noise named": validation.noises,
-    "English": validation.language,
     "canary": validation.canary,
 }
 
@@ -80,7 +80,9 @@ def _loosen_schema(rows):
 
 def _rename_schema(rows):
     row, twin = first(rows, "fuel_stop"), first(rows, "lost_item")
-    twin["input"]["schema"] = row["input"]["schema"] | {"title": "Another name"}
+    last = [r for r in validation._all(rows) if r["group"] == "lost_item"][-1]
+    for case in (twin, last):
+        case["input"]["schema"] = row["input"]["schema"] | {"title": "Another name"}
 
 
 def _wrong_tier(rows):
@@ -142,17 +144,19 @@ def _evidence_for_nothing(rows):
 def _true_for_one(rows):
     row = first(rows, "delivery_round")
     row["target"]["stops"][0]["parcels"] = True
+    row["input"]["text"] += " 1"
     place = row["meta"]["evidence"]["/stops/0/parcels"]
-    row["input"]["text"] = row["input"]["text"][: place["start"]] + "1" + row["input"]["text"][place["end"] :]
-    place["end"], place["rule"] = place["start"] + 1, "number"
+    place["end"] = len(row["input"]["text"])
+    place["start"], place["rule"] = place["end"] - 1, "number"
 
 
 def _undecided_month(rows):
     row = first(rows, "lost_item")
-    place = row["meta"]["evidence"]["/lost_on"]
-    row["input"]["text"] = "03/04/2026 " + row["input"]["text"]
+    row["input"]["text"] += " 03/04/2026"
     row["target"]["lost_on"] = "2026-04-03"
-    place["start"], place["end"], place["rule"] = 0, 10, "day"
+    place = row["meta"]["evidence"]["/lost_on"]
+    place["end"] = len(row["input"]["text"])
+    place["start"], place["rule"] = place["end"] - 10, "day"
 
 
 def _copy_text(rows):
@@ -286,6 +290,26 @@ def _shared_firm(rows):
     rows["train"][0]["input"]["text"] += " Northgate Tools"
 
 
+def _unseen_root_in_training(rows):
+    rows["train"][0]["meta"]["root"] = next(
+        r["meta"]["root"] for r in rows["test_unseen"] if "root" in r["meta"]
+    )
+
+
+WHY = {  # part of the failure, where another rule of the same gate could fail too
+    _rename_schema: "renamings of one another",
+    _undecided_month: "does not decide which number is the month",
+    _true_for_one: "is 1, the target has True",
+    _another_composition: "not the schema composed from",
+    _unseen_root_in_training: "root entity",
+    _unseen_domain_in_training: "domain",
+    _few_unseen_schemas: "at least 100 are wanted",
+    _one_noise_only: "kinds have",
+    _german: "common English words",
+    _control_character: "holds",
+}
+
+
 @pytest.mark.parametrize(
     ("gate", "breaks"),
     [
@@ -318,6 +342,7 @@ def _shared_firm(rows):
         ("schemas", _another_composition),
         ("unseen kept apart", _unseen_schema_in_training),
         ("unseen kept apart", _unseen_domain_in_training),
+        ("unseen kept apart", _unseen_root_in_training),
         ("schemas evenly", _few_unseen_schemas),
         ("noise named", _noise_without_name),
         ("noise named", _noise_where_none_should_be),
@@ -330,7 +355,7 @@ def _shared_firm(rows):
         ("sizes", _another_split),
         ("tiers 40/40/20", _swap_tiers),
         ("schemas evenly", _favour_a_schema),
-        ("targets within 320 tokens", _long_target),
+        ("targets within 360 tokens", _long_target),
         ("Key: value share", _lists_only),
         ("register coverage", _few_registers),
         ("register coverage", _dull_schema),
@@ -343,7 +368,7 @@ def test_a_broken_gate_fails_and_refuses(rows, gate, breaks):
     breaks(rows)
     check = GATES[gate](rows)
     assert check.name == gate
-    assert not check.ok
+    assert any(WHY.get(breaks, "") in failure for failure in check.failures)
     with pytest.raises(contracts.DataError, match="the data set is refused"):
         validation.require([check])
 
@@ -376,3 +401,17 @@ def test_leaf_pointers_are_escaped():
 def test_compact_is_the_measured_form():
     """Lengths are those of the shortest JSON, which is also what the oracle writes."""
     assert schemas.compact({"a": [1, 2.5], "b": "é"}) == '{"a":[1,2.5],"b":"é"}'
+
+
+def test_lengths_need_a_tokenizer(sound):
+    """Measured with nothing, every target would fit."""
+    assert not validation.lengths(sound, {}, 360).ok
+
+
+@pytest.mark.model
+def test_targets_fit_under_every_tokenizer_here(sound):
+    """Limits are published in tokens: those of every registered model whose weights are at hand."""
+    for name in models.present():
+        tokenizer = models.tokenizer(name)
+        check = validation.lengths(sound, {name: lambda text, t=tokenizer: len(t.encode(text))}, 360)
+        assert check.ok, check.failures[:3]

@@ -69,13 +69,13 @@ def _lengths(rows: Rows, count: Count) -> str:
         leaves = [len(row["meta"]["evidence"]) for row in cases]
         texts = [count(row["input"]["text"]) for row in cases]
         asked = [count(schemas.for_prompt(row["input"]["schema"])) for row in cases]
-        targets = [count(schemas.compact(row["target"])) for row in cases]
+        targets = [count(json.dumps(row["target"], ensure_ascii=False)) for row in cases]
         body.append((tier, len(cases), *map(_spread, (leaves, texts, asked, targets))))
     head = ("tier", "cases", "leaves", "text", "schema as asked", "target")
     told = (
         f"Median (shortest–longest), in tokens of {TOKENIZER} but for the leaves. No target is longer than "
     )
-    limit = f"{validation.MAX_TARGET_TOKENS} tokens as compact JSON: a gate refuses it."
+    limit = f"{validation.MAX_TARGET_TOKENS} tokens as models write JSON, with a space behind commas and colons: a gate refuses it."
     return f"{told}{limit}\n\n{_table(head, body)}"
 
 

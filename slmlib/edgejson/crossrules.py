@@ -18,6 +18,7 @@ from collections.abc import Callable
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import pairwise
+from math import prod
 
 
 def broken(schema: dict, record: dict) -> list[str]:
@@ -59,10 +60,10 @@ def _sum(rule: dict, record: dict) -> list[str]:
 def _product(rule: dict, record: dict) -> list[str]:
     faults = []
     for at, value in find(record, rule["is"]).items():
-        product = Decimal(1)
-        for of in rule["of"]:
-            for factor in _at(record, _bound(of, at)):
-                product *= _exact(factor)
+        factors = [_at(record, _bound(of, at)) for of in rule["of"]]
+        if not all(factors):
+            continue
+        product = prod((_exact(factor[0]) for factor in factors), start=Decimal(1))
         if product.quantize(Decimal("0.01"), ROUND_HALF_UP) != _exact(value):
             faults.append(f"{at} is {value}, the product is {product}")
     return faults

@@ -1,9 +1,10 @@
 """Named normalisations: from a span of text to the value that the target holds.
 
 Evidence names one of these for every leaf, and validation proves `apply(rule, span) == value`.
-They read what the writers write, but share no code with them: `passages` goes from value to
-words, this module goes from words to value, so that a slip in one is caught by the other. What
-noise has done to a span is mended first: `respelt+day` mends the spelling, then reads a date.
+They read what the writers write, and share only tables of words and phrases with them: `passages`
+goes from value to words, this module goes from words to value, so that a slip in one is caught by
+the other. What noise has done to a span is mended first: `respelt+day` mends the spelling, then
+reads a date.
 """
 
 import difflib
