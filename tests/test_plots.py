@@ -161,3 +161,14 @@ def test_save_writes_where_it_says(tmp_path):
     path = plots.save(plots.plot_leaderboard([]).figure, "empty", folder=tmp_path / "new")
     assert path == Path(tmp_path / "new" / "empty.svg")
     assert path.exists()
+
+
+def test_splits_have_a_mark_for_each_run(tmp_path):
+    """A band for each split, and in it one mark for each model that was run on it."""
+    for split in ("test", "test_noisy"):
+        write_run(tmp_path, predictions(4, n=8), run=f"a-{split}", model="a", split=split)
+    write_run(tmp_path, predictions(2, n=8), run="b-test", model="b")
+    found = sorted(results.load_all(tmp_path), key=lambda result: (result.split, result.label))
+    ax = plots.plot_splits(found)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["test", "test_noisy"]
+    assert len([line for line in ax.lines if len(line.get_xdata()) == 1]) == 3

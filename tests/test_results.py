@@ -245,6 +245,55 @@ def test_cases_of_one_group_count_as_one_cluster(tmp_path):
     assert ranks == [["1", "2"], ["1–2", "1–2"]]
 
 
+CASES = [
+    Example(name, "edgejson", "test", group, "simple", {"text": "x"}, {}, {"noise": [f"kind-{i % 2}"]})
+    for i, (name, group) in enumerate(GROUPS.items())
+]
+
+
+def test_differences_come_with_interval_adjusted_p_and_detectable_effect(tmp_path):
+    """What a difference means must stand beside it, with the sign of first minus second."""
+    write_run(tmp_path, predictions(18), run="good", model="good")
+    write_run(tmp_path, predictions(1), run="bad", model="bad")
+    found = {result.label: result for result in results.load_all(tmp_path)}
+    table = results.differences_table([found["good"], found["bad"]], CASES)
+    (line,) = table.rows
+    assert line[0] == "good − bad"
+    assert line[1].startswith("+85.0 % [+") and float(line[2]) < 0.01
+    assert 0 < float(line[5].split()[0]) <= 100
+    (turned,) = results.differences_table([found["bad"], found["good"]], CASES).rows
+    assert turned[1].startswith("−85.0 % [−")
+
+
+def test_equal_runs_do_not_differ(tmp_path):
+    """No difference, no evidence: p is one, and the table does not fail on columns without variance."""
+    write_run(tmp_path, predictions(0), run="one", model="one")
+    write_run(tmp_path, predictions(0), run="two", model="two")
+    (line,) = results.differences_table(results.load_all(tmp_path), CASES).rows
+    assert line[1].startswith("0.0 %") and line[2] == "1.000"
+
+
+def test_splits_stand_beside_each_other(tmp_path):
+    """A split that a model was not run on shows a dash, never a number."""
+    write_run(tmp_path, predictions(10), run="a-test", model="a")
+    write_run(tmp_path, predictions(5), run="a-noisy", model="a", split="test_noisy")
+    write_run(tmp_path, predictions(5), run="b-test", model="b")
+    table = results.splits_table(sorted(results.load_all(tmp_path), key=lambda r: (r.split, r.label)))
+    assert table.header == ("Model", "Metric", "test", "test_noisy")
+    cells = {(row[0], row[1]): row[2:] for row in table.rows}
+    assert cells["a", "JSONExact"][0].startswith("50.0 %") and cells["a", "JSONExact"][1].startswith("25.0 %")
+    assert cells["b", "JSONExact"][1] == "–"
+
+
+def test_a_split_is_divided_by_what_its_cases_say(tmp_path):
+    """Parts are those of the examples, and their means those of their cases."""
+    rows = [prediction(name, right=i % 2 == 0) for i, name in enumerate(GROUPS)]
+    write_run(tmp_path, rows, run="a", model="a")
+    table = results.breakdown_table(results.load_all(tmp_path), CASES, lambda e: e.meta["noise"][0])
+    assert table.header == ("Model", "Metric", "kind-0 (10)", "kind-1 (10)")
+    assert table.rows[0][2].startswith("100.0 %") and table.rows[0][3].startswith("0.0 %")
+
+
 def example_runs(folder):
     """Two toy models with a prediction for each example of the test split; the examples."""
     examples = tasks.get("edgejson").load("test")

@@ -73,10 +73,11 @@ def _lengths(rows: Rows, count: Count) -> str:
         body.append((tier, len(cases), *map(_spread, (leaves, texts, asked, targets))))
     head = ("tier", "cases", "leaves", "text", "schema as asked", "target")
     told = (
-        f"Median (shortest–longest), in tokens of {TOKENIZER} but for the leaves. No target is longer than "
+        f"Median (shortest–longest), in tokens of {TOKENIZER} but for the leaves; answers as models write "
+        "JSON, with a space behind commas and colons. No target is longer than "
+        f"{validation.MAX_TARGET_TOKENS} tokens: a gate refuses it."
     )
-    limit = f"{validation.MAX_TARGET_TOKENS} tokens as models write JSON, with a space behind commas and colons: a gate refuses it."
-    return f"{told}{limit}\n\n{_table(head, body)}"
+    return f"{told}\n\n{_table(head, body)}"
 
 
 def _counted(head: tuple, counts: Counter) -> str:
