@@ -15,7 +15,8 @@ def bar(iterable=None, **options):
         return tqdm(iterable, file=sys.stderr, mininterval=1, dynamic_ncols=False, ncols=100, **options)
     from tqdm.auto import tqdm
 
-    return tqdm(iterable, **options)
+    disable = bool(os.environ.get("TQDM_DISABLE"))  # which tqdm's bars for notebooks do not heed
+    return tqdm(iterable, disable=disable, **options)
 
 
 class Tokens:
