@@ -29,6 +29,7 @@ from slmlib.edgejson import (
     records,
     schemas,
 )
+from slmlib.scoring import leaves
 
 Rows = dict[str, list[dict]]  # split -> rows
 UNSEEN, NOISY = "test_unseen", "test_noisy"
@@ -208,15 +209,6 @@ def cross_field(rows: Rows) -> Check:
         rows,
         lambda row: "; ".join(crossrules.broken(row["input"]["schema"], row["target"])),
     )
-
-
-def leaves(value, pointer: str = "") -> Iterator[tuple[str, object]]:
-    """Pointer and value of every leaf; an empty container is a leaf too."""
-    if isinstance(value, dict | list) and value:
-        for key, child in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from leaves(child, f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}")
-    else:
-        yield pointer, value
 
 
 def evidence(rows: Rows) -> Check:
