@@ -67,7 +67,7 @@ class Grammars:
         import xgrammar
 
         info = xgrammar.TokenizerInfo.from_huggingface(tokenizer, vocab_size=vocabulary)
-        self.compiler = xgrammar.GrammarCompiler(info, max_threads=1)
+        self.compiler = xgrammar.GrammarCompiler(info, max_threads=1, cache_enabled=False)  # ours has bounds
         self.vocabulary = vocabulary
         self._compiled = lru_cache(maxsize=256)(self._compile)
 

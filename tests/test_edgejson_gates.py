@@ -28,6 +28,7 @@ GATES = {
     "targets valid": validation.targets,
     "cross-field rules": validation.cross_field,
     "evidence": validation.evidence,
+    "absent fields untold": validation.untold,
     "targets within grammars": validation.grammar,
     "English": validation.language,
     "schemas": validation.schema_files,
@@ -121,6 +122,16 @@ def _changed_leaf(rows):
 def _unsaid_leaf(rows):
     row = next(r for r in rows["train"] if r["group"] == "lost_item" and "colour" not in r["target"])
     row["target"]["colour"] = "red"
+
+
+def _tell_an_absent_value(rows):
+    row = next(r for r in rows["train"] if r["group"] == "kitchen_timer" and "sound" not in r["target"])
+    row["input"]["text"] += " Not the buzzer."
+
+
+def _tell_an_absent_value_in_other_words(rows):
+    row = next(r for r in rows["train"] if r["group"] == "shift_swap" and "approved" not in r["target"])
+    row["input"]["text"] += " The supervisor has agreed."
 
 
 def _moved_span(rows):
@@ -305,6 +316,8 @@ WHY = {  # part of the failure, where another rule of the same gate could fail t
     _unseen_domain_in_training: "domain",
     _few_unseen_schemas: "at least 100 are wanted",
     _one_noise_only: "kinds have",
+    _tell_an_absent_value: "/sound: 'buzzer' tells it",
+    _tell_an_absent_value_in_other_words: "/approved: 'The supervisor has agreed' tells it",
     _german: "common English words",
     _control_character: "holds",
 }
@@ -333,6 +346,8 @@ WHY = {  # part of the failure, where another rule of the same gate could fail t
         ("evidence", _evidence_for_nothing),
         ("evidence", _true_for_one),
         ("evidence", _undecided_month),
+        ("absent fields untold", _tell_an_absent_value),
+        ("absent fields untold", _tell_an_absent_value_in_other_words),
         ("exact duplicates", _copy_text),
         ("exact duplicates", _copy_text_shouted),
         ("near duplicates", _copy_most_of_a_text),

@@ -42,7 +42,7 @@ def _compiler():
 
     vocabulary = [bytes([code]) for code in range(END)] + [b"</s>"]
     info = xgrammar.TokenizerInfo(vocabulary, vocab_size=END + 1, stop_token_ids=[END])
-    return xgrammar.GrammarCompiler(info, max_threads=1)
+    return xgrammar.GrammarCompiler(info, max_threads=1, cache_enabled=False)  # it would keep every schema
 
 
 @lru_cache(maxsize=128)

@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
@@ -26,6 +26,7 @@ from slmlib.edgejson import (
     likeness,
     noise,
     normalise,
+    phrases,
     records,
     schemas,
 )
@@ -47,6 +48,7 @@ COMMON = frozenset(
         "my our his her has have had will please no yes one so but or if your"
     )
 )
+MIN_PHRASE = 4  # letters of what can tell a field that should be absent
 SENTENCES = ("email", "call", "minutes", "report", "letter")
 MIN_COMMON = 0.06  # of the words of texts in sentences; receipts, notes and logs have few
 
@@ -88,7 +90,7 @@ def prove(
 
 def per_case(rows: Rows) -> list[Check]:
     """The gates that prove a case by itself: its target, rules, evidence, grammar and language."""
-    return [gate(rows) for gate in (targets, cross_field, evidence, grammar, language)]
+    return [gate(rows) for gate in (targets, cross_field, evidence, untold, grammar, language)]
 
 
 def require(checks: list[Check]) -> None:
@@ -169,7 +171,7 @@ def _strange(row: dict) -> str | None:
     return None if known else "not the published schema"
 
 
-@cache
+@lru_cache(maxsize=256)
 def _composed(seed: str, tier: str, reserved: bool) -> dict:
     return composer.compose(seed, tier=tier, reserved=reserved).schema
 
@@ -239,6 +241,43 @@ def _unproved(row: dict, pointer: str, value) -> str | None:
         return f"{span!r} does not decide which number is the month"
     same = found == value and isinstance(found, bool) == isinstance(value, bool)
     return None if same else f"{place['rule']}({span!r}) is {found!r}, the target has {value!r}"
+
+
+def untold(rows: Rows) -> Check:
+    """No text of a hand-designed schema tells a field that its target leaves out.
+
+    Looked for is every value of an enumeration and every way its phrase table has of saying one,
+    outside the evidence of other fields. Composed texts have no phrases to look for by field name;
+    a test compares what they tell with the record.
+    """
+    failures, count = [], 0
+    for row in _all(rows):
+        if "composed" in row["meta"]:
+            continue
+        for pointer, node in schemas.leaves(row["input"]["schema"]).items():
+            if "*" not in pointer and not crossrules.find(row["target"], pointer):
+                count += 1
+                told = _told(row, pointer, node)
+                failures += [f"{row['id']}: {pointer}: {said!r} tells it" for said in told]
+    return Check("absent fields untold", count, tuple(failures))
+
+
+def _told(row: dict, pointer: str, node: dict) -> list[str]:
+    values = frozenset(str(value) for value in node.get("enum", ()))
+    if not (ways := _ways(f"{row['group']}.{pointer.rpartition('/')[2]}", values)):
+        return []
+    spans = [(place["start"], place["end"]) for place in row["meta"]["evidence"].values()]
+    found = ways.finditer(row["input"]["text"])
+    return [m[0] for m in found if not any(start <= m.start() and m.end() <= end for start, end in spans)]
+
+
+@cache
+def _ways(table: str, values: frozenset[str]) -> re.Pattern | None:
+    """What finds the values and phrases of a field; short ones ("no", "ok") mean too many other things."""
+    said, forms = {value.replace("_", " ") for value in values}, phrases.PHRASES.get(table, {}).values()
+    said |= {way for form in forms for ways in form.values() for way in ways}
+    said = sorted((way for way in said if len(way) >= MIN_PHRASE), key=len, reverse=True)
+    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, said))})(?!\w)", re.IGNORECASE) if said else None
 
 
 def grammar(rows: Rows) -> Check:

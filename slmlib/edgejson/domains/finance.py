@@ -89,8 +89,8 @@ def bank_transfer(world: World) -> tuple[dict, dict]:
         "sort_code": world.code("##-##-##"),
         "account_no": world.code("########"),
         "amount_gbp": cents / 100,
+        "reference": world.code("INV-####"),
     }
-    record |= only(world, 0.6, reference=world.code("INV-####"))
     due = world.workday()
     beside = {"other_account": world.code("########"), "tail": world.code("####"), "due": due.isoformat()}
     beside |= {"old_amount": (cents + 100 * world.between(3, 60)) / 100, "batch": world.code("B####")}

@@ -8,7 +8,7 @@ from slmlib.edgejson.world import World
 
 RESTAURANTS = firms(
     "The_Copper_Pan Trattoria_Fiorella Zum_Alten_Krug Bistro_Camille The_Salted_Fig Casa_Azahar "
-    "Sakura_Garden Mill_House_Kitchen La_Cantinella The_Crooked_Spoon Gasthof_Sonne Saffron_Court "
+    "Sakura_House Mill_House_Kitchen La_Cantinella The_Crooked_Spoon Gasthof_Sonne Saffron_Court "
     "De_Gouden_Lepel The_Quiet_Oyster Taverna_Nefeli Brasserie_Lumen The_Hungry_Heron Pho_Linh"
 )
 MEAL_TIMES = words(

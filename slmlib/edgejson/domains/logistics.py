@@ -110,7 +110,6 @@ def goods_receipt(world: World) -> tuple[dict, dict]:
         "pallets": world.between(1, 26),
         "received_on": day.isoformat(),
     }
-    record |= only(world, 0.7, condition=world.one(("intact", "damaged", "incomplete")))
     other = {"other_po": world.code("PO-######"), "other_pallets": world.between(2, 19)}
     return record, other | {
         "supplier": world.dealt(IMPORTERS),

@@ -79,11 +79,11 @@ def store_order(world: World) -> tuple[dict, dict]:
 @sampler
 def stock_count(world: World) -> tuple[dict, dict]:
     """What was counted; beside it what the books say, which is never the same."""
-    location, most = world.one((("shop_floor", 90), ("back_room", 160), ("warehouse", 640), ("window", 24)))
-    counted = world.between(4, most)
-    record = {"sku": world.code("@@@-####"), "location": location, "counted": counted}
+    counted = world.between(4, world.one((40, 160, 640)))
+    shelf = f"{world.one('ABCDEFGH')}{world.between(1, 48):02}"
+    record = {"sku": world.code("ART-####"), "shelf": shelf, "counted": counted}
     beside = {"book": counted + world.between(1, 19), "old": counted - world.between(1, 3)}
-    beside |= {"last": counted + world.between(20, 140), "other_sku": world.code("@@@-####")}
+    beside |= {"last": counted + world.between(20, 140), "other_sku": world.code("ART-####")}
     kept = [name for name, *_ in GOODS if name.split()[-1] not in FRESH]
     beside |= {"article": world.one(kept), "day": world.workday().isoformat()}
     return record, beside | {"clock": world.clock(7, 21, step=1)}
