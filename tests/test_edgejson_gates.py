@@ -28,7 +28,7 @@ GATES = {
     "targets valid": validation.targets,
     "cross-field rules": validation.cross_field,
     "evidence": validation.evidence,
-    "absent fields untold": validation.untold,
+    "absent choices untold": validation.untold,
     "targets within grammars": validation.grammar,
     "English": validation.language,
     "schemas": validation.schema_files,
@@ -132,6 +132,17 @@ def _tell_an_absent_value(rows):
 def _tell_an_absent_value_in_other_words(rows):
     row = next(r for r in rows["train"] if r["group"] == "shift_swap" and "approved" not in r["target"])
     row["input"]["text"] += " The supervisor has agreed."
+
+
+def _tell_a_nested_one(rows):
+    bookings = (r for r in rows["train"] if r["group"] == "hotel_booking")
+    row = next(r for r in bookings if "breakfast" not in r["target"]["room"])
+    row["input"]["text"] += " It is breakfast included."
+
+
+def _tell_an_absent_list(rows):
+    checks = (r for r in rows["train"] if r["group"] == "quality_check")
+    next(r for r in checks if "defects" not in r["target"])["input"]["text"] += " One has scratches."
 
 
 def _moved_span(rows):
@@ -318,6 +329,8 @@ WHY = {  # part of the failure, where another rule of the same gate could fail t
     _one_noise_only: "kinds have",
     _tell_an_absent_value: "/sound: 'buzzer' tells it",
     _tell_an_absent_value_in_other_words: "/approved: 'The supervisor has agreed' tells it",
+    _tell_a_nested_one: "/room/breakfast: 'breakfast included' tells it",
+    _tell_an_absent_list: "/defects/*: 'scratches' tells it",
     _german: "common English words",
     _control_character: "holds",
 }
@@ -346,8 +359,10 @@ WHY = {  # part of the failure, where another rule of the same gate could fail t
         ("evidence", _evidence_for_nothing),
         ("evidence", _true_for_one),
         ("evidence", _undecided_month),
-        ("absent fields untold", _tell_an_absent_value),
-        ("absent fields untold", _tell_an_absent_value_in_other_words),
+        ("absent choices untold", _tell_an_absent_value),
+        ("absent choices untold", _tell_an_absent_value_in_other_words),
+        ("absent choices untold", _tell_a_nested_one),
+        ("absent choices untold", _tell_an_absent_list),
         ("exact duplicates", _copy_text),
         ("exact duplicates", _copy_text_shouted),
         ("near duplicates", _copy_most_of_a_text),
@@ -413,9 +428,16 @@ def test_leaf_pointers_are_escaped():
     assert dict(validation.leaves({"a/b": {"c~d": 1}, "e": []})) == {"/a~1b/c~0d": 1, "/e": []}
 
 
-def test_compact_is_the_measured_form():
-    """Lengths are those of the shortest JSON, which is also what the oracle writes."""
+def test_compact_is_what_the_oracle_writes():
+    """No space between parts, letters as they are."""
     assert schemas.compact({"a": [1, 2.5], "b": "é"}) == '{"a":[1,2.5],"b":"é"}'
+
+
+def test_lengths_are_of_json_as_models_write_it():
+    """A space behind each comma and colon counts."""
+    row = {"id": "x", "target": {"a": [1, 2], "b": 3}}
+    check = validation.lengths({"test": [row]}, {"spaces": lambda text: text.count(" ")}, 3)
+    assert check.failures == ("x: 4 tokens of spaces; the limit is 3",)
 
 
 def test_lengths_need_a_tokenizer(sound):

@@ -1,9 +1,11 @@
 """EdgeJSON's noise, likeness and grammars: what may change a text, and what tells texts apart."""
 
+import json
 from random import Random
 
 import pytest
 
+from slmlib import decoding
 from slmlib.edgejson import (
     dataset,
     grammars,
@@ -196,3 +198,6 @@ def test_grammars(target, accepted):
     """Both engines must take what a model under them should write, and refuse the rest."""
     refusal = grammars.refusal(SCHEMA, target)
     assert (refusal is None) == accepted, refusal
+    text, written = decoding.grammar_text(SCHEMA), json.dumps(target).encode()
+    for engine in (grammars._xgrammar, grammars._llguidance):
+        assert (engine(text, written) == len(written)) == accepted

@@ -162,7 +162,7 @@ def test_minimum_detectable_effect_scales():
 # By simulation -------------------------------------------------------------------------------
 
 
-TEST, NOISY, UNSEEN = (simulated.DESIGNS[name] for name in ("60 × 1–2", "60 × 8", "106 × 4–5"))
+TEST, NOISY, UNSEEN = (simulated.DESIGNS[name] for name in ("60 × 1–2", "60 × 8", "120 × 4–5"))
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ def _readable(leaf: Leaf, words: str, mend: str) -> list[Edit]:
 MISREAD = (("rn", "m"), ("m", "rn"), ("cl", "d"), ("l", "1"), ("o", "0"), ("e", "c"), ("h", "b"),
            ("S", "5"), ("I", "l"), ("i", "j"), ("u", "ii"), ("B", "8"), ("ff", "f"), ("w", "vv"))  # fmt: skip
 NEXT_KEY = dict(zip("qwertyuiopasdfghjklzxcvbnm", "wertyuiopusdfghjkldxcvbnmn", strict=True))
-FILLERS = ("uh", "um", "er", "you know", "I mean", "like", "sort of", "well")
+FILLERS = ("uh", "um", "er", "you know", "I mean", "like", "sort of", "right")
 
 
 def _ocr(passage: Passage, values: dict[str, object], world: World) -> Iterator[Edit]:

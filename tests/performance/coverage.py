@@ -17,8 +17,8 @@ from slmlib import stats
 DESIGNS = {
     "24 × 1–2": [1] * 8 + [2] * 16,  # a tier of the test split
     "60 × 1–2": [1] * 20 + [2] * 40,  # the test split
-    "60 × 8": [8] * 60,
-    "106 × 4–5": [4] * 30 + [5] * 76,
+    "60 × 8": [8] * 60,  # the noisy split, nearly
+    "120 × 4–5": [4] * 100 + [5] * 20,  # the unseen split
     "15 × 7": [7] * 15,
 }
 CORRELATIONS = (0.0, 0.1, 0.3, 0.5)

@@ -92,7 +92,7 @@ def bank_transfer(world: World) -> tuple[dict, dict]:
         "reference": world.code("INV-####"),
     }
     due = world.workday()
-    beside = {"other_account": world.code("########"), "tail": world.code("####"), "due": due.isoformat()}
+    beside = {"other_account": world.code("########"), "due": due.isoformat()}
     beside |= {"old_amount": (cents + 100 * world.between(3, 60)) / 100, "batch": world.code("B####")}
     return record, beside | {"last_paid": world.workday_near(due, -60, -20).isoformat()}
 

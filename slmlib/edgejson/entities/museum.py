@@ -151,19 +151,20 @@ def acquisition(world: World) -> dict:
     """A piece comes into the collection; the committee says yes before that."""
     title, _, low, high = world.one(PIECES)
     approved = world.date()
+    arrived = world.later(approved, 5, 120)
     papers = [
         draw("document_ref", world) | {"issued_on": world.later(approved, -900, -20).isoformat()}
         for _ in range(world.between(1, 3))
     ]
     return {
-        "accession_no": world.code(world.one(("2025.###", "2026.###", "2027.###"))),
+        "accession_no": world.code(f"{arrived.year}.###"),
         "object_name": title,
         "made_about": world.between(low, high),
         "how_acquired": world.one(("purchase", "gift", "bequest", "exchange")),
         "value": float(100 * world.between(3, 900)),
         "currency": world.place.currency,
         "approved_on": approved.isoformat(),
-        "arrived_on": world.later(approved, 5, 120).isoformat(),
+        "arrived_on": arrived.isoformat(),
         "provenance_clear": world.chance(0.65),
         "documents": papers,
     }
