@@ -9,6 +9,7 @@ A schema keyword that the grammar would drop is refused by name, never ignored.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -30,13 +31,22 @@ def grammar_text(schema: Mapping) -> str:
     Raises:
         UnsupportedSchema: it has a keyword that is not known to be enforced.
     """
+    return json.dumps(bare(schema), ensure_ascii=False)
+
+
+def bare(schema: Mapping) -> dict:
+    """The schema as an engine gets it.
+
+    Raises:
+        UnsupportedSchema: it has a keyword that is not known to be enforced.
+    """
     unknown = sorted(set(_keywords(schema)) - KNOWN)
     if unknown:
         raise UnsupportedSchema(
             f"constrained decoding cannot enforce {', '.join(unknown)}. "
             "Take them out of the schema, or decode free."
         )
-    return json.dumps(_bare(schema), ensure_ascii=False)
+    return _bare(schema)
 
 
 def _bare(node):
@@ -53,6 +63,73 @@ def _keywords(node: Mapping):
     yield from (key for key in node if not key.startswith("x-"))
     for child in (*node.get("properties", {}).values(), *([node["items"]] if "items" in node else [])):
         yield from _keywords(child)
+
+
+def portable(schema: Mapping) -> dict:
+    """The schema for a server's own converter: `\\d` is spelt out in patterns, as some know no classes.
+
+    llama.cpp's accepts any string where it cannot read a pattern.
+    """
+    return _portable(bare(schema))
+
+
+def _portable(node):
+    if not isinstance(node, Mapping):
+        return node
+    changed = dict(node)
+    if "pattern" in node:
+        changed["pattern"] = _CLASS.sub(_without_classes, node["pattern"])
+    if "properties" in node:
+        changed["properties"] = {name: _portable(child) for name, child in node["properties"].items()}
+    return changed | ({"items": _portable(node["items"])} if "items" in node else {})
+
+
+_CLASS = re.compile(r"\[(?:\\.|[^\]\\])*\]|\\.")
+
+
+def _without_classes(found: re.Match) -> str:
+    if found[0].startswith("["):
+        return found[0].replace(r"\d", "0-9")
+    return "[0-9]" if found[0] == r"\d" else found[0]
+
+
+def ebnf(schema: Mapping) -> str:
+    """The schema's grammar written out, for engines that bring an xgrammar of their own.
+
+    Its text form is older than the newest one: patterns are spelt out as rules, and open ends as `*`
+    and `+`.
+
+    Raises:
+        UnsupportedSchema: a keyword that cannot be enforced, or a pattern that may need escapes in JSON.
+    """
+    import xgrammar
+
+    text = grammar_text(schema)
+    grammar = str(xgrammar.Grammar.from_json_schema(text, any_whitespace=False, separators=SEPARATORS))
+    rules: list[str] = []
+
+    def spelt(found: re.Match) -> str:
+        name, pattern = f"pattern_{len(rules)}", re.sub(r"\\(.)", r"\1", found[1])
+        inner = str(xgrammar.Grammar.from_regex(pattern))
+        if any(mark in inner for mark in ("[^", '\\"', "\\\\", "\\0-")):
+            raise UnsupportedSchema(f"the pattern {pattern} may match a quote or a backslash. Narrow it.")
+        rules.append(re.sub(r"\broot", name, inner))
+        return name
+
+    grammar = _REGEX.sub(spelt, grammar)
+    return _OPEN.sub(lambda found: "+" if found[1] == "1" else "*", grammar) + "\n".join(rules)
+
+
+_REGEX = re.compile(r'Regex\("((?:[^"\\]|\\.)*)"(?:, json_string=true)?\)')
+_OPEN = re.compile(r"\{([01]), -1\}")
+
+
+def lark(schema: Mapping) -> str:
+    """The schema's grammar for llguidance, which llama.cpp has built in."""
+    fixed = {"item_separator": SEPARATORS[0], "key_separator": SEPARATORS[1], "whitespace_flexible": False}
+    return "%llguidance {}\nstart: %json " + json.dumps(
+        json.loads(grammar_text(schema)) | {"x-guidance": fixed}
+    )
 
 
 class Grammars:

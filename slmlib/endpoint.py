@@ -14,7 +14,7 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -84,13 +84,14 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Call:
-    """What to ask. A seed is honoured by servers that know seeds."""
+    """What to ask. A seed is honoured by servers that know seeds, a schema by those that decode under one."""
 
     messages: Sequence[Message]
     max_tokens: int
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int | None = None
+    schema: Mapping | None = None
 
 
 @dataclass(frozen=True)
@@ -250,6 +251,7 @@ class Client:
             seed=call.seed,
             stream=True,
             stream_options={"include_usage": True},
+            **_response_format(call.schema),
         )
         async with stream:
             async for chunk in stream:
@@ -324,6 +326,13 @@ class Client:
             "status 429": "Lower the concurrency, or wait for the quota.",
             "status 503": "The server may be loading its model: wait, and run again.",
         }.get(fault.kind, "See the server's log.")
+
+
+def _response_format(schema: Mapping | None) -> dict:
+    if schema is None:
+        return {}
+    wanted = {"name": "answer", "strict": True, "schema": schema}
+    return {"response_format": {"type": "json_schema", "json_schema": wanted}}
 
 
 def _read(chunk) -> tuple[str, str | None]:

@@ -25,6 +25,7 @@ from pathlib import Path
 import slmlib
 from slmlib import contracts, engines, models, paths, progress, scoring, stats, tasks
 from slmlib.engines import Completion, Engine, Request
+from slmlib.engines.control import Control
 from slmlib.journal import Journal
 from slmlib.scoring import Score
 from slmlib.tasks import Example, Task, choose
@@ -72,6 +73,7 @@ def evaluate(
     engine: str = "transformers",
     dtype: str = "auto",
     batch_size: int = 16,
+    endpoint: str = "",
     limit: int | None = None,
     out: Path | None = None,
 ) -> Path:
@@ -84,8 +86,10 @@ def evaluate(
         prompt: name of one of the task's prompts; its first if not given.
         decoding: "free", or "schema": only what is valid under the case's schema can be written.
         engine: name of an engine; controls need none.
-        dtype: "float32", "bfloat16", or "auto" for the faster one here.
-        batch_size: rows generated together; part of the run's identity, as it moves low-order bits.
+        dtype: a type of the engine, such as "float32" or "bfloat16"; "auto" is its default, or for
+            transformers the faster one here.
+        batch_size: cases under way at once; part of the run's identity, as it moves low-order bits.
+        endpoint: address of the server, for the engine "openai".
         limit: only the first so many cases; such a run is incomplete and never ranked.
         out: folder of results, `runs/results` if not given; files go into its subfolder `task`.
 
@@ -107,6 +111,7 @@ def evaluate(
         engine=engine,
         dtype=dtype,
         batch_size=batch_size,
+        endpoint=endpoint,
         limit=limit,
         out=out or paths.RUNS / "results",
     )
@@ -162,7 +167,7 @@ def _published_as(path: Path) -> tuple:
 
 
 def prepare(
-    task: Task, *, model, split, prompt, decoding, engine, dtype, batch_size, limit, out: Path
+    task: Task, *, model, split, prompt, decoding, engine, dtype, batch_size, limit, out: Path, endpoint=""
 ) -> Plan:
     """Check every name and derive the run's settings; loads data, but no model."""
     choose("model", model, models.names())
@@ -193,7 +198,8 @@ def prepare(
         "engine": _engine_settings(model, engine, dtype, batch_size),
         "limit": limit,
     }
-    return Plan(task, examples, requests, settings, _engine(task, examples, settings), out / task.name)
+    start = _engine(task, examples, settings, endpoint)
+    return Plan(task, examples, requests, settings, start, out / task.name)
 
 
 def _dataset(task: Task, split: str) -> dict:
@@ -225,17 +231,20 @@ def _model(name: str) -> dict:
 def _engine_settings(model: str, engine: str, dtype: str, batch_size: int) -> dict:
     if model in models.CONTROLS:
         return {"name": "control"}
-    return {"name": engine, "dtype": engines.resolve_dtype(dtype), "batch_size": batch_size}
+    return {
+        "name": engine,
+        "dtype": engines.resolve_dtype(dtype, engine=engine),
+        "batch_size": batch_size,
+    }
 
 
-def _engine(task: Task, examples: list[Example], settings: dict) -> Callable[[], Engine]:
+def _engine(task: Task, examples: list[Example], settings: dict, endpoint: str) -> Callable[[], Engine]:
     name, wanted = settings["model"]["name"], settings["engine"]
     if name in models.CONTROLS:
         write = {"no-op": lambda example: "", "oracle": task.oracle, "rules": task.rules}[name]
-        return lambda: engines.Control({e.id: write(e) for e in examples})
-    return lambda: engines.Transformers(
-        models.load(name, dtype=wanted["dtype"]), batch_size=wanted["batch_size"]
-    )
+        return lambda: Control({e.id: write(e) for e in examples})
+    sizes = {"dtype": wanted["dtype"], "batch_size": wanted["batch_size"]}
+    return lambda: engines.start(wanted["name"], name, **sizes, endpoint=endpoint)
 
 
 # --- running ----------------------------------------------------------------------------------
@@ -302,6 +311,7 @@ def _prediction(completion: Completion, score: Score) -> dict:
         "tokens_in": completion.tokens_in,
         "tokens_out": completion.tokens_out,
         "seconds": round(completion.seconds, 4),
+        **({"error": completion.error} if completion.error else {}),
     }
 
 

@@ -234,6 +234,93 @@ def _dequantise(source: Path, out: Path) -> None:
     tokenizer.save_pretrained(out)
 
 
+def gguf(model: Model, kind: str) -> Path:
+    """The model as a GGUF file with weights of one kind, made once from the file of the registry.
+
+    Args:
+        model: a model whose file is GGUF.
+        kind: "source" (the file itself), or what matrices are written as: "f16", "q8_0" or "q4_1".
+
+    Raises:
+        ModelError: the weights are missing or damaged, or cannot be written.
+    """
+    if kind == "source":
+        return find(model)
+    path = paths.cache() / "gguf" / f"{model.name}-{model.sha256[:12]}-{kind}.gguf"
+    with _alone(path):
+        if not _same_file(path):
+            print(f"writing {model.file} as {kind} (made once): {path}", flush=True)
+            scratch = path.with_name(f".{path.name}-{os.getpid()}")
+            try:
+                _requantise(find(model), scratch, kind)
+                os.replace(scratch, path)
+                contracts.write_json(path.with_suffix(".json"), {"sha256": contracts.sha256(path)})
+            finally:
+                scratch.unlink(missing_ok=True)
+    return path
+
+
+def _same_file(path: Path) -> bool:
+    try:
+        return json.loads(path.with_suffix(".json").read_text("utf-8"))["sha256"] == contracts.sha256(path)
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _requantise(source: Path, out: Path, kind: str) -> None:
+    """Copy a GGUF file with its matrices as another type; vectors stay fp32."""
+    import gguf
+    import numpy as np
+
+    wanted = gguf.GGMLQuantizationType[kind.upper()]
+    reader = gguf.GGUFReader(source)
+    writer = gguf.GGUFWriter(out, reader.fields["general.architecture"].contents())
+    for name, field in reader.fields.items():
+        if name.startswith("GGUF.") or name == "general.architecture":
+            continue
+        value, kinds = field.contents(), field.types
+        if name == "general.file_type":
+            value = gguf.LlamaFileType[f"MOSTLY_{kind.upper()}"].value
+        writer.add_key_value(
+            name, value, kinds[0], kinds[-1] if kinds[0] == gguf.GGUFValueType.ARRAY else None
+        )
+    for tensor in reader.tensors:
+        weights = gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
+        if weights.ndim < 2:
+            writer.add_tensor(tensor.name, weights)
+        else:
+            writer.add_tensor(tensor.name, gguf.quantize(weights, wanted), raw_dtype=wanted)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """How a model reads and writes: its tokenizer, the tokens that end an answer, the longest text."""
+
+    tokenizer: object
+    ends: frozenset[int]
+    context: int
+
+
+def vocabulary(name: str) -> Vocabulary:
+    """Of a registered model, without its weights."""
+    from transformers import AutoConfig, GenerationConfig
+
+    folder = converted(get(name))
+    tokenizer, config = _tokenizer(folder), AutoConfig.from_pretrained(folder, local_files_only=True)
+    try:
+        declared = GenerationConfig.from_pretrained(folder, local_files_only=True).eos_token_id
+    except OSError:  # the file is optional
+        declared = config.eos_token_id
+    declared = declared if isinstance(declared, list) else [declared]
+    return Vocabulary(
+        tokenizer, frozenset({tokenizer.eos_token_id, *declared} - {None}), config.max_position_embeddings
+    )
+
+
 @dataclass(frozen=True)
 class Loaded:
     """A model in memory: the network in evaluation mode and its tokenizer, padding on the left."""

@@ -1,10 +1,18 @@
 """Engines: would break if batching, padding or early stops changed what a model answers."""
 
+import json
+import sys
+
 import pytest
 import toy
+import toy_server
+from jsonschema import Draft202012Validator
 
 from slmlib import engines
-from slmlib.engines import Request, Transformers
+from slmlib.endpoint import Client, Endpoint
+from slmlib.engines import Request
+from slmlib.engines.openai import OpenAI
+from slmlib.engines.transformers import Transformers
 
 TALK = [
     Request(row["id"], [{"role": "user", "content": f"{row['input']['text']} Reply with a JSON object."}], 24)
@@ -19,12 +27,45 @@ def answers(engine, requests) -> dict:
 def test_dtype_is_checked_and_resolved():
     assert engines.resolve_dtype("float32") == "float32"
     assert engines.resolve_dtype("auto") in ("float32", "bfloat16")
-    with pytest.raises(ValueError, match=r"unknown dtype 'fp8'.* Valid: auto, float32, bfloat16"):
-        engines.resolve_dtype("fp8")
+    assert engines.resolve_dtype("auto", engine="llamacpp") == "q8_0"
+    with pytest.raises(
+        ValueError, match=r"unknown dtype of openvino 'q8_0'.* Valid: auto, float32, bfloat16"
+    ):
+        engines.resolve_dtype("q8_0", engine="openvino")
+
+
+def test_a_missing_package_is_named_with_its_install_line(monkeypatch):
+    """Engines need more than the rest of the library, and some machines lack a wheel."""
+    monkeypatch.setitem(sys.modules, "xllamacpp", None)
+    with pytest.raises(engines.EngineError, match=r"needs xllamacpp.* Run: pip install xllamacpp"):
+        engines.start("llamacpp", "smollm2-135m-instruct", dtype="source", batch_size=1)
+
+
+def test_an_unknown_engine_is_refused():
+    with pytest.raises(ValueError, match=r"unknown engine 'vllm'.* Valid: transformers, openvino"):
+        engines.start("vllm", "smollm2-135m-instruct", dtype="auto", batch_size=1)
 
 
 @pytest.mark.model
 class TestTransformers:
+    def test_a_batch_that_the_memory_does_not_hold_is_halved(self, loaded, monkeypatch):
+        """The run goes on with the same answers, and the result says so; one that fails alone is an error."""
+        engine = Transformers(loaded, batch_size=4)
+        whole, real = answers(engine, TALK[:4]), engine._prefill
+
+        def tight(rows, on_tokens):
+            if len(rows) > 1 or rows[0].request.id == TALK[3].id:
+                raise RuntimeError(
+                    "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
+                )
+            return real(rows, on_tokens)
+
+        monkeypatch.setattr(engine, "_prefill", tight)
+        found = answers(engine, TALK[:4])
+        assert all(found[r.id].text == whole[r.id].text for r in TALK[:3])
+        assert found[TALK[3].id].error == "the memory does not hold this case alone"
+        assert engine.describe()["halvings"] == 3
+
     def test_batched_answers_equal_unbatched_generate(self, loaded):
         requests = [Request(r.id, r.messages, r.max_new_tokens, "none") for r in TALK[:4]]
         batched = answers(Transformers(loaded, batch_size=4), requests)
@@ -57,6 +98,137 @@ class TestTransformers:
         found = answers(Transformers(loaded, batch_size=2), [long, TALK[0]])
         assert found["long"].finish == "error" and found["long"].text == ""
         assert found[TALK[0].id].finish != "error"
+
+
+@pytest.fixture(scope="module", params=["openvino-float32", "llamacpp-f16"])
+def batching(request):
+    """An engine that lets requests enter as others leave."""
+    name, dtype = request.param.split("-")
+    return engines.start(name, "smollm2-135m-instruct", dtype=dtype, batch_size=2)
+
+
+@pytest.mark.model
+class TestBatchingEngines:
+    def test_answers_are_those_of_the_plain_loop(self, batching, loaded):
+        """More requests than slots, so that some enter late; weights of sixteen bits."""
+        requests = [Request(r.id, r.messages, 16, "none") for r in TALK[:5]]
+        found = {name: c.text for name, c in answers(batching, requests).items()}
+        assert found == {r.id: plain_generate(loaded, r) for r in requests}
+
+    def test_an_answer_ends_with_its_json_value(self, batching):
+        prompt = [{"role": "user", "content": 'Repeat exactly: {"a": [1, 2]} Thank you!'}]
+        whole, cut = (answers(batching, [Request("r", prompt, 24, stop)])["r"] for stop in ("none", "json"))
+        assert whole.text.startswith(cut.text) and cut.tokens_out < whole.tokens_out
+        assert cut.finish == "stop" and cut.text.endswith("}")
+
+    def test_tokens_and_times_are_counted(self, batching, loaded):
+        told = []
+        for completion in batching.generate(TALK[:2], told.append):
+            assert completion.tokens_in == len(
+                loaded.tokenizer(
+                    engines.prompt_text(
+                        loaded.tokenizer, next(r for r in TALK if r.id == completion.id).messages
+                    ),
+                    add_special_tokens=False,
+                )["input_ids"]
+            )
+            assert 0 < completion.tokens_out <= 24
+            assert 0 < completion.first_token_seconds <= completion.seconds
+        assert sum(told) > 0
+
+    def test_a_prompt_beyond_the_context_is_an_error_of_that_case(self, batching):
+        long = Request("long", [{"role": "user", "content": "word " * 9000}], 24)
+        found = answers(batching, [long, TALK[0]])
+        assert found["long"].finish == "error" and "do not fit the model's context" in found["long"].error
+        assert found[TALK[0].id].finish != "error"
+
+    def test_under_a_schema_answers_are_valid(self, batching):
+        """The untuned model would not keep to it; white space is fixed, so that all engines write alike."""
+        words = [{"role": "user", "content": "It was a blue one, 12 of them, on 3 May 2026. JSON:"}]
+        answer = answers(batching, [Request("r", words, 60, "json", SCHEMA)])["r"]
+        assert answer.finish == "stop"
+        value = json.loads(answer.text)
+        assert not list(Draft202012Validator(SCHEMA).iter_errors(value))
+        assert answer.text == json.dumps(value, ensure_ascii=False)
+
+    def test_a_schema_that_cannot_be_a_grammar_is_an_error_of_that_case(self, batching):
+        strange = {"type": "object", "properties": {"n": {"type": "number", "multipleOf": 0.5}}}
+        found = answers(batching, [Request("r", TALK[0].messages, 8, "json", strange), TALK[0]])
+        assert found["r"].finish == "error" and "cannot enforce multipleOf" in found["r"].error
+        assert found[TALK[0].id].finish != "error"
+
+    def test_leaving_early_leaves_nothing_behind(self, batching):
+        """A run that is stopped in the middle of a batch may go on with the same engine."""
+        first = next(iter(batching.generate(TALK[:4])))
+        again = answers(batching, TALK[:2])
+        assert first.finish and all(c.finish != "error" for c in again.values())
+
+
+def served(server, **options) -> OpenAI:
+    options = {"timeout": 60.0, "retries": 1, "backoff": 0.01, "concurrency": 2} | options
+    return OpenAI(Client(Endpoint(server.url, toy_server.MODEL, **options)))
+
+
+class TestOpenAI:
+    def test_an_answer_ends_with_its_json_value(self):
+        with toy_server.serving(lambda handler: handler.say('{"a": 1} Thank you!')) as server:
+            engine = served(server)
+            found = answers(engine, [Request("json", HELLO, 9), Request("none", HELLO, 9, "none")])
+        assert (found["json"].text, found["none"].text) == ('{"a": 1}', '{"a": 1} Thank you!')
+        assert found["json"].tokens_in == 7 and found["json"].finish == "stop"
+        assert engine.describe()["usage"]["answers"] == 2
+        assert server.bodies[0]["temperature"] == 0 and "response_format" not in server.bodies[0]
+
+    def test_a_schema_is_asked_for(self):
+        """As OpenAI's protocol has it, without the keys that only validation reads."""
+        with toy_server.serving(lambda handler: handler.say("{}")) as server:
+            answers(served(server), [Request("r", HELLO, 9, "json", SCHEMA | {"x-rules": []})])
+        wanted = server.bodies[0]["response_format"]
+        asked = wanted["json_schema"]["schema"]
+        assert wanted["type"] == "json_schema" and asked["properties"].keys() == SCHEMA["properties"].keys()
+        assert "x-rules" not in asked and asked["properties"]["code"]["pattern"] == "^[A-Z]{2}-[0-9]{3}$"
+
+    def test_a_server_that_dies_in_the_middle_is_an_error_of_each_case_left(self):
+        def script(handler):
+            if handler.number > 2:
+                handler.server.socket.close()
+                handler.close_connection = True
+            else:
+                handler.say("{}")
+
+        with toy_server.serving(script) as server:
+            found = answers(served(server, concurrency=1), [Request(f"r{n}", HELLO, 9) for n in range(6)])
+        assert [c.finish for _, c in sorted(found.items())] == ["stop", "stop", *["error"] * 4]
+        assert all(c.error for c in found.values() if c.finish == "error")
+
+    def test_no_address_is_told(self):
+        with pytest.raises(engines.EngineError, match="needs the address of a server"):
+            engines.start("openai", "smollm2-135m-instruct", dtype="served", batch_size=1)
+
+    @pytest.mark.model
+    def test_llama_cpp_s_own_server_keeps_to_a_schema(self):
+        server = toy_server.llama()
+        model, address = "smollm2-135m-instruct", f"{server.listening_address}/v1"
+        engine = engines.start("openai", model, dtype="served", batch_size=2, endpoint=address)
+        words = [{"role": "user", "content": "It was a blue one, on 3 May 2026. JSON:"}]
+        found = answers(engine, [Request("r", words, 120, "json", SCHEMA), Request("free", words, 8)])
+        assert not list(Draft202012Validator(SCHEMA).iter_errors(json.loads(found["r"].text)))
+        assert found["free"].finish == "length" and found["free"].tokens_out == 8
+
+
+HELLO = [{"role": "user", "content": "hello"}]
+SCHEMA = {
+    "title": "T",
+    "type": "object",
+    "required": ["on", "kind", "code"],
+    "additionalProperties": False,
+    "properties": {
+        "on": {"type": "string", "format": "date"},
+        "kind": {"enum": ["red", "blue"]},
+        "code": {"type": "string", "pattern": "^[A-Z]{2}-\\d{3}$"},
+        "tags": {"type": "array", "minItems": 1, "maxItems": 2, "items": {"type": "string", "maxLength": 8}},
+    },
+}
 
 
 def plain_generate(loaded, request: Request) -> str:

@@ -14,6 +14,7 @@ import toy
 from slmlib import contracts, engines, evaluate
 from slmlib.contracts import DataError
 from slmlib.engines import Completion
+from slmlib.engines.control import Control
 
 SCRIPT = """
 import sys
@@ -87,7 +88,7 @@ def test_kill_9_and_resume_give_the_same_predictions(tmp_path):
     assert untimed(tmp_path / "broken") == untimed(tmp_path / "unbroken")
 
 
-class Counting(engines.Control):
+class Counting(Control):
     """An engine that counts the cases it was asked, two a batch, and can break off."""
 
     def __init__(self, *, stop_after: int | None = None, error: BaseException | None = None):
@@ -110,7 +111,7 @@ def run(toy_task, tmp_path, monkeypatch):
     """Evaluate the toy task with a given engine."""
 
     def run(engine):
-        monkeypatch.setattr(engines, "Control", lambda answers: engine)
+        monkeypatch.setattr(evaluate, "Control", lambda answers: engine)
         return evaluate.evaluate(toy_task, model="oracle", out=tmp_path)
 
     return run

@@ -13,6 +13,7 @@ from transformers import DynamicCache
 from transformers.utils import logging
 
 from slmlib import engines, models, tasks
+from slmlib.engines import transformers
 
 MODEL, CASES, TOKENS, ROUNDS = "smollm2-135m-instruct", 16, 64, 3
 
@@ -52,14 +53,14 @@ def main() -> None:
     logging.disable_progress_bar()
     wanted = requests()
     exact, fast = models.load(MODEL), models.load(MODEL, dtype=engines.resolve_dtype("auto"))
-    engine = engines.Transformers(fast, batch_size=CASES)
-    grown = engines._cache
+    engine = transformers.Transformers(fast, batch_size=CASES)
+    grown = transformers._cache
     rates: dict[str, list[float]] = {"plain loop": [], "library's cache": [], "engine": []}
     for _ in range(ROUNDS):
         rates["plain loop"].append(rate(plain, exact, wanted))
-        engines._cache = DynamicCache
+        transformers._cache = DynamicCache
         rates["library's cache"].append(rate(batched, engine, [replace(r) for r in wanted]))
-        engines._cache = grown
+        transformers._cache = grown
         rates["engine"].append(rate(batched, engine, wanted))
     best = statistics.median(rates["engine"])
     for name, found in rates.items():

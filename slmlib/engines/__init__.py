@@ -1,0 +1,163 @@
+"""Engines: requests in, completions out.
+
+    transformers   Hugging Face transformers: the reference
+    openvino       OpenVINO GenAI: continuous batching on a CPU
+    llamacpp       llama.cpp's server on loopback: GGUF files, what edge devices run
+    openai         any server that speaks OpenAI's chat protocol
+
+Every engine splits the requests of a run into a fixed partition of batches and answers one batch
+at a time. What is in a batch depends on the run only, never on where it was interrupted. Each engine
+is a module of this package with a function `start`; what it needs is imported when it is started.
+"""
+
+import importlib
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from slmlib.tasks import Message, choose
+
+DTYPES = {  # engine -> what it can compute or read; "auto" is the first, or measured
+    "transformers": ("float32", "bfloat16"),
+    "openvino": ("float32", "bfloat16"),
+    "llamacpp": ("q8_0", "f16", "q4_1", "source"),
+    "openai": ("served",),
+}
+ENGINES = tuple(DTYPES)
+DECODINGS = ("free", "schema")
+NEEDS = {"openvino": "openvino-genai", "llamacpp": "xllamacpp"}  # packages beside those of every engine
+
+
+class EngineError(RuntimeError):
+    """An engine that cannot be started: says why and how to mend it."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One case to complete.
+
+    `stop` is "json" (end with the first JSON value) or "none"; with a schema, the answer can only be
+    JSON that is valid under it.
+    """
+
+    id: str
+    messages: Sequence[Message]
+    max_new_tokens: int
+    stop: str = "json"
+    schema: Mapping | None = None
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One answer. `seconds` and `first_token_seconds` count from the start of the batch."""
+
+    id: str
+    text: str
+    finish: str  # "stop", "length" or "error", and then `error` says why
+    tokens_in: int
+    tokens_out: int
+    seconds: float
+    first_token_seconds: float
+    error: str = ""
+
+
+OnTokens = Callable[[int], None]
+
+
+def ignore(count: int) -> None:
+    """Nobody watches."""
+
+
+class Engine(Protocol):
+    """What a run needs of an engine."""
+
+    def describe(self) -> dict:
+        """The `engine` block of a result: name, version, dtype, batch_size, threads, device."""
+
+    def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
+        """A partition of the requests that depends on nothing else."""
+
+    def generate(self, batch: Sequence[Request], on_tokens: OnTokens = ignore) -> Iterator[Completion]:
+        """Answers of one batch, each as soon as it is complete.
+
+        `on_tokens` is told how many tokens were generated, now and then, to show that work goes on.
+        """
+
+
+def start(name: str, model: str, *, dtype: str, batch_size: int, endpoint: str = "") -> Engine:
+    """An engine with a model, ready to answer.
+
+    Args:
+        name: one of `ENGINES`.
+        model: a model of the registry.
+        dtype: one of `DTYPES[name]`.
+        batch_size: cases under way at once.
+        endpoint: address of the server, for "openai".
+
+    Raises:
+        UnknownName: no such engine.
+        EngineError: a package is missing; the message gives the command that installs it.
+        ModelError: the weights are missing or damaged.
+    """
+    choose("engine", name, ENGINES)
+    try:
+        module = importlib.import_module(f"slmlib.engines.{name}")
+        return module.start(model, dtype=dtype, batch_size=batch_size, endpoint=endpoint)
+    except ModuleNotFoundError as error:
+        if name not in NEEDS or (error.name or "").startswith("slmlib"):
+            raise
+        raise EngineError(
+            f"the engine {name} needs {NEEDS[name]}, which is not installed. Run: pip install {NEEDS[name]}"
+        ) from error
+
+
+def available_threads() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def resolve_dtype(dtype: str, *, engine: str = "transformers", device: str = "cpu") -> str:
+    """Turn "auto" into a type: for transformers bf16 on a GPU, and on a CPU that multiplies it faster
+    than fp32; for other engines the first that they know.
+
+    Raises:
+        UnknownName: the engine knows no such type; the message lists those that it does.
+    """
+    choose(f"dtype of {engine}", dtype, ("auto", *DTYPES[engine]))
+    if dtype != "auto":
+        return dtype
+    if engine == "transformers":
+        return "bfloat16" if device != "cpu" or _bfloat16_is_faster() else "float32"
+    return DTYPES[engine][0]
+
+
+def _bfloat16_is_faster() -> bool:
+    import torch
+
+    def seconds(kind) -> float:
+        a, b = torch.ones(512, 1536, dtype=kind), torch.ones(1536, 1536, dtype=kind)
+        times = []
+        for _ in range(5):
+            start = time.perf_counter()
+            a @ b
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    return seconds(torch.bfloat16) < 0.8 * seconds(torch.float32)
+
+
+def prompt_text(tokenizer, messages: Sequence[Message]) -> str:
+    """The messages in the model's own chat template, ready for the assistant's turn."""
+    return tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
+
+
+def by_length(requests: Sequence[Request], tokenizer, size: int) -> list[list[Request]]:
+    """Batches of a size, by prompt length in tokens, longest first so that memory peaks at once."""
+    texts = {request.id: prompt_text(tokenizer, request.messages) for request in requests}
+    lengths = {
+        name: len(tokenizer(text, add_special_tokens=False)["input_ids"]) for name, text in texts.items()
+    }
+    ordered = sorted(requests, key=lambda request: (-lengths[request.id], request.id))
+    return [ordered[i : i + size] for i in range(0, len(ordered), size)]

@@ -1,0 +1,137 @@
+"""llama.cpp: its server on loopback in this process, GGUF weights, several slots at once.
+
+This is what many edge devices run. `dtype` names the weights: "source" is the registry's own file,
+the others are made from it. Prompts are sent as the model's tokens and answers come back as tokens, so
+that the chat template and the tokenizer are those of the reference engine. An answer that is complete
+ends by closing its connection. Schemas go to llguidance, which llama.cpp has built in.
+"""
+
+import json
+import queue
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from slmlib import decoding, models
+from slmlib.engines import Completion, EngineError, OnTokens, Request, available_threads, by_length, ignore
+from slmlib.engines.rows import Row, encode
+
+BATCH = 128  # cases in a batch, of which `batch_size` are under way at once
+CONTEXT = 4096  # tokens of a slot, or the model's own context if that is shorter
+PATIENCE = 600.0  # seconds without a token
+
+
+def start(model: str, *, dtype: str, batch_size: int, **_) -> "LlamaCpp":
+    """The engine with a registered model loaded."""
+    weights = models.gguf(models.get(model), dtype)
+    return LlamaCpp(weights, models.vocabulary(model), dtype=dtype, batch_size=batch_size)
+
+
+class LlamaCpp:
+    """Greedy generation by llama.cpp's server."""
+
+    def __init__(
+        self,
+        weights: Path,
+        vocabulary: models.Vocabulary,
+        *,
+        dtype: str = "q8_0",
+        batch_size: int = 8,
+        threads: int | None = None,
+    ):
+        import xllamacpp
+
+        self.vocabulary, self.dtype, self.batch_size = vocabulary, dtype, batch_size
+        self.threads = threads or available_threads()
+        self.context = min(CONTEXT, vocabulary.context)
+        options = xllamacpp.CommonParams()
+        options.model.path = str(weights)
+        options.n_ctx, options.n_parallel, options.port = self.context * batch_size, batch_size, 0
+        options.cpuparams.n_threads = options.cpuparams_batch.n_threads = self.threads
+        options.warmup, options.verbosity = False, 0
+        try:
+            self.server = xllamacpp.Server(options)
+        except RuntimeError as error:
+            raise EngineError(f"llama.cpp cannot load {weights}: {error}") from error
+
+    def describe(self) -> dict:
+        from importlib.metadata import version
+
+        return {
+            "name": "llamacpp",
+            "version": version("xllamacpp"),
+            "dtype": self.dtype,
+            "batch_size": self.batch_size,
+            "threads": self.threads,
+            "device": "cpu",
+        }
+
+    def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
+        return by_length(requests, self.vocabulary.tokenizer, max(BATCH, self.batch_size))
+
+    def generate(self, batch: Sequence[Request], on_tokens: OnTokens = ignore) -> Iterator[Completion]:
+        import httpx
+
+        start, found, stopped = time.perf_counter(), queue.SimpleQueue(), []
+        timeout = httpx.Timeout(PATIENCE, connect=10.0)
+        options = {"base_url": self.server.listening_address, "timeout": timeout, "trust_env": False}
+        with httpx.Client(**options) as client, ThreadPoolExecutor(self.batch_size) as pool:
+            for request in batch:
+                pool.submit(self._work, client, request, start, found, stopped)
+            try:
+                for _ in batch:
+                    completion = found.get()
+                    on_tokens(completion.tokens_out)
+                    yield completion
+            finally:
+                stopped.append(True)
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def _work(self, client, request: Request, start: float, found: queue.SimpleQueue, stopped: list) -> None:
+        """Answer one request; whatever goes wrong becomes a completion."""
+        tokenizer = self.vocabulary.tokenizer
+        row = Row(request, encode(tokenizer, request), tokenizer, self.vocabulary.ends)
+        try:
+            fault = row.too_long(self.context)
+            if not fault:
+                self._stream(client, row, start, stopped)
+            found.put(row.failed(fault, start) if fault else row.completion(start))
+        except decoding.UnsupportedSchema as error:
+            found.put(row.failed(str(error), start))
+        except Exception as error:
+            found.put(row.failed(f"{type(error).__name__}: {error}", start))
+
+    def _stream(self, client, row: Row, start: float, stopped: list) -> None:
+        asked = {
+            "prompt": row.prompt,
+            "n_predict": row.request.max_new_tokens,
+            "samplers": ["top_k"],
+            "top_k": 1,
+            "temperature": 0,
+            "stream": True,
+            "return_tokens": True,
+            "cache_prompt": True,
+        }
+        if row.request.schema is not None:
+            asked["grammar"] = decoding.lark(row.request.schema)
+        with client.stream("POST", "/completion", json=asked) as response:
+            if response.status_code != 200:
+                raise EngineError(
+                    f"status {response.status_code}: {response.read()[:300].decode(errors='replace')}"
+                )
+            for line in response.iter_lines():
+                if stopped:
+                    return
+                if not line.startswith("data: "):
+                    continue
+                event = json.loads(line.removeprefix("data: "))
+                if "error" in event:
+                    raise EngineError(str(event["error"])[:300])
+                for token in event.get("tokens", ()):
+                    if not row.finish:
+                        row.take(token, start)
+                if row.finish:
+                    return
+                if event.get("stop"):
+                    row.finish = "length" if event.get("stop_type") == "limit" else "stop"

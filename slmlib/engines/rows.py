@@ -1,0 +1,83 @@
+"""A request under way, as the engines that see its tokens keep it."""
+
+import time
+from collections.abc import Collection
+
+from slmlib.engines import Completion, Request, prompt_text
+from slmlib.scoring import Completeness
+
+
+def encode(tokenizer, request: Request) -> list[int]:
+    """The prompt as the model's tokens, in its own chat template."""
+    return tokenizer(prompt_text(tokenizer, request.messages), add_special_tokens=False)["input_ids"]
+
+
+class Row:
+    """A request, its prompt and its tokens so far.
+
+    Attributes:
+        ends: tokens that end an answer.
+        matcher: follows the answer under a grammar, or None.
+        finish: how the answer ended; empty while it is under way.
+    """
+
+    def __init__(self, request: Request, prompt: list[int], tokenizer, ends: Collection[int], matcher=None):
+        self.request, self.prompt, self.matcher = request, prompt, matcher
+        self.tokenizer, self.ends = tokenizer, ends
+        self.tokens: list[int] = []
+        self.finish = ""
+        self.first_token_seconds = 0.0
+        self._completeness = Completeness()
+
+    def too_long(self, context: int) -> str:
+        """Why the prompt and the longest answer do not fit the model's context, or nothing."""
+        wanted = len(self.prompt) + self.request.max_new_tokens
+        if wanted <= context:
+            return ""
+        return (
+            f"a prompt of {len(self.prompt)} tokens and {self.request.max_new_tokens} of answer do not fit "
+            f"the model's context of {context}"
+        )
+
+    def take(self, token: int, start: float) -> None:
+        """Add a token and decide whether the answer is complete."""
+        self.first_token_seconds = self.first_token_seconds or time.perf_counter() - start
+        self.tokens.append(token)
+        if self.matcher is not None:
+            self.matcher.accept_token(token)
+        if token in self.ends or self._closes(token):
+            self.finish = "stop"
+        elif len(self.tokens) >= self.request.max_new_tokens:
+            self.finish = "length"
+
+    def _closes(self, token: int) -> bool:
+        # braces and quotes are ASCII, so a token that holds part of a character does no harm
+        return self.request.stop == "json" and self._completeness.feed(self.tokenizer.decode([token]))
+
+    @property
+    def text(self) -> str:
+        """What was written; an answer that ended with its JSON value is cut right behind that value."""
+        text = self.tokenizer.decode(self.tokens, skip_special_tokens=True)
+        return text if self.request.stop != "json" else first_value(text)
+
+    def completion(self, start: float) -> Completion:
+        """The finished answer; `start` is when its batch began."""
+        return self._completion(self.text, start)
+
+    def failed(self, why: str, start: float) -> Completion:
+        """An answer that cannot be had."""
+        self.finish = "error"
+        return self._completion("", start, error=why)
+
+    def _completion(self, text: str, start: float, error: str = "") -> Completion:
+        counts, seconds = (len(self.prompt), len(self.tokens)), time.perf_counter() - start
+        return Completion(
+            self.request.id, text, self.finish, *counts, seconds, self.first_token_seconds, error
+        )
+
+
+def first_value(text: str) -> str:
+    """The text up to the end of its first JSON value, or all of it."""
+    completeness = Completeness()
+    ends = (i for i, character in enumerate(text, 1) if completeness.feed(character))
+    return text[: next(ends, len(text))]
