@@ -2,8 +2,9 @@
 
 xgrammar compiles the case's JSON Schema to a grammar over the model's tokens and fills a bit mask
 for each row; logits outside it are set to minus infinity. Formats, patterns and bounds are part of
-the grammar. White space is fixed (one space behind a comma and a colon, as models write JSON), so
-that an answer cannot be padded for ever; keys come in the order of the schema.
+the grammar, and dates are days that the calendar has. White space is fixed (one space behind a comma
+and a colon, as models write JSON), so that an answer cannot be padded for ever; keys come in the order
+of the schema.
 
 A schema keyword that the grammar would drop is refused by name, never ignored.
 """
@@ -31,7 +32,7 @@ def grammar_text(schema: Mapping) -> str:
     Raises:
         UnsupportedSchema: it has a keyword that is not known to be enforced.
     """
-    return json.dumps(bare(schema), ensure_ascii=False)
+    return json.dumps(_exact(bare(schema)), ensure_ascii=False)
 
 
 def bare(schema: Mapping) -> dict:
@@ -63,6 +64,28 @@ def _keywords(node: Mapping):
     yield from (key for key in node if not key.startswith("x-"))
     for child in (*node.get("properties", {}).values(), *([node["items"]] if "items" in node else [])):
         yield from _keywords(child)
+
+
+_YEAR = r"(\d{3}[1-9]|\d{2}[1-9]\d|\d[1-9]\d{2}|[1-9]\d{3})"  # there is no year 0
+_FOUR = "(0[48]|[2468][048]|[13579][26])"  # two digits divisible by four, but 00
+_LEAP = rf"(\d{{2}}{_FOUR}|{_FOUR}00)"
+_DAY = r"((0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|(0[469]|11)-(0[1-9]|[12]\d|30)|02-(0[1-9]|1\d|2[0-8]))"
+DATE = f"({_YEAR}-{_DAY}|{_LEAP}-02-29)"
+CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
+MOMENT = rf"{DATE}T{CLOCK}:[0-5]\d(\.\d{{1,6}})?(Z|[+\-]{CLOCK})"
+CALENDAR = {"date": f"^{DATE}$", "date-time": f"^{MOMENT}$"}
+
+
+def _exact(node):
+    """A schema whose dates are patterns that know the calendar; as formats, grammars allow 31 April."""
+    if not isinstance(node, Mapping):
+        return node
+    changed = dict(node)
+    if node.get("format") in CALENDAR and "pattern" not in node:
+        changed["pattern"] = CALENDAR[changed.pop("format")]
+    if "properties" in node:
+        changed["properties"] = {name: _exact(child) for name, child in node["properties"].items()}
+    return changed | ({"items": _exact(node["items"])} if "items" in node else {})
 
 
 def portable(schema: Mapping) -> dict:

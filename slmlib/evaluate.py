@@ -180,7 +180,7 @@ def prepare(
     chosen = task.prompts[prompt]
     schemas = [e.input["schema"] if decoding == "schema" else None for e in examples]
     requests = [
-        Request(e.id, chosen.messages(e), task.max_new_tokens, task.stop, schema)
+        Request(e.id, chosen.messages(e), task.max_new_tokens, task.stop, schema, chosen.chat)
         for e, schema in zip(examples, schemas, strict=True)
     ]
     settings = {
@@ -222,7 +222,7 @@ def _model(name: str) -> dict:
         "name": name,
         "source": model.source,
         "revision": model.revision,
-        "weights_sha256": model.sha256,
+        "weights_sha256": models.fingerprint(model),
         "parameters": model.parameters,
         "adapter": None,
     }

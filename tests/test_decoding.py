@@ -1,6 +1,8 @@
 """Schema-constrained decoding: only valid answers can be written, whatever the model wants."""
 
+import calendar
 import json
+import re
 
 import pytest
 import xgrammar
@@ -50,6 +52,36 @@ def test_a_property_may_have_the_name_of_a_keyword():
     """Names are the schema's own: only keywords are checked."""
     schema = {"type": "object", "properties": {"contains": {"type": "integer"}, "x-y": {"type": "integer"}}}
     assert set(json.loads(decoding.grammar_text(schema))["properties"]) == {"contains", "x-y"}
+
+
+def test_dates_are_those_of_the_calendar():
+    """Every day of four centuries, and nothing like a day that there is not."""
+    pattern = re.compile(decoding.CALENDAR["date"])
+    for year in (*range(1890, 2110), 1, 4, 400, 999, 2000, 2400, 9999):
+        for month in range(14):
+            days = calendar.monthrange(year, month)[1] if 1 <= month <= 12 else 0
+            for day in range(33):
+                assert bool(pattern.fullmatch(f"{year:04}-{month:02}-{day:02}")) == (1 <= day <= days)
+    assert not pattern.fullmatch("0000-01-01")
+
+
+@pytest.mark.parametrize(
+    ("moment", "taken"),
+    [
+        ("2024-02-29T23:59:59Z", True),
+        ("2023-02-29T12:00:00Z", False),
+        ("2026-05-01T24:00:00Z", False),
+        ("2026-05-01T08:30:00.25+02:00", True),
+        ("2026-05-01T08:30:00", False),
+    ],
+)
+def test_moments_are_those_of_the_calendar(moment, taken):
+    """Under the grammar of each engine, and for the validator."""
+    schema = {"type": "object", "properties": {"at": {"type": "string", "format": "date-time"}}}
+    schema |= {"required": ["at"], "additionalProperties": False}
+    assert (grammars.refusal(schema, {"at": moment}) is None) == taken
+    checker = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    assert checker.is_valid({"at": moment}) == taken
 
 
 @pytest.mark.parametrize("group", schemas.groups())

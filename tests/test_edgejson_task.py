@@ -3,9 +3,10 @@
 import json
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from slmlib import tasks
-from slmlib.edgejson import rules, schemas
+from slmlib.edgejson import prompts, rules, schemas
 from slmlib.edgejson.task import TASK
 from slmlib.tasks import Example
 
@@ -28,7 +29,7 @@ def test_versions_agree():
 
 def test_the_prompt_holds_schema_rule_and_text(examples):
     """A model can only be judged on what it was told."""
-    system, user = TASK.prompts["zero-shot"].messages(examples[0])
+    system, user = TASK.prompts["zero-shot-rules"].messages(examples[0])
     assert system["role"] == "system"
     assert schemas.for_prompt(examples[0].input["schema"]) in user["content"]
     assert examples[0].input["text"] in user["content"]
@@ -41,7 +42,24 @@ def test_braces_in_a_text_do_not_break_the_prompt(examples):
     """Texts are data: `{name}` in one is not a field of the template."""
     row = examples[0]
     odd = Example(**{**vars(row), "input": {**row.input, "text": "{schema} {0} }{"}})
-    assert "{schema} {0} }{" in TASK.prompts["zero-shot"].messages(odd)[1]["content"]
+    assert "{schema} {0} }{" in TASK.prompts["zero-shot-rules"].messages(odd)[1]["content"]
+
+
+def test_worked_examples_are_right():
+    """A model shown a wrong answer would learn it; and none is of a domain of the data."""
+    for schema, text, target in prompts.EXAMPLES:
+        assert not list(Draft202012Validator(schema).iter_errors(target)), schema["title"]
+        assert list(target) == [key for key in schema["properties"] if key in target] and text
+    assert len({schema["title"] for schema, *_ in prompts.EXAMPLES}) == 3
+
+
+def test_prompts_differ_and_name_what_they_are():
+    """Shots and wording are in the name; two prompts of one hash would be one."""
+    assert next(iter(TASK.prompts)) == "one-shot"
+    assert len({prompt.sha256 for prompt in TASK.prompts.values()}) == len(TASK.prompts) == 12
+    for name, prompt in TASK.prompts.items():
+        assert prompt.name == name and len(prompt.shots) == prompts.SHOTS[name.partition("-")[0]]
+        assert prompt.chat == (not name.endswith("-bare"))
 
 
 def test_the_oracle_is_right_everywhere(examples):

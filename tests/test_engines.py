@@ -47,6 +47,13 @@ def test_an_unknown_engine_is_refused():
 
 
 @pytest.mark.model
+def test_a_prompt_may_go_without_the_chat_template(loaded):
+    """The messages as they are: nothing that the model's template would add."""
+    assert engines.prompt_text(loaded.tokenizer, HELLO, chat=False) == "hello\n"
+    assert "<|im_start|>" in engines.prompt_text(loaded.tokenizer, HELLO)
+
+
+@pytest.mark.model
 class TestTransformers:
     def test_a_batch_that_the_memory_does_not_hold_is_halved(self, loaded, monkeypatch):
         """The run goes on with the same answers, and the result says so; one that fails alone is an error."""
@@ -200,6 +207,13 @@ class TestOpenAI:
             found = answers(served(server, concurrency=1), [Request(f"r{n}", HELLO, 9) for n in range(6)])
         assert [c.finish for _, c in sorted(found.items())] == ["stop", "stop", *["error"] * 4]
         assert all(c.error for c in found.values() if c.finish == "error")
+
+    def test_a_prompt_without_template_is_an_error_of_that_case(self):
+        """A server applies its own, so that the answer would be to another prompt."""
+        with toy_server.serving(lambda handler: handler.say("{}")) as server:
+            found = answers(served(server), [Request("bare", HELLO, 9, chat=False), Request("r", HELLO, 9)])
+        assert found["bare"].finish == "error" and "chat template" in found["bare"].error
+        assert found["r"].finish == "stop"
 
     def test_no_address_is_told(self):
         with pytest.raises(engines.EngineError, match="needs the address of a server"):

@@ -66,7 +66,7 @@ def test_publishing_replaces_the_older_run_of_the_same_kind(toy_task, tmp_path, 
         ({"decoding": "beam"}, "unknown decoding 'beam'.* Valid: free"),
         ({"engine": "vllm"}, "unknown engine 'vllm'.* Valid: transformers"),
         ({"prompt": "one-shot"}, r"unknown prompt of toy 'one-shot'; did you mean 'zero-shot'\?"),
-        ({"model": "smollm2-135m-instruct", "dtype": "fp8"}, "unknown dtype 'fp8'"),
+        ({"model": "smollm2-135m-instruct", "dtype": "fp8"}, "unknown dtype of transformers 'fp8'"),
     ],
 )
 def test_unknown_names_are_refused_with_the_valid_ones(toy_task, tmp_path, options, message):

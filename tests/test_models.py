@@ -28,9 +28,9 @@ def cache(tmp_path, monkeypatch):
 
 def test_unknown_model_lists_the_valid_ones():
     with pytest.raises(
-        UnknownName, match=r"unknown model 'smollm2-135m'; did you mean 'smollm2-135m-instruct'\?"
+        UnknownName, match=r"unknown model 'smollm2-135m-instuct'; did you mean 'smollm2-135m-instruct'\?"
     ):
-        models.get("smollm2-135m")
+        models.get("smollm2-135m-instuct")
 
 
 def test_the_embedded_weights_have_the_registered_hash():
@@ -86,3 +86,56 @@ def test_missing_weights_say_where_to_put_them(tmp_path, monkeypatch):
 def test_the_loaded_model_is_the_registered_one(loaded):
     assert sum(p.numel() for p in loaded.network.parameters()) == SMOL.parameters
     assert loaded.tokenizer.chat_template and loaded.tokenizer.padding_side == "left"
+
+
+def test_a_folder_of_safetensors_is_a_model_too(tmp_path, monkeypatch, loaded):
+    """From a local folder, without a hub; its hash is what was found."""
+    model = models.MODELS["smollm2-135m"]
+    folder = models.converted(SMOL)
+    monkeypatch.setenv("SLMBENCH_MODELS", str(tmp_path))
+    (tmp_path / model.name).symlink_to(folder)
+    assert models.find(model) == tmp_path / model.name and model.name in models.present()
+    assert models.fingerprint(model) == contracts.sha256(folder / "model.safetensors")
+    again = models.load(model.name)
+    assert all(
+        a.equal(b) for a, b in zip(again.network.parameters(), loaded.network.parameters(), strict=True)
+    )
+    with pytest.raises(ModelError, match="comes as safetensors, and this engine reads GGUF"):
+        models.gguf(model, "f16")
+
+
+def test_a_folder_without_weights_says_what_to_put_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLMBENCH_MODELS", str(tmp_path))
+    (tmp_path / "smollm2-360m").mkdir()
+    with pytest.raises(ModelError, match=r"holds no safetensors\. Put those of HuggingFaceTB/SmolLM2"):
+        models.find(models.MODELS["smollm2-360m"])
+
+
+def test_a_model_of_the_hub_that_is_not_there_says_where_to_put_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLMBENCH_MODELS", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelError, match=r"weights of qwen2\.5-0\.5b not found.*into"):
+        models.find(models.MODELS["qwen2.5-0.5b"])
+
+
+def test_gguf_files_are_made_once_and_read_back(tmp_path, monkeypatch):
+    """f16 of four-bit weights loses next to nothing; a torn file is made again."""
+    import gguf
+
+    monkeypatch.setenv("SLMBENCH_CACHE", str(tmp_path))
+    monkeypatch.setenv("SLMBENCH_MODELS", str(models.find(SMOL).parent))
+    path = models.gguf(SMOL, "f16")
+    before, after = (gguf.GGUFReader(file) for file in (models.find(SMOL), path))
+    pairs = list(zip(before.tensors, after.tensors, strict=True))
+    for old, new in (pairs[0], pairs[5]):
+        one, two = (gguf.dequantize(t.data, t.tensor_type) for t in (old, new))
+        assert old.name == new.name and abs(one - two).max() < 2e-3
+    stamp = path.stat().st_mtime_ns
+    assert models.gguf(SMOL, "f16") == path and path.stat().st_mtime_ns == stamp
+    path.write_bytes(path.read_bytes()[:1000])
+    assert models.gguf(SMOL, "f16").stat().st_size > 2e8
+
+
+def test_size_classes():
+    names = ("smollm2-135m", "qwen2.5-0.5b", "llama-3.2-1b", "qwen2.5-7b-instruct")
+    assert [models.MODELS[name].size_class for name in names] == ["micro", "small", "medium", "large"]

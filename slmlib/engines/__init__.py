@@ -39,7 +39,7 @@ class Request:
     """One case to complete.
 
     `stop` is "json" (end with the first JSON value) or "none"; with a schema, the answer can only be
-    JSON that is valid under it.
+    JSON that is valid under it; without `chat` the model's chat template is not applied.
     """
 
     id: str
@@ -47,6 +47,7 @@ class Request:
     max_new_tokens: int
     stop: str = "json"
     schema: Mapping | None = None
+    chat: bool = True
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,9 @@ class Engine(Protocol):
         """
 
 
-def start(name: str, model: str, *, dtype: str, batch_size: int, endpoint: str = "") -> Engine:
+def start(
+    name: str, model: str, *, dtype: str, batch_size: int, threads: int | None = None, endpoint: str = ""
+) -> Engine:
     """An engine with a model, ready to answer.
 
     Args:
@@ -94,6 +97,7 @@ def start(name: str, model: str, *, dtype: str, batch_size: int, endpoint: str =
         model: a model of the registry.
         dtype: one of `DTYPES[name]`.
         batch_size: cases under way at once.
+        threads: cores to use; all that there are if not given.
         endpoint: address of the server, for "openai".
 
     Raises:
@@ -104,7 +108,8 @@ def start(name: str, model: str, *, dtype: str, batch_size: int, endpoint: str =
     choose("engine", name, ENGINES)
     try:
         module = importlib.import_module(f"slmlib.engines.{name}")
-        return module.start(model, dtype=dtype, batch_size=batch_size, endpoint=endpoint)
+        options = {"dtype": dtype, "batch_size": batch_size, "threads": threads, "endpoint": endpoint}
+        return module.start(model, **options)
     except ModuleNotFoundError as error:
         if name not in NEEDS or (error.name or "").startswith("slmlib"):
             raise
@@ -148,14 +153,19 @@ def _bfloat16_is_faster() -> bool:
     return seconds(torch.bfloat16) < 0.8 * seconds(torch.float32)
 
 
-def prompt_text(tokenizer, messages: Sequence[Message]) -> str:
-    """The messages in the model's own chat template, ready for the assistant's turn."""
+def prompt_text(tokenizer, messages: Sequence[Message], *, chat: bool = True) -> str:
+    """The messages in the model's own chat template, ready for the assistant's turn.
+
+    Without `chat`, and for a base model, which has no template, they stand one after the other.
+    """
+    if not chat or tokenizer.chat_template is None:
+        return "\n\n".join(message["content"] for message in messages) + "\n"
     return tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
 
 
 def by_length(requests: Sequence[Request], tokenizer, size: int) -> list[list[Request]]:
     """Batches of a size, by prompt length in tokens, longest first so that memory peaks at once."""
-    texts = {request.id: prompt_text(tokenizer, request.messages) for request in requests}
+    texts = {r.id: prompt_text(tokenizer, r.messages, chat=r.chat) for r in requests}
     lengths = {
         name: len(tokenizer(text, add_special_tokens=False)["input_ids"]) for name, text in texts.items()
     }

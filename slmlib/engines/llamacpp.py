@@ -22,10 +22,11 @@ CONTEXT = 4096  # tokens of a slot, or the model's own context if that is shorte
 PATIENCE = 600.0  # seconds without a token
 
 
-def start(model: str, *, dtype: str, batch_size: int, **_) -> "LlamaCpp":
+def start(model: str, *, dtype: str, batch_size: int, threads: int | None, **_) -> "LlamaCpp":
     """The engine with a registered model loaded."""
     weights = models.gguf(models.get(model), dtype)
-    return LlamaCpp(weights, models.vocabulary(model), dtype=dtype, batch_size=batch_size)
+    sizes = {"batch_size": batch_size, "threads": threads}
+    return LlamaCpp(weights, models.vocabulary(model), dtype=dtype, **sizes)
 
 
 class LlamaCpp:

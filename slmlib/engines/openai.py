@@ -56,7 +56,7 @@ class OpenAI:
         for request in batch:
             try:
                 asked.append((request, _call(request)))
-            except decoding.UnsupportedSchema as error:
+            except (decoding.UnsupportedSchema, EngineError) as error:
                 left.remove(request.id)
                 yield _failed(request, str(error))
         try:
@@ -70,6 +70,8 @@ class OpenAI:
 
 
 def _call(request: Request) -> Call:
+    if not request.chat:
+        raise EngineError("a server applies its chat template: choose a prompt that has one")
     schema = None if request.schema is None else decoding.portable(request.schema)
     return Call(request.messages, request.max_new_tokens, schema=schema)
 

@@ -20,10 +20,11 @@ CACHE_GB = 2  # of keys and values; what does not fit waits, or is computed agai
 STEP_TOKENS = 2048  # of prompts and answers, computed in one step
 
 
-def start(model: str, *, dtype: str, batch_size: int, **_) -> "OpenVino":
+def start(model: str, *, dtype: str, batch_size: int, threads: int | None, **_) -> "OpenVino":
     """The engine with a registered model loaded."""
     weights = models.gguf(models.get(model), "f16")
-    return OpenVino(weights, models.vocabulary(model), dtype=dtype, batch_size=batch_size)
+    sizes = {"batch_size": batch_size, "threads": threads}
+    return OpenVino(weights, models.vocabulary(model), dtype=dtype, **sizes)
 
 
 class OpenVino:

@@ -8,8 +8,9 @@ from slmlib.scoring import Completeness
 
 
 def encode(tokenizer, request: Request) -> list[int]:
-    """The prompt as the model's tokens, in its own chat template."""
-    return tokenizer(prompt_text(tokenizer, request.messages), add_special_tokens=False)["input_ids"]
+    """The prompt as the model's tokens."""
+    text = prompt_text(tokenizer, request.messages, chat=request.chat)
+    return tokenizer(text, add_special_tokens=False)["input_ids"]
 
 
 class Row:

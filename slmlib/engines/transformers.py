@@ -18,9 +18,9 @@ PREFILL_TOKENS = 2048  # of prompts, read in one pass
 NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory")
 
 
-def start(model: str, *, dtype: str, batch_size: int, **_) -> "Transformers":
+def start(model: str, *, dtype: str, batch_size: int, threads: int | None, **_) -> "Transformers":
     """The engine with a registered model loaded."""
-    return Transformers(models.load(model, dtype=dtype), batch_size=batch_size)
+    return Transformers(models.load(model, dtype=dtype), batch_size=batch_size, threads=threads)
 
 
 class Transformers:

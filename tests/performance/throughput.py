@@ -1,0 +1,82 @@
+"""Cases a second of the engines beside their peers, in one run on the same cases and cores.
+
+Peers: (a) the plain loop of public harnesses, batch 1, fp32, no early stop, up to the token limit; and
+(b) llama.cpp's server with 8-bit weights and several slots. Rounds are interleaved and ratios are those
+of medians. The plain loop answers two cases a round, which is enough for a rate.
+
+    python tests/performance/throughput.py [model] [cases]      default: smollm2-135m-instruct 32
+"""
+
+import statistics
+import sys
+import time
+
+from transformers.utils import logging
+
+from slmlib import engines, models, tasks
+from slmlib.engines import Request
+
+ROUNDS, SLOTS, PLAIN_CASES, PLAIN_TOKENS = 3, 16, 2, 512
+RUNNERS = (("openvino", "bfloat16"), ("openvino", "float32"), ("llamacpp", "q8_0"), ("transformers", "auto"))
+
+
+def requests(count: int) -> list[Request]:
+    """The first cases of `val`, asked in the default way."""
+    task = tasks.get("edgejson")
+    prompt = next(iter(task.prompts.values()))
+    return [
+        Request(e.id, prompt.messages(e), task.max_new_tokens, task.stop) for e in task.load("val")[:count]
+    ]
+
+
+def plain(loaded, wanted) -> tuple[int, int]:
+    """Cases and generated tokens of the plain loop."""
+    tokens = 0
+    for request in wanted[:PLAIN_CASES]:
+        text = engines.prompt_text(loaded.tokenizer, request.messages)
+        prompt = loaded.tokenizer(text, return_tensors="pt", add_special_tokens=False)
+        made = loaded.network.generate(**prompt, max_new_tokens=PLAIN_TOKENS, do_sample=False)
+        tokens += made.shape[1] - prompt["input_ids"].shape[1]
+    return PLAIN_CASES, tokens
+
+
+def together(engine, wanted) -> tuple[int, int]:
+    """Cases and generated tokens of an engine."""
+    found = [c for batch in engine.batches(wanted) for c in engine.generate(batch)]
+    assert not [c for c in found if c.finish == "error"]
+    return len(found), sum(c.tokens_out for c in found)
+
+
+def rates(work, *arguments) -> tuple[float, float]:
+    """Cases and tokens a second, the prompts' time included."""
+    start = time.perf_counter()
+    cases, tokens = work(*arguments)
+    seconds = time.perf_counter() - start
+    return cases / seconds, tokens / seconds
+
+
+def main(model: str = "smollm2-135m-instruct", count: str = "32") -> None:
+    """Measure and print."""
+    logging.disable_progress_bar()
+    wanted, loaded = requests(int(count)), models.load(model)
+    running = {}
+    for name, dtype in RUNNERS:
+        kind = engines.resolve_dtype(dtype, engine=name)
+        running[f"{name} {kind}"] = engines.start(name, model, dtype=kind, batch_size=SLOTS)
+    found: dict[str, list] = {"plain loop": [], **{name: [] for name in running}}
+    for _ in range(ROUNDS):
+        found["plain loop"].append(rates(plain, loaded, wanted))
+        for name, engine in running.items():
+            found[name].append(rates(together, engine, wanted))
+    columns = {name: zip(*rows, strict=True) for name, rows in found.items()}
+    middles = {name: [statistics.median(column) for column in both] for name, both in columns.items()}
+    base, peer = middles["plain loop"], middles["llamacpp q8_0"]
+    print(f"{model}, {count} cases, {SLOTS} at once, medians of {ROUNDS} rounds")
+    print("engine                    cases/s    tok/s   x plain   x tok/s  x llama.cpp")
+    for name, (cases, tokens) in middles.items():
+        ratios = f"{cases / base[0]:9.1f} {tokens / base[1]:9.1f} {cases / peer[0]:12.2f}"
+        print(f"{name:24} {cases:8.2f} {tokens:8.1f} {ratios}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

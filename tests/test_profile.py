@@ -1,0 +1,39 @@
+"""The profile: would break if a speed were computed from another count than it says."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from slmlib import profile
+from slmlib.engines import Completion
+
+
+def test_rates_and_percentiles_are_those_of_the_cases():
+    """Two cases: prompts of 100 tokens in 0.5 s each, then 9 and 19 tokens in 1 and 3 s."""
+    found = profile._times(
+        [Completion("a", "", "stop", 100, 10, 1.5, 0.5), Completion("b", "", "stop", 100, 20, 3.5, 0.5)]
+    )
+    assert found["prompt_tokens_per_second"] == 200
+    assert found["generated_tokens_per_second"] == pytest.approx(28 / 4)
+    assert found["latency_p50"] == 2.5 and found["latency_p95"] == pytest.approx(3.4)
+
+
+def test_a_server_has_no_profile():
+    with pytest.raises(ValueError, match="unknown engine with a profile 'openai'"):
+        profile.measure("smollm2-135m-instruct", engine="openai")
+
+
+def test_an_unknown_model_is_one_line():
+    command = [sys.executable, "-m", "slmlib.profile", "gpt-9", "--engine", "llamacpp"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode and done.stderr.startswith("error: unknown model 'gpt-9'")
+
+
+@pytest.mark.model
+def test_a_real_model_is_measured_in_a_process_of_its_own():
+    found = profile.profile("smollm2-135m-instruct", engine="llamacpp", dtype="source", cases=2)
+    assert json.dumps(found) and found["cases"] == 2 and found["engine"]["dtype"] == "source"
+    assert 0 < found["first_token_p50"] <= found["latency_p50"] <= found["latency_p95"]
+    assert found["peak_memory_bytes"] > found["file_bytes"] > 90e6
