@@ -84,7 +84,7 @@ def test_controls_are_published_and_behave():
         exact = {result.label: result.metrics["json_exact"]["mean"] for result in found}
         assert exact["oracle"] == 1 and exact["no-op"] == 0 and 0 < exact["rules"] <= 0.3
     models = [result for result in results.load_all() if not result.control and result.split == "test"]
-    untuned = [r.metrics["json_exact"]["mean"] for r in models if r.model == "smollm2-135m-instruct"]
+    untuned = [r.metrics["json_exact"]["mean"] for r in models if r.model["name"] == "smollm2-135m-instruct"]
     assert 0 < max(untuned) < 0.6
 
 
