@@ -27,6 +27,7 @@ from slmlib.tables import NONE, Link, Table
 TIERS = ("simple", "medium", "complex")
 METRICS = ("json_exact", "field_f1", "schema_compliance")  # the columns of the leaderboard
 KINDS = ("group", "register", "domain", "noise")  # what a manifest counts in each split
+TALK = ("email", "chat", "call", "letter")  # registers of people to one another
 PREDICTIONS = ".predictions.jsonl.gz"
 
 
@@ -605,9 +606,9 @@ def _run_line(result: Result) -> list[tables.Cell]:
 
 
 def example_case(result: Result, examples: Iterable) -> tuple[Any, dict]:
-    """The case to show: the simple one that `result` got wrong by least, so that one sees how it fails.
+    """The case to show: of the simple ones, in which people talk, that which `result` got wrong by least.
 
-    Equals are settled by id; where no simple case is wrong, any case will do.
+    So one sees how it fails. Equals are settled by id; where no such case is wrong, any case will do.
 
     Returns:
         The example and its prediction.
@@ -626,7 +627,9 @@ def example_case(result: Result, examples: Iterable) -> tuple[Any, dict]:
 
 def _showing(pair: tuple[Any, dict]) -> tuple:
     example, row = pair
-    return (row["failure"] is None, example.tier != "simple", -row["scores"].get("field_f1", 0), example.id)
+    silent = example.meta.get("register") not in TALK
+    wrongness = -row["scores"].get("field_f1", 0)
+    return (row["failure"] is None, example.tier != "simple", silent, wrongness, example.id)
 
 
 def example_markdown(example, prediction: Mapping, *, model: str) -> str:

@@ -4,6 +4,7 @@ If these break, a result that was changed by hand is believed, a control or half
 a model's output becomes markup on the site.
 """
 
+import dataclasses
 import gzip
 import html
 import json
@@ -414,6 +415,17 @@ def test_example_is_the_simple_case_that_is_wrong_by_least(tmp_path):
     assert chosen.id == row["id"] == wrong[1]
     with pytest.raises(ValueError, match="no prediction for any"):
         results.example_case(found, [example("other")])
+
+
+def test_example_is_one_in_which_people_talk_if_there_is_one(tmp_path):
+    """A line of a log says little to a visitor."""
+    rows = predictions(8)
+    wrong = [row["id"] for row in rows if row["failure"]]
+    rows[[row["id"] for row in rows].index(wrong[0])]["scores"]["field_f1"] = 0.9
+    found = results.load(write_run(tmp_path, rows, run="toy-1"))
+    examples = [example(row["id"]) for row in rows]
+    silent = [dataclasses.replace(e, meta={"register": "log"}) if e.id == wrong[0] else e for e in examples]
+    assert results.example_case(found, silent)[0].id == wrong[1]
 
 
 def test_example_cannot_leave_its_code_block():
