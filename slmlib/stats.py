@@ -12,8 +12,8 @@ leverage (CR2, Bell and McCaffrey 2002). It never counts for less than one case 
 that clustering can do; so a mean of 0 or 1, where the variance says nothing, has a width.
 
 Coverage of the 95 % intervals by simulation (2,000 samples each of 24 or 60 clusters × 1–2 cases, 60 × 8
-and 106 × 4–5, intraclass correlations from 0 to 0.5, means from 0.02 to 0.98, right or wrong, or graded):
-93–97 % in 220 of 240 settings and 92.3–97.9 % in all. The rest are means within 0.1 of an end, where few
+and 120 × 4–5, intraclass correlations from 0 to 0.5, means from 0.02 to 0.5, right or wrong, or graded):
+93–97 % in 215 of 240 settings and 92.0–98.9 % in all. The rest are means of 0.1 and less, where few
 cases tell anything and the intervals are mostly too wide. With 12 to 15 clusters of up to 8 cases coverage
 ranges from 90 to 99 %; in clusters of 40 that of proportions near 0.05 falls to 87 %.
 `python tests/performance/coverage.py` prints such a table.
