@@ -2,7 +2,7 @@
 
 xgrammar and llguidance compile a schema to a grammar, formats and patterns included, and differ
 from a validator in what they take. A target that a grammar refuses can never be generated under
-it, however good the model. Both read bytes here, so no model's tokenizer has a say.
+it, however good the model. Both read text here, so no model's tokenizer has a say.
 """
 
 import json
@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 
 from slmlib import decoding
 
-END = 256  # the token after the 256 bytes
+END = 0  # the one token of a vocabulary that only says where an answer may end
 STRICT = {
     "whitespace_flexible": False,
     "item_separator": decoding.SEPARATORS[0],
@@ -37,11 +37,10 @@ def refusal(schema: Mapping, target) -> str | None:
 
 @cache
 def _compiler():
-    """xgrammar over a vocabulary of single bytes; imported here, as it brings torch with it."""
+    """xgrammar over one token, which is the least work; imported here, as it brings torch with it."""
     import xgrammar
 
-    vocabulary = [bytes([code]) for code in range(END)] + [b"</s>"]
-    info = xgrammar.TokenizerInfo(vocabulary, vocab_size=END + 1, stop_token_ids=[END])
+    info = xgrammar.TokenizerInfo([b"</s>"], vocab_size=1, stop_token_ids=[END])
     return xgrammar.GrammarCompiler(info, max_threads=1, cache_enabled=False)  # it would keep every schema
 
 
@@ -58,7 +57,7 @@ def _xgrammar(schema: str, target: bytes) -> int:
     if matcher.accept_string(target):
         return len(target) if matcher.accept_token(END) else len(target) - 1
     matcher.reset()
-    return next(place for place, byte in enumerate(target) if not matcher.accept_token(byte))
+    return next(i for i in range(len(target)) if not matcher.accept_string(target[i : i + 1]))
 
 
 @lru_cache(maxsize=128)

@@ -445,7 +445,8 @@ def language(rows: Rows) -> Check:
 
     def fault(row: dict) -> str | None:
         text = row["input"]["text"]
-        strange = [c for c in text if not (c.isprintable() or c == "\n") or (c.isalpha() and c > "\u024f")]
+        letters = set(text) - {"\n"}
+        strange = sorted(c for c in letters if not c.isprintable() or (c.isalpha() and c > "\u024f"))
         if strange:
             return f"holds {strange[0]!r}"
         words = re.findall(r"[a-z']+", text.casefold())
