@@ -11,7 +11,7 @@ A schema keyword that the grammar would drop is refused by name, never ignored.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 SEPARATORS = (", ", ": ")
@@ -32,7 +32,7 @@ def grammar_text(schema: Mapping) -> str:
     Raises:
         UnsupportedSchema: it has a keyword that is not known to be enforced.
     """
-    return json.dumps(_exact(bare(schema)), ensure_ascii=False)
+    return json.dumps(_mapped(bare(schema), _exact), ensure_ascii=False)
 
 
 def bare(schema: Mapping) -> dict:
@@ -50,14 +50,20 @@ def bare(schema: Mapping) -> dict:
     return _bare(schema)
 
 
-def _bare(node):
+def _bare(node: Mapping) -> dict:
     """A schema without `x-` keys; property names are not keywords and stay."""
+    return _mapped(node, lambda each: {key: value for key, value in each.items() if not key.startswith("x-")})
+
+
+def _mapped(node, change: Callable[[Mapping], dict]):
+    """A schema with every part of it changed, from the outermost in."""
     if not isinstance(node, Mapping):
         return node
-    bare = {key: value for key, value in node.items() if not key.startswith("x-")}
-    if "properties" in bare:
-        bare["properties"] = {name: _bare(child) for name, child in bare["properties"].items()}
-    return bare | ({"items": _bare(bare["items"])} if "items" in bare else {})
+    changed = change(node)
+    if "properties" in changed:
+        parts = changed["properties"].items()
+        changed["properties"] = {name: _mapped(child, change) for name, child in parts}
+    return changed | ({"items": _mapped(changed["items"], change)} if "items" in changed else {})
 
 
 def _keywords(node: Mapping):
@@ -76,16 +82,13 @@ MOMENT = rf"{DATE}T{CLOCK}:[0-5]\d(\.\d{{1,6}})?(Z|[+\-]{CLOCK})"
 CALENDAR = {"date": f"^{DATE}$", "date-time": f"^{MOMENT}$"}
 
 
-def _exact(node):
-    """A schema whose dates are patterns that know the calendar; as formats, grammars allow 31 April."""
-    if not isinstance(node, Mapping):
-        return node
-    changed = dict(node)
-    if node.get("format") in CALENDAR and "pattern" not in node:
-        changed["pattern"] = CALENDAR[changed.pop("format")]
-    if "properties" in node:
-        changed["properties"] = {name: _exact(child) for name, child in node["properties"].items()}
-    return changed | ({"items": _exact(node["items"])} if "items" in node else {})
+def _exact(node: Mapping) -> dict:
+    """A date as a pattern that knows the calendar; as formats, grammars allow 31 April."""
+    if node.get("format") not in CALENDAR or "pattern" in node:
+        return dict(node)
+    return {key: value for key, value in node.items() if key != "format"} | {
+        "pattern": CALENDAR[node["format"]]
+    }
 
 
 def portable(schema: Mapping) -> dict:
@@ -93,18 +96,13 @@ def portable(schema: Mapping) -> dict:
 
     llama.cpp's accepts any string where it cannot read a pattern.
     """
-    return _portable(bare(schema))
+    return _mapped(bare(schema), _portable)
 
 
-def _portable(node):
-    if not isinstance(node, Mapping):
-        return node
-    changed = dict(node)
-    if "pattern" in node:
-        changed["pattern"] = _CLASS.sub(_without_classes, node["pattern"])
-    if "properties" in node:
-        changed["properties"] = {name: _portable(child) for name, child in node["properties"].items()}
-    return changed | ({"items": _portable(node["items"])} if "items" in node else {})
+def _portable(node: Mapping) -> dict:
+    if "pattern" not in node:
+        return dict(node)
+    return {**node, "pattern": _CLASS.sub(_without_classes, node["pattern"])}
 
 
 _CLASS = re.compile(r"\[(?:\\.|[^\]\\])*\]|\\.")

@@ -75,13 +75,15 @@ class LlamaCpp:
         import httpx
 
         start, found, stopped = time.perf_counter(), queue.SimpleQueue(), []
+        tokenizer, ends = self.vocabulary.tokenizer, self.vocabulary.ends
+        rows = [Row(request, encode(tokenizer, request), tokenizer, ends) for request in batch]
         timeout = httpx.Timeout(PATIENCE, connect=10.0)
         options = {"base_url": self.server.listening_address, "timeout": timeout, "trust_env": False}
         with httpx.Client(**options) as client, ThreadPoolExecutor(self.batch_size) as pool:
-            for request in batch:
-                pool.submit(self._work, client, request, start, found, stopped)
+            for row in rows:
+                pool.submit(self._work, client, row, start, found, stopped)
             try:
-                for _ in batch:
+                for _ in rows:
                     completion = found.get()
                     on_tokens(completion.tokens_out)
                     yield completion
@@ -89,10 +91,8 @@ class LlamaCpp:
                 stopped.append(True)
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def _work(self, client, request: Request, start: float, found: queue.SimpleQueue, stopped: list) -> None:
+    def _work(self, client, row: Row, start: float, found: queue.SimpleQueue, stopped: list) -> None:
         """Answer one request; whatever goes wrong becomes a completion."""
-        tokenizer = self.vocabulary.tokenizer
-        row = Row(request, encode(tokenizer, request), tokenizer, self.vocabulary.ends)
         try:
             fault = row.too_long(self.context)
             if not fault:
