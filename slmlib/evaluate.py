@@ -31,7 +31,8 @@ from slmlib.scoring import Score
 from slmlib.tasks import Example, Task, choose
 
 PACKAGES = (
-    "torch", "transformers", "tokenizers", "safetensors", "xgrammar", "jsonschema", "numpy", "scipy",
+    "torch", "transformers", "tokenizers", "safetensors", "openvino-genai", "xllamacpp", "llguidance",
+    "xgrammar", "jsonschema", "numpy", "scipy",
 )  # fmt: skip
 
 
@@ -136,7 +137,7 @@ def evaluate(
 def publish(path: Path, *, folder: Path = paths.RESULTS) -> Path:
     """Copy a complete run and its predictions to the published results.
 
-    A published run of the same model, split, prompt, decoding and engine is replaced.
+    A published run of the same model, split, prompt, decoding, engine and dtype is replaced.
 
     Returns:
         The path of the published result.
@@ -160,7 +161,8 @@ def publish(path: Path, *, folder: Path = paths.RESULTS) -> Path:
 def _published_as(path: Path) -> tuple:
     record = contracts.read_json(path)
     names = (record[part]["name"] for part in ("model", "prompt", "engine"))
-    return (record["task"], record["split"], record["decoding"]["mode"], record["model"]["adapter"], *names)
+    how = record["decoding"]["mode"], record["engine"].get("dtype")
+    return (record["task"], record["split"], *how, record["model"]["adapter"], *names)
 
 
 # --- planning ---------------------------------------------------------------------------------

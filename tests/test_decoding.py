@@ -56,7 +56,7 @@ def test_a_property_may_have_the_name_of_a_keyword():
 
 def test_dates_are_those_of_the_calendar():
     """Every day of four centuries, and nothing like a day that there is not."""
-    pattern = re.compile(decoding.CALENDAR["date"])
+    pattern = re.compile(decoding.FORMATS["date"])
     for year in (*range(1890, 2110), 1, 4, 400, 999, 2000, 2400, 9999):
         for month in range(14):
             days = calendar.monthrange(year, month)[1] if 1 <= month <= 12 else 0

@@ -12,11 +12,6 @@ from functools import cache, lru_cache
 from slmlib import decoding
 
 END = 0  # the one token of a vocabulary that only says where an answer may end
-STRICT = {
-    "whitespace_flexible": False,
-    "item_separator": decoding.SEPARATORS[0],
-    "key_separator": decoding.SEPARATORS[1],
-}  # of llguidance
 
 
 def refusal(schema: Mapping, target) -> str | None:
@@ -26,10 +21,13 @@ def refusal(schema: Mapping, target) -> str | None:
         schema: The JSON Schema; what only validation reads is left out, as in decoding.
         target: The target, keys in the order of the schema.
     """
-    text = decoding.grammar_text(schema)
+    grammars = (
+        ("xgrammar", _xgrammar, decoding.grammar_text(schema)),
+        ("llguidance", _llguidance, decoding.lark(schema)),
+    )
     written = json.dumps(target, ensure_ascii=False, separators=decoding.SEPARATORS).encode()
-    for name, accepted in (("xgrammar", _xgrammar), ("llguidance", _llguidance)):
-        done = accepted(text, written)
+    for name, accepted, grammar in grammars:
+        done = accepted(grammar, written)
         if done < len(written):
             return f"{name} refuses it at byte {done}: {written[done : done + 24].decode(errors='replace')!r}"
     return None
@@ -61,19 +59,18 @@ def _xgrammar(schema: str, target: bytes) -> int:
 
 
 @lru_cache(maxsize=128)
-def _matcher(schema: str):
-    """llguidance's matcher of a schema, to be reset before each use: making one costs more than using it."""
+def _matcher(grammar: str):
+    """llguidance's matcher of a grammar, to be reset before each use: making one costs more than using it."""
     from llguidance import LLMatcher, LLTokenizer
 
-    grammar = LLMatcher.grammar_from_json_schema(schema, defaults=STRICT)
     matcher = LLMatcher(LLTokenizer("byte"), grammar)
     if matcher.is_error():
         raise ValueError(f"llguidance cannot compile the schema: {matcher.get_error()}")
     return matcher
 
 
-def _llguidance(schema: str, target: bytes) -> int:
-    matcher = _matcher(schema)
+def _llguidance(grammar: str, target: bytes) -> int:
+    matcher = _matcher(grammar)
     matcher.reset()
     done = matcher.try_consume_tokens(list(target))
     return done if done < len(target) or matcher.is_accepting() else done - 1

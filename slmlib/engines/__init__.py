@@ -163,6 +163,17 @@ def prompt_text(tokenizer, messages: Sequence[Message], *, chat: bool = True) ->
     return tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
 
 
+def by_prefix(requests: Sequence[Request], tokenizer, size: int) -> list[list[Request]]:
+    """Batches of a size, in the order of the prompts' texts.
+
+    Prompts that begin alike, with one instruction and one schema, follow one another, so that an engine
+    that keeps what it has read reads on where they part.
+    """
+    texts = {r.id: prompt_text(tokenizer, r.messages, chat=r.chat) for r in requests}
+    ordered = sorted(requests, key=lambda request: (texts[request.id], request.id))
+    return [ordered[i : i + size] for i in range(0, len(ordered), size)]
+
+
 def by_length(requests: Sequence[Request], tokenizer, size: int) -> list[list[Request]]:
     """Batches of a size, by prompt length in tokens, longest first so that memory peaks at once."""
     texts = {r.id: prompt_text(tokenizer, r.messages, chat=r.chat) for r in requests}

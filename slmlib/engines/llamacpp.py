@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from slmlib import decoding, models
-from slmlib.engines import Completion, EngineError, OnTokens, Request, available_threads, by_length, ignore
+from slmlib.engines import Completion, EngineError, OnTokens, Request, available_threads, by_prefix, ignore
 from slmlib.engines.rows import Row, encode
 
 BATCH = 128  # cases in a batch, of which `batch_size` are under way at once
@@ -43,7 +43,8 @@ class LlamaCpp:
     ):
         import xllamacpp
 
-        self.vocabulary, self.dtype, self.batch_size = vocabulary, dtype, batch_size
+        self.weights, self.vocabulary = weights, vocabulary
+        self.dtype, self.batch_size = dtype, batch_size
         self.threads = threads or available_threads()
         self.context = min(CONTEXT, vocabulary.context)
         options = xllamacpp.CommonParams()
@@ -66,10 +67,11 @@ class LlamaCpp:
             "batch_size": self.batch_size,
             "threads": self.threads,
             "device": "cpu",
+            "weights_bytes": self.weights.stat().st_size,
         }
 
     def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
-        return by_length(requests, self.vocabulary.tokenizer, max(BATCH, self.batch_size))
+        return by_prefix(requests, self.vocabulary.tokenizer, max(BATCH, self.batch_size))
 
     def generate(self, batch: Sequence[Request], on_tokens: OnTokens = ignore) -> Iterator[Completion]:
         import httpx
