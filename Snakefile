@@ -8,7 +8,7 @@ import shlex
 import sys
 from pathlib import Path
 
-import yaml
+from slmlib import published
 
 PROFILE = config.get("profile", "quick")
 if PROFILE not in ("quick", "full"):
@@ -17,9 +17,7 @@ OUT = f"runs/{PROFILE}"
 PYTHON = shlex.quote(sys.executable)
 NOTEBOOK = f"{PYTHON} -m slmlib.notebook"
 
-with open("data/runs.yaml", encoding="utf-8") as file:
-    PUBLISHED = yaml.safe_load(file)
-RUNS = {run["name"]: PUBLISHED["defaults"] | run for run in PUBLISHED["runs"]}
+RUNS = published.runs()
 CHOSEN = [name for name, run in RUNS.items() if PROFILE == "full" or run["quick"]]
 CONTROLS = ("no-op", "oracle", "rules")
 
@@ -41,7 +39,7 @@ ANALYSIS = ["slmlib/results.py", "slmlib/tables.py", "slmlib/plots.py", "slmlib/
 
 def parameters(run):
     """The run as options of the notebook runner."""
-    chosen = {key: value for key, value in run.items() if key not in ("name", "quick")}
+    chosen = {key: value for key, value in run.items() if key != "quick" and value != ""}
     return " ".join(f"-p {key} {value}" for key, value in {**chosen, "profile": PROFILE}.items())
 
 

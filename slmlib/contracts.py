@@ -24,6 +24,7 @@ from slmlib import paths
 EXAMPLE = paths.DATA / "example.schema.json"
 PREDICTION = paths.RESULTS / "prediction.schema.json"
 RESULT = paths.RESULTS / "result.schema.json"
+PROFILE = paths.RESULTS / "profile.schema.json"
 
 
 class DataError(ValueError):

@@ -1,10 +1,10 @@
 """Schema-constrained decoding: at each step only tokens that can still become a valid answer.
 
 llguidance turns the case's JSON Schema into a grammar over the model's tokens and fills a bit mask for
-each row; logits outside it are set to minus infinity. Formats, patterns and bounds are part of
-the grammar; dates are days that the calendar has, and numbers end. White space is fixed (one space behind a comma
-and a colon, as models write JSON), so that an answer cannot be padded for ever; keys come in the order
-of the schema.
+each row; logits outside it are set to minus infinity. Formats, patterns and bounds are part of the
+grammar; dates are days that the calendar has, and numbers end. White space is fixed (one space behind a
+comma and a colon, as models write JSON), so that an answer cannot be padded for ever; keys come in the
+order of the schema.
 
 A schema keyword that the grammar would drop is refused by name, never ignored.
 """

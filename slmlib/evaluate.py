@@ -71,9 +71,9 @@ def evaluate(
     split: str = "test",
     prompt: str | None = None,
     decoding: str = "free",
-    engine: str = "transformers",
+    engine: str = "auto",
     dtype: str = "auto",
-    batch_size: int = 16,
+    batch_size: int = 32,
     endpoint: str = "",
     limit: int | None = None,
     out: Path | None = None,
@@ -84,9 +84,9 @@ def evaluate(
         task: a task, or the name of one, such as "edgejson".
         model: name of a registered model, or of a control: "no-op", "oracle", "rules".
         split: a split of the task.
-        prompt: name of one of the task's prompts; its first if not given.
+        prompt: name of one of the task's prompts; the usual one for this way of decoding if not given.
         decoding: "free", or "schema": only what is valid under the case's schema can be written.
-        engine: name of an engine; controls need none.
+        engine: name of an engine, or "auto": the fastest here that reads the model; controls need none.
         dtype: a type of the engine, such as "float32" or "bfloat16"; "auto" is its default, or for
             transformers the faster one here.
         batch_size: cases under way at once; part of the run's identity, as it moves low-order bits.
@@ -107,7 +107,7 @@ def evaluate(
         task,
         model=model,
         split=split,
-        prompt=prompt or next(iter(task.prompts)),
+        prompt=prompt or task.usual[choose("decoding", decoding, engines.DECODINGS)],
         decoding=decoding,
         engine=engine,
         dtype=dtype,
@@ -174,7 +174,7 @@ def prepare(
     """Check every name and derive the run's settings; loads data, but no model."""
     choose("model", model, models.names())
     choose("decoding", decoding, engines.DECODINGS)
-    choose("engine", engine, engines.ENGINES)
+    choose("engine", engine, ("auto", *engines.ENGINES))
     choose(f"prompt of {task.name}", prompt, task.prompts)
     if (limit is not None and limit < 1) or batch_size < 1:
         raise ValueError(f"limit and batch_size must be at least 1, got {limit} and {batch_size}")
@@ -233,6 +233,7 @@ def _model(name: str) -> dict:
 def _engine_settings(model: str, engine: str, dtype: str, batch_size: int) -> dict:
     if model in models.CONTROLS:
         return {"name": "control"}
+    engine = engines.resolve(engine, gguf=bool(models.get(model).file))
     return {
         "name": engine,
         "dtype": engines.resolve_dtype(dtype, engine=engine),

@@ -332,6 +332,14 @@ def gguf(model: Model, kind: str) -> Path:
     return path
 
 
+def kind_of(path: Path) -> str:
+    """What the matrices of a GGUF file are in, as the file says: "q4_k_m", "f16"."""
+    import gguf
+
+    field = gguf.GGUFReader(path).fields.get("general.file_type")
+    return gguf.LlamaFileType(field.contents()).name.partition("_")[2].lower() if field else "unknown"
+
+
 def _same_file(path: Path) -> bool:
     try:
         return json.loads(path.with_suffix(".json").read_text("utf-8"))["sha256"] == contracts.sha256(path)
@@ -379,9 +387,12 @@ class Vocabulary:
 
 def vocabulary(name: str) -> Vocabulary:
     """Of a registered model, without its weights."""
+    return _vocabulary(converted(get(name)))
+
+
+def _vocabulary(folder: Path) -> Vocabulary:
     from transformers import AutoConfig, GenerationConfig
 
-    folder = converted(get(name))
     tokenizer, config = _tokenizer(folder), AutoConfig.from_pretrained(folder, local_files_only=True)
     try:
         declared = GenerationConfig.from_pretrained(folder, local_files_only=True).eos_token_id
@@ -395,11 +406,17 @@ def vocabulary(name: str) -> Vocabulary:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model in memory: the network in evaluation mode and its tokenizer, padding on the left."""
+    """A model in memory: the network in evaluation mode, what it computes in, how it reads and writes."""
 
     model: Model
     network: object
-    tokenizer: object
+    vocabulary: Vocabulary
+    dtype: str
+
+    @property
+    def tokenizer(self):
+        """The tokenizer, padding on the left."""
+        return self.vocabulary.tokenizer
 
 
 def tokenizer(name: str):
@@ -418,8 +435,9 @@ def load(name: str, *, dtype: str = "float32", device: str = "cpu") -> Loaded:
 
     Args:
         name: a name of `MODELS`.
-        dtype: "float32" or "bfloat16".
-        device: a torch device.
+        dtype: "float32", "bfloat16", or "int8" or "nf4": weights of eight or four bits by
+            bitsandbytes, computed in bfloat16.
+        device: a torch device; "auto" spreads the model over the GPUs, and is the CPU without any.
 
     Raises:
         UnknownName: the registry has no such model.
@@ -430,10 +448,30 @@ def load(name: str, *, dtype: str = "float32", device: str = "cpu") -> Loaded:
 
     model = get(name)
     folder = converted(model)
+    if device == "auto" and not torch.cuda.is_available():
+        device = "cpu"
     network = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=getattr(torch, dtype), local_files_only=True, use_safetensors=True
+        folder,
+        dtype=torch.float32 if dtype == "float32" else torch.bfloat16,
+        device_map=device,
+        quantization_config=_quantised(dtype),
+        local_files_only=True,
+        use_safetensors=True,
     )
-    return Loaded(model, network.eval().to(device), _tokenizer(folder))
+    return Loaded(model, network.eval(), _vocabulary(folder), dtype)
+
+
+def _quantised(dtype: str):
+    """How bitsandbytes holds the matrices, or None."""
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    if dtype == "int8":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    if dtype == "nf4":
+        fine = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": torch.bfloat16}
+        return BitsAndBytesConfig(load_in_4bit=True, **fine)
+    return None
 
 
 def main(arguments: list[str] | None = None) -> None:

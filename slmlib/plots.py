@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 from slmlib import contracts, paths, tables
 from slmlib.results import TIERS, Result, Row
 from slmlib.scoring import FAILURES
+from slmlib.variants import numbers
 
 GROUND, TEXT, MUTED, RULE = "#0a0a0a", "#e8e8e8", "#a0a0a0", "#2a2a2a"
 BLUE, ORANGE, GREEN, PURPLE, RED, YELLOW = "#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#F0E442"
@@ -145,6 +146,54 @@ def _bands(
     _name_rows(ax, names, at=middles)
     _score_axis(ax, metric)
     _legend_below(ax, columns=2)
+    return ax
+
+
+@styled
+def plot_engines(
+    families: Sequence[Sequence[Result]], *, metric: str = "field_f1", ax: Axes | None = None
+) -> Axes:
+    """One line per engine and type of number, with the size of the weights; one colour per model.
+
+    Args:
+        families: for each model its runs, which differ in engine and type of number only.
+        metric: a metric that every result has.
+        ax: where to draw; a new figure by default.
+    """
+    runs = [(run, colour) for family, colour in zip(families, SERIES, strict=False) for run in family]
+    ax = ax or new_axes(1.6 + 0.45 * len(runs))
+    for y, (run, colour) in enumerate(runs):
+        _interval(ax, y, run.metrics[metric], metric, **_mark(run, colour, MUTED))
+        _note(ax, y, tables.number(metric, run.metrics[metric]["mean"]))
+    for family, colour in zip(families, SERIES, strict=False):
+        ax.plot([], [], linestyle="", markersize=8, label=family[0].label, **_mark(family[0], colour, MUTED))
+    _name_rows(ax, [f"{run.engine['name']}, {numbers(run)}" for run, _ in runs])
+    _score_axis(ax, metric)
+    _legend_below(ax, columns=1)
+    return ax
+
+
+@styled
+def plot_prompts(
+    families: Sequence[Sequence[Result]], *, metric: str = "field_f1", ax: Axes | None = None
+) -> Axes:
+    """One line per model, and on it a mark for each prompt; that of the leaderboard is full.
+
+    Args:
+        families: for each model its runs, which differ in the prompt only; the first is the leaderboard's.
+        metric: a metric that every result has.
+        ax: where to draw; a new figure by default.
+    """
+    ax = ax or new_axes(1.2 + 0.5 * len(families))
+    scale = 100 if tables.is_percent(metric) else 1
+    for y, family in enumerate(families):
+        values = [scale * run.metrics[metric]["mean"] for run in family]
+        ax.plot([min(values), max(values)], [y, y], color=RULE, linewidth=2)
+        ax.plot(values[1:], [y] * (len(values) - 1), "o", color=BLUE, markerfacecolor=GROUND, markersize=7)
+        ax.plot(values[0], y, "o", color=BLUE, markersize=8, zorder=3)
+    _name_rows(ax, [family[0].label for family in families])
+    _score_axis(ax, metric)
+    ax.set_xlabel(tables.title(metric))
     return ax
 
 

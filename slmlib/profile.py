@@ -3,7 +3,9 @@
     python -m slmlib.profile smollm2-135m-instruct --engine llamacpp --dtype q8_0 --cases 20
 
 Times are wall times of this machine and belong to it; nothing is averaged over machines. The memory is
-the peak of the whole process, libraries included. An engine that keeps the instruction in its cache
+the peak of the whole process, libraries included. The energy is that of the answers, by CodeCarbon: measured
+where the machine lets its counters be read (RAPL), else estimated from the load and the kind of CPU; the
+profile says which. An engine that keeps the instruction in its cache
 does so here too, as it would on a device that asks the same way again and again.
 """
 
@@ -14,12 +16,15 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from slmlib import engines, models, tasks
+from slmlib import contracts, engines, models, paths, tables, tasks
 from slmlib.engines import Completion, Request
+from slmlib.evaluate import environment
+from slmlib.tables import NONE, Table
+from slmlib.tasks import Example
 
 WARM_UP = 2  # cases that are not counted
 
@@ -28,8 +33,8 @@ WARM_UP = 2  # cases that are not counted
 class Profile:
     """Speed and size of one model in one engine, one case at a time.
 
-    Seconds, tokens a second, bytes. `latency` is the time of a whole answer; p50 and p95 are over the
-    cases.
+    Seconds, tokens a second, bytes, joules. `latency` is the time of a whole answer; p50 and p95 are over
+    the cases. `joules_per_right_answer` is all energy over the right answers; None if there was none.
     """
 
     model: str
@@ -37,6 +42,7 @@ class Profile:
     prompt: str
     decoding: str
     cases: int
+    right: int
     load_seconds: float
     first_token_p50: float
     first_token_p95: float
@@ -45,7 +51,9 @@ class Profile:
     prompt_tokens_per_second: float
     generated_tokens_per_second: float
     peak_memory_bytes: int
-    file_bytes: int  # of the weights as the registry has them
+    joules_per_answer: float
+    joules_per_right_answer: float | None
+    energy: str  # "measured" or "estimated", and of what
 
 
 def profile(model: str, **options) -> dict:
@@ -83,51 +91,74 @@ def measure(
         engine: one of `engines.ENGINES`, but for a server, whose memory is not to be seen.
         dtype: a type of the engine, or "auto".
         cases: simple cases of EdgeJSON's `val` to answer, beside those of the warm-up.
-        prompt: one of the task's prompts; its first if not given.
+        prompt: one of the task's prompts; the usual one if not given.
         decoding: "free" or "schema".
         threads: cores to use; all that there are if not given.
     """
     tasks.choose("engine with a profile", engine, [name for name in engines.ENGINES if name != "openai"])
-    asked = _requests(cases + WARM_UP, prompt, decoding)
+    asked = _asked(cases + WARM_UP, prompt, decoding)
     begun = time.perf_counter()
     dtype = engines.resolve_dtype(dtype, engine=engine)
     running = engines.start(engine, model, dtype=dtype, batch_size=1, threads=threads)
     loaded = time.perf_counter() - begun
-    answered = [completion for request in asked for completion in running.generate([request])][WARM_UP:]
+    for _, request in asked[:WARM_UP]:
+        list(running.generate([request]))
+    with _Energy() as energy:
+        answered = [(case, c) for case, request in asked[WARM_UP:] for c in running.generate([request])]
+    judge = tasks.get("edgejson").score
+    right = sum(judge(case, c.text, c.finish).failure is None for case, c in answered)
     return Profile(
         model=model,
         engine=running.describe(),
-        prompt=prompt or next(iter(tasks.get("edgejson").prompts)),
+        prompt=prompt or tasks.get("edgejson").usual[decoding],
         decoding=decoding,
         cases=len(answered),
+        right=right,
         load_seconds=loaded,
-        **_times(answered),
+        **_times([completion for _, completion in answered]),
         peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        file_bytes=_size(models.find(models.get(model))),
+        joules_per_answer=energy.joules / len(answered),
+        joules_per_right_answer=energy.joules / right if right else None,
+        energy=energy.source,
     )
 
 
-def _size(path: Path) -> int:
-    files = path.glob("*.safetensors") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files)
+class _Energy:
+    """The energy of what is done inside, by CodeCarbon."""
 
+    def __enter__(self) -> "_Energy":
+        from codecarbon import OfflineEmissionsTracker
 
-def _requests(count: int, prompt: str | None, decoding: str) -> list[Request]:
-    task = tasks.get("edgejson")
-    chosen = task.prompts[tasks.choose("prompt", prompt or next(iter(task.prompts)), task.prompts)]
-    examples = [example for example in task.load("val") if example.tier == "simple"]
-    examples = [examples[i % len(examples)] for i in range(count)]
-    return [
-        Request(
-            f"{i}-{e.id}",
-            chosen.messages(e),
-            task.max_new_tokens,
-            task.stop,
-            e.input["schema"] if decoding == "schema" else None,
-            chosen.chat,
+        self.tracker = OfflineEmissionsTracker(
+            country_iso_code="USA",  # only emissions depend on it, and they are not read
+            measure_power_secs=1,
+            tracking_mode="process",
+            save_to_file=False,
+            allow_multiple_runs=True,
+            log_level="error",
         )
-        for i, e in enumerate(examples)
-    ]
+        self.tracker.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.tracker.stop()
+        self.joules = self.tracker.final_emissions_data.energy_consumed * 3.6e6  # kWh
+        parts = ", ".join(part.description() for part in self.tracker._hardware)
+        self.source = f"{'measured' if 'Rapl' in parts else 'estimated'}: {parts}"
+
+
+def _asked(count: int, prompt: str | None, decoding: str) -> list[tuple[Example, Request]]:
+    """Simple cases of EdgeJSON's `val`, each with its request."""
+    task = tasks.get("edgejson")
+    chosen = task.prompts[tasks.choose("prompt", prompt or task.usual[decoding], task.prompts)]
+    simple = [example for example in task.load("val") if example.tier == "simple"]
+    asked = []
+    for i in range(count):
+        case = simple[i % len(simple)]
+        schema = case.input["schema"] if decoding == "schema" else None
+        words = f"{i}-{case.id}", chosen.messages(case), task.max_new_tokens, task.stop
+        asked.append((case, Request(*words, schema, chosen.chat)))
+    return asked
 
 
 def _times(answered: Sequence[Completion]) -> dict:
@@ -147,6 +178,63 @@ def _percentile(values: Sequence[float], percent: int) -> float:
     if len(values) < 2:
         return values[0]
     return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
+
+
+# --- kept profiles ----------------------------------------------------------------------------
+
+
+def write(found: Mapping, folder: Path) -> Path:
+    """Write a profile, with the machine it was measured on, into a folder of results."""
+    record = {**found, "environment": environment()}
+    parts = (found["model"], found["engine"]["name"], found["engine"]["dtype"], found["decoding"])
+    path = folder / "profiles" / f"{'-'.join(parts).replace('_', '-')}.json"
+    contracts.check(record, contracts.PROFILE, where=str(path))
+    contracts.write_json(path, record)
+    return path
+
+
+def load_all(folder: Path | None = None) -> list[dict]:
+    """The profiles in a folder of results, checked, in the order of their names.
+
+    Raises:
+        DataError: one is torn or breaks the contract.
+    """
+    folder = folder or paths.RESULTS / "edgejson"
+    found = []
+    for path in sorted((folder / "profiles").glob("*.json")):
+        record = contracts.read_json(path)
+        contracts.check(record, contracts.PROFILE, where=str(path))
+        found.append(record)
+    return found
+
+
+def table(profiles: Iterable[Mapping]) -> Table:
+    """What a device would see of each model, engine and type of number."""
+    header = [
+        "Model", "Engine", "Numbers", "Load, s", "TTFT p50/p95, s", "Case p50/p95, s", "Prompt, tok/s",
+        "Answer, tok/s", "Peak, MB", "Weights, MB", "J/answer", "J/right answer", "Energy",
+    ]  # fmt: skip
+    return Table.of(header, map(_line, profiles))
+
+
+def _line(found: Mapping) -> list[str]:
+    engine, right = found["engine"], found["joules_per_right_answer"]
+    mode = "" if found["decoding"] == "free" else f", {found['decoding']}"
+    return [
+        tables.plain(found["model"] + mode),
+        engine["name"],
+        engine.get("weights", engine["dtype"]) if engine["name"] == "llamacpp" else engine["dtype"],
+        f"{found['load_seconds']:.1f}",
+        f"{found['first_token_p50']:.2f} / {found['first_token_p95']:.2f}",
+        f"{found['latency_p50']:.2f} / {found['latency_p95']:.2f}",
+        f"{found['prompt_tokens_per_second']:.0f}",
+        f"{found['generated_tokens_per_second']:.1f}",
+        f"{found['peak_memory_bytes'] / 1e6:.0f}",
+        f"{engine['weights_bytes'] / 1e6:.0f}",
+        f"{found['joules_per_answer']:.0f}",
+        f"{right:.0f} ({found['right']} of {found['cases']})" if right else NONE,
+        found["energy"].partition(":")[0],
+    ]
 
 
 def main(arguments: list[str] | None = None) -> None:

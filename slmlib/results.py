@@ -339,15 +339,19 @@ def _ranked(models: Sequence[Result], groups: Mapping[str, str] | None) -> list[
 
 
 def _clusters(result: Result, ids: Sequence[str], groups: Mapping[str, str] | None) -> list[str]:
-    groups = _groups(result) if groups is None else groups
+    groups = groups_of(result) if groups is None else groups
     lacking = next((name for name in ids if name not in groups), None)
     if lacking is not None:
         _refuse(result, f"case {lacking!r} has no group", "every case is one of its task's examples")
     return [groups[name] for name in ids]
 
 
-def _groups(result: Result) -> dict[str, str]:
-    """Group of each case of the run's data set, by id."""
+def groups_of(result: Result) -> dict[str, str]:
+    """Group of each case of the run's data set, by id.
+
+    Raises:
+        DataError: the task's data are not those that the run was made with.
+    """
     task = tasks.get(result.task)
     groups = {example.id: example.group for example in task.load(result.split)}
     here, there = task.manifest()["files"][f"{result.split}.jsonl"]["sha256"], result.dataset["sha256"]
@@ -438,16 +442,28 @@ def _one_data_set(results: Sequence[Result]) -> None:
 # --- published tables -------------------------------------------------------------------------
 
 
-def leaderboard_table(rows: Sequence[Row], format: str = "markdown") -> str:
+Column = Callable[[Result], str]
+
+
+def leaderboard_table(
+    rows: Sequence[Row], format: str = "markdown", *, more: Mapping[str, Column] | None = None
+) -> str:
     """The leaderboard as a Markdown pipe table or an HTML `<table>`.
+
+    Args:
+        rows: as of `leaderboard`.
+        format: "markdown" or "html".
+        more: columns to add, by title; one in which no row has anything is left out.
 
     Raises:
         ValueError: another format was asked for.
     """
     if format not in ("markdown", "html"):
         raise ValueError(f"unknown format {format!r}. Valid: markdown, html.")
-    lines = [_leaderboard_line(row) for row in rows]
-    header = ["Rank", "Model", "Size", *map(tables.title, METRICS), "tok/s", "Cases"]
+    added = {name: [of(row.result) for row in rows] for name, of in (more or {}).items()}
+    added = {name: cells for name, cells in added.items() if set(cells) - {NONE}}
+    lines = [[*_leaderboard_line(row), *cells] for row, *cells in zip(rows, *added.values(), strict=True)]
+    header = ["Rank", "Model", "Size", *map(tables.title, METRICS), "tok/s", "Cases", *added]
     return getattr(Table.of(header, lines), format)()
 
 

@@ -64,9 +64,13 @@ def estimate(metric: str, value: Mapping) -> str:
 
 def difference(metric: str, value: Mapping) -> str:
     """A difference with its interval and signs: `+2.0 % [−1.1, +5.1]`."""
-    sizes = [value[key] for key in ("mean", "low", "high")]
-    mean, low, high = ("−" * (x < 0) + "+" * (x > 0) + number(metric, abs(x), unit=False) for x in sizes)
+    mean, low, high = (signed(metric, value[key]) for key in ("mean", "low", "high"))
     return f"{mean}{' %' if is_percent(metric) else ''} [{low}, {high}]"
+
+
+def signed(metric: str, value: float) -> str:
+    """A number with its sign and without a unit: `−0.021`."""
+    return "−" * (value < 0) + "+" * (value > 0) + number(metric, abs(value), unit=False)
 
 
 def title(metric: str) -> str:

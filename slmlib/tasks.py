@@ -92,6 +92,7 @@ class Task:
     """What a benchmark task is: where its examples are, how to ask, and how to judge.
 
     `score(example, completion, finish)` never raises, whatever the completion.
+    `usual` names the prompt of each way of decoding where none is asked for; such runs are ranked.
     `metrics` maps a score's name to how its mean is estimated: "proportion" (clustered Wilson) or
     "mean" (cluster bootstrap by group). `ratios` are sums over all cases: a name, and what turns a
     score's counts into numerator and denominator. `rules` and `oracle` write the completions of
@@ -102,7 +103,8 @@ class Task:
     title: str
     version: str
     splits: tuple[str, ...]
-    prompts: Mapping[str, Prompt]  # the first is the default
+    prompts: Mapping[str, Prompt]
+    usual: Mapping[str, str]  # decoding mode -> name of a prompt
     metrics: Mapping[str, str]  # the first ranks the leaderboard
     max_new_tokens: int
     stop: str  # "json": a completion ends with its first JSON value; "none": with the end token

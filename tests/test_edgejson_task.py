@@ -8,6 +8,7 @@ from jsonschema import Draft202012Validator
 from slmlib import tasks
 from slmlib.edgejson import prompts, rules, schemas
 from slmlib.edgejson.task import TASK
+from slmlib.engines import DECODINGS
 from slmlib.tasks import Example
 
 
@@ -55,7 +56,7 @@ def test_worked_examples_are_right():
 
 def test_prompts_differ_and_name_what_they_are():
     """Shots and wording are in the name; two prompts of one hash would be one."""
-    assert next(iter(TASK.prompts)) == "one-shot"
+    assert set(TASK.usual) == set(DECODINGS) and set(TASK.usual.values()) <= set(TASK.prompts)
     assert len({prompt.sha256 for prompt in TASK.prompts.values()}) == len(TASK.prompts) == 12
     for name, prompt in TASK.prompts.items():
         assert prompt.name == name and len(prompt.shots) == prompts.SHOTS[name.partition("-")[0]]

@@ -58,20 +58,20 @@ class TestTransformers:
     def test_a_batch_that_the_memory_does_not_hold_is_halved(self, loaded, monkeypatch):
         """The run goes on with the same answers, and the result says so; one that fails alone is an error."""
         engine = Transformers(loaded, batch_size=4)
-        whole, real = answers(engine, TALK[:4]), engine._prefill
+        whole, real = answers(engine, TALK[:4]), engine._advance
 
-        def tight(rows, on_tokens):
+        def tight(rows, *arguments, **options):
             if len(rows) > 1 or rows[0].request.id == TALK[3].id:
                 raise RuntimeError(
                     "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
                 )
-            return real(rows, on_tokens)
+            return real(rows, *arguments, **options)
 
-        monkeypatch.setattr(engine, "_prefill", tight)
+        monkeypatch.setattr(engine, "_advance", tight)
         found = answers(engine, TALK[:4])
         assert all(found[r.id].text == whole[r.id].text for r in TALK[:3])
         assert found[TALK[3].id].error == "the memory does not hold this case alone"
-        assert engine.describe()["halvings"] == 3
+        assert engine.describe()["halvings"] == 2
 
     def test_batched_answers_equal_unbatched_generate(self, loaded):
         requests = [Request(r.id, r.messages, r.max_new_tokens, "none") for r in TALK[:4]]

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from slmlib import profile
+from slmlib import contracts, profile
 from slmlib.engines import Completion
 
 
@@ -32,8 +32,22 @@ def test_an_unknown_model_is_one_line():
 
 
 @pytest.mark.model
-def test_a_real_model_is_measured_in_a_process_of_its_own():
+def test_a_real_model_is_measured_in_a_process_of_its_own(tmp_path):
+    """And what is written down can be read again, and shown."""
     found = profile.profile("smollm2-135m-instruct", engine="llamacpp", dtype="source", cases=2)
     assert json.dumps(found) and found["cases"] == 2 and found["engine"]["dtype"] == "source"
     assert 0 < found["first_token_p50"] <= found["latency_p50"] <= found["latency_p95"]
-    assert found["peak_memory_bytes"] > found["file_bytes"] > 90e6
+    assert found["peak_memory_bytes"] > found["engine"]["weights_bytes"] > 90e6
+    assert found["joules_per_answer"] > 0 and found["energy"].startswith(("measured: ", "estimated: "))
+    path = profile.write(found, tmp_path)
+    assert path.name == "smollm2-135m-instruct-llamacpp-source-free.json"
+    kept = profile.load_all(tmp_path)
+    (row,) = profile.table(kept).rows
+    assert row[1:3] == ("llamacpp", "q4_1") and kept[0]["environment"]["machine"]["cores"] >= 1
+
+
+def test_a_profile_that_breaks_the_contract_is_named(tmp_path):
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "a.json").write_text('{"model": "m"}')
+    with pytest.raises(contracts.DataError, match=r"a\.json.*profile\.schema\.json"):
+        profile.load_all(tmp_path)

@@ -6,12 +6,12 @@ import tomllib
 import pytest
 import yaml
 
-from slmlib import evaluate, paths, results, tasks
+from slmlib import evaluate, paths, published, results, tasks
 
 LOCK = "".join((paths.ROOT / f"requirements{part}.lock").read_text() for part in ("", "-nodeps"))
 PROJECT = tomllib.loads((paths.ROOT / "pyproject.toml").read_text())
 CONDA = yaml.safe_load((paths.ROOT / "environment.yml").read_text())
-RUNS = yaml.safe_load((paths.DATA / "runs.yaml").read_text())
+RUNS = published.runs()
 
 
 def bare(requirement: str) -> str:
@@ -42,25 +42,26 @@ def test_conda_installs_the_same():
     assert set(PROJECT["project"]["optional-dependencies"]) == {"train", "dev"}
 
 
-def plan(run: dict):
-    options = {k: v for k, v in (RUNS["defaults"] | run).items() if k not in ("name", "quick", "task")}
-    options["limit"] = options["limit"] or None
-    task = tasks.get((RUNS["defaults"] | run)["task"])
-    defaults = {"engine": "transformers", "dtype": "auto", "batch_size": 16}
-    return evaluate.prepare(task, **{**defaults, **options}, out=paths.RESULTS)
+def plan(run: dict) -> evaluate.Plan:
+    options = {
+        key: value for key, value in run.items() if key not in ("quick", "task", "limit", "device_cases")
+    }
+    task = tasks.get(run["task"])
+    options["prompt"] = run["prompt"] or task.usual[run["decoding"]]
+    return evaluate.prepare(task, **options, limit=run["limit"] or None, out=paths.RESULTS)
 
 
-@pytest.mark.parametrize("run", RUNS["runs"], ids=lambda run: run["name"])
-def test_each_published_run_is_the_one_of_runs_yaml(run):
+@pytest.mark.parametrize("name", RUNS)
+def test_each_published_run_is_the_one_of_runs_yaml(name):
     """Its name is the hash of its settings, so data, prompt, weights and options are as published."""
-    planned = plan(run)
+    planned = plan(RUNS[name])
     result = results.load(planned.folder / f"{planned.name}.json")
     assert result.complete
 
 
 def test_nothing_else_is_published():
-    published = {result.run for result in results.load_all()}
-    assert published == {plan(run).name for run in RUNS["runs"]}
+    found = {result.run for result in results.load_all()}
+    assert found == {plan(run).name for run in RUNS.values()}
 
 
 @pytest.mark.parametrize("result", results.load_all(), ids=lambda result: result.run)

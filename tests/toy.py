@@ -62,6 +62,7 @@ TASK = Task(
     prompts={
         "zero-shot": Prompt("zero-shot", "", "Text: {text}\nJSON:", lambda e: {"text": e.input["text"]})
     },
+    usual={"free": "zero-shot", "schema": "zero-shot"},
     metrics={"json_exact": "proportion", "field_f1": "mean", "schema_compliance": "proportion"},
     max_new_tokens=24,
     stop="json",

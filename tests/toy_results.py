@@ -48,8 +48,22 @@ def _parts(rows, names):
     return {name: _metrics(part) for name, part in parts.items()}
 
 
-def result(rows, *, run, model="toy-1m", control=False, n=None, mode="free", split="test", speed=50.0):
-    """A result that its rows bear out."""
+def result(
+    rows,
+    *,
+    run,
+    model="toy-1m",
+    control=False,
+    n=None,
+    mode="free",
+    split="test",
+    speed=50.0,
+    engine="transformers",
+    dtype="bfloat16",
+    prompt="plain",
+    **described,
+):
+    """A result that its rows bear out; `described` is what else its engine says."""
     failures = Counter(row["failure"] for row in rows if row["failure"])
     return {
         "run": run,
@@ -65,14 +79,15 @@ def result(rows, *, run, model="toy-1m", control=False, n=None, mode="free", spl
             "adapter": None,
         },
         "engine": {
-            "name": "control" if control else "transformers",
+            "name": "control" if control else engine,
             "version": "5.0",
-            "dtype": None if control else "bfloat16",
+            "dtype": None if control else dtype,
             "batch_size": 8,
             "threads": 2,
             "device": "cpu",
+            **described,
         },
-        "prompt": {"name": "plain", "sha256": SHA},
+        "prompt": {"name": prompt, "sha256": SHA},
         "decoding": {"mode": mode, "max_new_tokens": 512},
         "scorer": {"version": "1"},
         "metrics": _metrics(rows),

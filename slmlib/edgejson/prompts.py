@@ -166,4 +166,4 @@ def _all() -> dict[str, Prompt]:
     return found
 
 
-PROMPTS = _all()  # the first is the default
+PROMPTS = _all()

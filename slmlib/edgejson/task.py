@@ -26,6 +26,7 @@ TASK = Task(
     version="2.0.0",
     splits=("train", "val", "test", "test_unseen", "test_noisy"),
     prompts=prompts.PROMPTS,
+    usual={"free": "one-shot", "schema": "one-shot-schema"},
     metrics={
         "json_exact": "proportion",
         "field_f1": "mean",

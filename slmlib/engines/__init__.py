@@ -20,7 +20,7 @@ from typing import Protocol
 from slmlib.tasks import Message, choose
 
 DTYPES = {  # engine -> what it can compute or read; "auto" is the first, or measured
-    "transformers": ("float32", "bfloat16"),
+    "transformers": ("float32", "bfloat16", "int8", "nf4"),
     "openvino": ("float32", "bfloat16"),
     "llamacpp": ("q8_0", "f16", "q4_1", "source"),
     "openai": ("served",),
@@ -123,6 +123,19 @@ def available_threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def resolve(name: str, *, gguf: bool) -> str:
+    """Turn "auto" into an engine: openvino, or transformers on a GPU and for a model without a GGUF file."""
+    if name != "auto":
+        return name
+    return "openvino" if gguf and not _has_gpu() else "transformers"
+
+
+def _has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
 def resolve_dtype(dtype: str, *, engine: str = "transformers", device: str = "cpu") -> str:
     """Turn "auto" into a type: for transformers bf16 on a GPU, and on a CPU that multiplies it faster
     than fp32; for other engines the first that they know.
@@ -171,14 +184,4 @@ def by_prefix(requests: Sequence[Request], tokenizer, size: int) -> list[list[Re
     """
     texts = {r.id: prompt_text(tokenizer, r.messages, chat=r.chat) for r in requests}
     ordered = sorted(requests, key=lambda request: (texts[request.id], request.id))
-    return [ordered[i : i + size] for i in range(0, len(ordered), size)]
-
-
-def by_length(requests: Sequence[Request], tokenizer, size: int) -> list[list[Request]]:
-    """Batches of a size, by prompt length in tokens, longest first so that memory peaks at once."""
-    texts = {r.id: prompt_text(tokenizer, r.messages, chat=r.chat) for r in requests}
-    lengths = {
-        name: len(tokenizer(text, add_special_tokens=False)["input_ids"]) for name, text in texts.items()
-    }
-    ordered = sorted(requests, key=lambda request: (-lengths[request.id], request.id))
     return [ordered[i : i + size] for i in range(0, len(ordered), size)]

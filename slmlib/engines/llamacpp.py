@@ -67,6 +67,7 @@ class LlamaCpp:
             "batch_size": self.batch_size,
             "threads": self.threads,
             "device": "cpu",
+            "weights": models.kind_of(self.weights),
             "weights_bytes": self.weights.stat().st_size,
         }
 

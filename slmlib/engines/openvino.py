@@ -134,8 +134,8 @@ class OpenVino:
         return len(row.tokens) - before
 
     def _drop(self, handles: list) -> None:
-        """Take unfinished requests out of the pipeline."""
+        """Take requests out of the pipeline: these, and those that were cancelled before."""
         for handle in handles:
             handle.cancel()
-        while handles and self.pipeline.has_non_finished_requests():
+        while self.pipeline.has_non_finished_requests():
             self.pipeline.step()

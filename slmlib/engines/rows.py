@@ -77,6 +77,32 @@ class Row:
         )
 
 
+class Lookup:
+    """Guesses how a text goes on: as it did where its last tokens stood before.
+
+    An answer that is extracted from its prompt copies much of it.
+    """
+
+    SEEN, AHEAD = 2, 8  # tokens that must have stood before, and tokens to guess
+
+    def __init__(self, tokens: list[int]):
+        self.tokens: list[int] = []
+        self.follows: dict[tuple[int, ...], int] = {}  # what stood -> where it went on
+        for token in tokens:
+            self.add(token)
+
+    def add(self, token: int) -> None:
+        """One token more; where the text stood before it is known from now on."""
+        if len(self.tokens) >= self.SEEN:
+            self.follows[tuple(self.tokens[-self.SEEN :])] = len(self.tokens)
+        self.tokens.append(token)
+
+    def draft(self) -> list[int]:
+        """Tokens that may come next; none if nothing like the end was there before."""
+        place = self.follows.get(tuple(self.tokens[-self.SEEN :]))
+        return self.tokens[place : place + self.AHEAD] if place is not None else []
+
+
 def first_value(text: str) -> str:
     """The text up to the end of its first JSON value, or all of it."""
     completeness = Completeness()

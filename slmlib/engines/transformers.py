@@ -1,37 +1,45 @@
-"""Hugging Face transformers: the reference engine, in fp32 or bf16.
+"""Hugging Face transformers: the reference engine, in fp32, bf16, or weights of eight or four bits.
 
-Greedy; prompts sorted by length and padded on the left; a row leaves its batch as soon as its answer
-is complete; the last layer runs in fp32 also where the rest runs in bf16, because bf16 logits tie too
-often to be trusted. Where the memory does not hold a batch, it is halved and the run goes on.
+Greedy. Rows leave when their answer is complete and others enter. A prompt is read from where it parts
+with the one before it, and the order of the prompts makes that late. The last row alone, as every row in
+batches of one, goes on by several tokens at a time where its answer copies its prompt (prompt lookup):
+a token is taken only if the model would have chosen it. The last layer runs in fp32 also where the
+rest runs in bf16, because bf16 logits tie too often to be trusted. Where the memory does not hold so many
+rows, half as many go on.
 """
 
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from slmlib import models
 from slmlib.decoding import Grammars, UnsupportedSchema
-from slmlib.engines import Completion, OnTokens, Request, available_threads, by_length, ignore
-from slmlib.engines.rows import Row, encode
+from slmlib.engines import Completion, OnTokens, Request, available_threads, by_prefix, ignore
+from slmlib.engines.cache import State, empty, merged
+from slmlib.engines.rows import Lookup, Row, encode
 
-PREFILL_TOKENS = 2048  # of prompts, read in one pass
+BATCH = 128  # cases in a batch, of which `batch_size` are under way at once
 NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory")
 
 
 def start(model: str, *, dtype: str, batch_size: int, threads: int | None, **_) -> "Transformers":
-    """The engine with a registered model loaded."""
-    return Transformers(models.load(model, dtype=dtype), batch_size=batch_size, threads=threads)
+    """The engine with a registered model loaded, on the GPUs if there are any."""
+    loaded = models.load(model, dtype=dtype, device="auto")
+    return Transformers(loaded, batch_size=batch_size, threads=threads)
 
 
 class Transformers:
-    """Greedy generation in length-sorted, left-padded batches."""
+    """Greedy generation in batches that rows enter and leave."""
 
     def __init__(self, loaded: models.Loaded, *, batch_size: int = 16, threads: int | None = None):
         import torch
 
-        self.network, self.tokenizer = loaded.network, loaded.tokenizer
-        self.batch_size, self.halvings = batch_size, 0
+        self.network, self.vocabulary, self.dtype = loaded.network, loaded.vocabulary, loaded.dtype
+        self.batch_size = self.at_once = batch_size
+        self.halvings = 0
         self.threads = threads or available_threads()
+        self._newest: tuple[list[int], State | None] = [], None  # the prompt read last
         torch.set_num_threads(self.threads)
 
     def describe(self) -> dict:
@@ -40,7 +48,7 @@ class Transformers:
         found = {
             "name": "transformers",
             "version": transformers.__version__,
-            "dtype": str(self.network.dtype).removeprefix("torch."),
+            "dtype": self.dtype,
             "batch_size": self.batch_size,
             "threads": self.threads,
             "device": str(self.network.device),
@@ -49,13 +57,15 @@ class Transformers:
         return found | ({"halvings": self.halvings} if self.halvings else {})
 
     def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
-        return by_length(requests, self.tokenizer, self.batch_size)
+        return by_prefix(requests, self.vocabulary.tokenizer, max(BATCH, self.batch_size))
 
     def generate(self, batch: Sequence[Request], on_tokens: OnTokens = ignore) -> Iterator[Completion]:
-        start, fitting = time.perf_counter(), []
+        import torch
+
+        start, waiting = time.perf_counter(), deque()
         for request in batch:
-            row = Row(request, encode(self.tokenizer, request), self.tokenizer, self._end_tokens)
-            fault = row.too_long(self._context)
+            row = self._row(request)
+            fault = row.too_long(self.vocabulary.context)
             try:
                 row.matcher = self._matcher(request)
             except UnsupportedSchema as error:
@@ -63,79 +73,90 @@ class Transformers:
             if fault:
                 yield row.failed(fault, start)
             else:
-                fitting.append(row)
-        yield from self._within_memory(fitting, start, on_tokens)
-
-    def _matcher(self, request: Request):
-        return self._grammars.matcher(request.schema) if request.schema is not None else None
-
-    def _afresh(self, row: Row) -> Row:
-        return Row(row.request, row.prompt, self.tokenizer, self._end_tokens, self._matcher(row.request))
-
-    def _within_memory(self, rows: list[Row], start: float, on_tokens: OnTokens) -> Iterator[Completion]:
-        """Answers of the rows; those that the memory does not hold together are done again in halves."""
-        try:
-            yield from self._decode(rows, start, on_tokens)
-            return
-        except (MemoryError, RuntimeError) as error:
-            if not isinstance(error, MemoryError) and not any(words in str(error) for words in NO_MEMORY):
-                raise
-            left = [row for row in rows if not row.finish]
-        if len(left) == 1:
-            yield left[0].failed("the memory does not hold this case alone", start)
-            return
-        self.halvings += 1
-        again = [self._afresh(row) for row in left]
-        for part in (again[: len(again) // 2], again[len(again) // 2 :]):
-            yield from self._within_memory(part, start, on_tokens)
-
-    def _decode(self, rows: list[Row], start: float, on_tokens: OnTokens) -> Iterator[Completion]:
-        import torch
-
-        state = None
-        on_tokens(0)
-        while rows:
-            with torch.inference_mode():
-                state = self._prefill(rows, on_tokens) if state is None else self._step(state, rows)
-                chosen = self._choose(state["hidden"], [row.matcher for row in rows])
-            on_tokens(len(chosen))
-            for row, token in zip(rows, chosen, strict=True):
-                row.take(token, start)
+                waiting.append(row)
+        rows: list[Row] = []
+        state: State | None = None
+        while waiting or rows:
+            try:
+                with torch.inference_mode():
+                    state = self._enter(waiting, rows, state, on_tokens)
+                    on_tokens(self._advance(rows, state, start, alone=not waiting))
+            except (MemoryError, RuntimeError) as error:
+                state = None  # before anything else, so that its memory is free
+                yield from self._with_fewer(error, rows, waiting, start)
+                continue
             for row in rows:
                 if row.finish:
                     yield row.completion(start)
             keep = [i for i, row in enumerate(rows) if not row.finish]
             if len(keep) < len(rows):
-                state = _select(state, keep)
-            rows = [rows[i] for i in keep]
+                rows[:] = [rows[i] for i in keep]
+                state = state.select(keep) if keep else None
 
-    def _prefill(self, rows: list[Row], on_tokens: OnTokens) -> dict:
-        """Read the prompts, a few rows at a time. `tokens` and `mask` are (rows, longest prompt).
+    def _row(self, request: Request) -> Row:
+        tokenizer = self.vocabulary.tokenizer
+        return Row(request, encode(tokenizer, request), tokenizer, self.vocabulary.ends)
 
-        One pass over a whole batch of long prompts is more than twice as slow on a CPU: what it writes
-        between layers no longer fits the caches.
-        """
+    def _matcher(self, request: Request):
+        return self._grammars.matcher(request.schema) if request.schema is not None else None
+
+    def _with_fewer(self, error: Exception, rows: list[Row], waiting: deque, start: float):
+        """After an error of memory: unfinished rows wait again, and half as many go on at once."""
+        if not isinstance(error, MemoryError) and not any(words in str(error) for words in NO_MEMORY):
+            raise error
+        self._newest = [], None
+        unfinished = [row for row in rows if not row.finish]
+        yield from (row.completion(start) for row in rows if row.finish)
+        rows.clear()
+        if len(unfinished) == 1:
+            yield unfinished[0].failed("the memory does not hold this case alone", start)
+            return
+        self.at_once, self.halvings = max(1, len(unfinished) // 2), self.halvings + 1
+        for row in reversed(unfinished):
+            again = self._row(row.request)
+            again.matcher = self._matcher(row.request)
+            waiting.appendleft(again)
+
+    # --- reading ------------------------------------------------------------------------------
+
+    def _enter(self, waiting: deque, rows: list[Row], state: State | None, on_tokens: OnTokens):
+        """Read prompts where a quarter of the places are free: each time, the whole cache is copied."""
+        free = self.at_once - len(rows)
+        if not waiting or (rows and free < max(1, self.at_once // 4)):
+            return state if state is None or not rows else self._step(state, rows)
+        if rows:
+            state = self._step(state, rows)
+        states = [state] if rows else []
+        for _ in range(min(free, len(waiting))):
+            rows.append(waiting.popleft())
+            states.append(self._read(rows[-1].prompt))
+            on_tokens(0)
+        return merged(states)
+
+    def _read(self, prompt: list[int]) -> State:
+        """A state of one row, read from where the prompt parts with the one before it."""
         import torch
 
-        width = max(len(row.prompt) for row in rows)
-        padding = [width - len(row.prompt) for row in rows]
-        pad = self.tokenizer.pad_token_id or 0
-        tokens = torch.tensor([[pad] * gap + row.prompt for gap, row in zip(padding, rows, strict=True)])
-        mask = torch.tensor([[0] * gap + [1] * (width - gap) for gap in padding])
-        few, parts = max(1, PREFILL_TOKENS // width), []
-        for part in range(0, len(rows), few):
-            parts.append(self._forward(tokens[part : part + few], mask[part : part + few], _cache()))
-            on_tokens(0)
-        return _joined(parts)
+        before, state = self._newest
+        shared = _shared(before, prompt[:-1])
+        cache = state.beginning(shared) if shared else empty()
+        tokens = torch.tensor([prompt[shared:]])
+        mask = torch.ones(1, len(prompt), dtype=torch.long)
+        read = self._forward(tokens, mask, cache)
+        read.hidden = read.hidden[:, -1]
+        self._newest = prompt, read
+        return read
 
-    def _step(self, state: dict, rows: list[Row]) -> dict:
+    def _step(self, state: State, rows: Sequence[Row]) -> State:
+        """Read the newest token of each row."""
         import torch
 
         tokens = torch.tensor([[row.tokens[-1]] for row in rows])
-        mask = torch.cat([state["mask"], state["mask"].new_ones(len(rows), 1)], dim=1)
-        return self._forward(tokens, mask, state["cache"])
+        read = self._forward(tokens, _longer(state.mask, 1), state.cache)
+        read.hidden = read.hidden[:, -1]
+        return read
 
-    def _forward(self, tokens, mask, cache) -> dict:
+    def _forward(self, tokens, mask, cache) -> State:
         device = self.network.device
         positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -tokens.shape[1] :]
         output = self.network.base_model(
@@ -145,11 +166,46 @@ class Transformers:
             past_key_values=cache,
             use_cache=True,
         )
-        return {"hidden": output.last_hidden_state[:, -1], "mask": mask, "cache": cache}
+        return State(output.last_hidden_state, mask, cache)
+
+    # --- choosing -----------------------------------------------------------------------------
+
+    def _advance(self, rows: list[Row], state: State, start: float, *, alone: bool) -> int:
+        """Give each row its next token; a row that is alone gets all that are left to it."""
+        chosen = self._choose(state.hidden, [row.matcher for row in rows])
+        for row, token in zip(rows, chosen, strict=True):
+            row.take(token, start)
+        if len(rows) > 1 or not (alone or self.at_once == 1):
+            return len(chosen)
+        return len(chosen) + self._alone(rows[0], state, start)
+
+    def _alone(self, row: Row, state: State, start: float) -> int:
+        """Finish one answer by prompt lookup; returns how many tokens that took."""
+        import torch
+
+        lookup, before = Lookup([*row.prompt, *row.tokens]), len(row.tokens)
+        while not row.finish:
+            draft = lookup.draft()
+            length = state.width
+            tokens = torch.tensor([[row.tokens[-1], *draft]])
+            state = self._forward(tokens, _longer(state.mask, tokens.shape[1]), state.cache)
+            taken = 0
+            for hidden, guess in zip(state.hidden[0], [*draft, None], strict=True):
+                (token,) = self._choose(hidden[None], [row.matcher])
+                row.take(token, start)
+                lookup.add(token)
+                taken += 1
+                if row.finish or token != guess:
+                    break
+            state.cut(length + taken)
+        return len(row.tokens) - before
 
     def _choose(self, hidden, matchers: list) -> list[int]:
-        """The most probable next token of each row, from fp32 logits, within its grammar if it has one."""
-        logits = hidden.float() @ self._head.T
+        """The most probable next token of each row, from fp32 logits, within its grammar if it has one.
+
+        `hidden` is (rows, size).
+        """
+        logits = hidden.to(self._head.device).float() @ self._head.T
         if any(matchers):
             logits = logits.cpu()
             self._grammars.mask(logits, matchers)
@@ -157,85 +213,19 @@ class Transformers:
 
     @cached_property
     def _grammars(self) -> Grammars:
-        return Grammars(self.tokenizer, self._head.shape[0])
+        return Grammars(self.vocabulary.tokenizer, self._head.shape[0])
 
     @cached_property
     def _head(self):
         return self.network.get_output_embeddings().weight.detach().float()
 
-    @cached_property
-    def _context(self) -> int:
-        return self.network.config.max_position_embeddings
 
-    @cached_property
-    def _end_tokens(self) -> set[int]:
-        declared = self.network.generation_config.eos_token_id
-        declared = declared if isinstance(declared, list) else [declared]
-        return {self.tokenizer.eos_token_id, *declared} - {None}
+def _shared(a: Sequence[int], b: Sequence[int]) -> int:
+    """Tokens with which both begin."""
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
-def _cache():
-    """A key/value cache that grows in place.
-
-    The library's own concatenates, which copies the whole cache for each token
-    (`tests/performance/engine.py` measures what that costs).
-    """
-    import torch
-    from transformers.cache_utils import Cache, DynamicLayer
-
-    class Growing(DynamicLayer):
-        spare = 256  # tokens of room added at a time
-
-        def update(self, keys, values, *args, **kwargs):
-            if not self.is_initialized:
-                self.lazy_initialization(keys, values)
-                self.room = keys[:, :, :0], values[:, :, :0]
-            length = self.get_seq_length()
-            end = length + keys.shape[-2]
-            if end > self.room[0].shape[-2]:
-                self.room = tuple(self._moved(old, end + self.spare) for old in self.room)
-            for room, new in zip(self.room, (keys, values), strict=True):
-                room[:, :, length:end] = new
-            self.keys, self.values = (room[:, :, :end] for room in self.room)
-            return self.keys, self.values
-
-        def batch_select_indices(self, indices):
-            length = self.get_seq_length()
-            self.room = tuple(room[indices] for room in self.room)
-            self.keys, self.values = (room[:, :, :length] for room in self.room)
-
-        def append_rows(self, others):
-            length = self.get_seq_length()
-            rooms = zip(self.room, *(other.room for other in others), strict=True)
-            self.room = tuple(torch.cat(parts) for parts in rooms)
-            self.keys, self.values = (room[:, :, :length] for room in self.room)
-
-        @staticmethod
-        def _moved(old, width):
-            rows, heads, length, size = old.shape
-            new = old.new_empty(rows, heads, width, size)
-            new[:, :, :length] = old
-            return new
-
-    return Cache(layer_class_to_replicate=Growing)
-
-
-def _joined(states: list[dict]) -> dict:
-    """States of equal width as one, row after row."""
+def _longer(mask, tokens: int):
     import torch
 
-    first, *others = states
-    for place, layer in enumerate(first["cache"].layers):
-        layer.append_rows([state["cache"].layers[place] for state in others])
-    return {**first, **{key: torch.cat([state[key] for state in states]) for key in ("hidden", "mask")}}
-
-
-def _select(state: dict, keep: list[int]) -> dict:
-    """Keep these rows only."""
-    import torch
-
-    if not keep:
-        return state
-    index = torch.tensor(keep)
-    state["cache"].batch_select_indices(index.to(state["hidden"].device))
-    return {**state, "mask": state["mask"][index]}
+    return torch.cat([mask, mask.new_ones(mask.shape[0], tokens)], dim=1)

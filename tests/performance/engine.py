@@ -21,7 +21,7 @@ MODEL, CASES, TOKENS, ROUNDS = "smollm2-135m-instruct", 16, 64, 3
 def requests() -> list[engines.Request]:
     """Simple cases, as they are asked; "none": no early stop."""
     task = tasks.get("edgejson")
-    prompt = next(iter(task.prompts.values()))
+    prompt = task.prompts[task.usual["free"]]
     chosen = [example for example in task.load("val") if example.tier == "simple"][:CASES]
     return [engines.Request(e.id, prompt.messages(e), TOKENS, "none") for e in chosen]
 

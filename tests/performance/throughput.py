@@ -23,7 +23,7 @@ RUNNERS = (("openvino", "bfloat16"), ("openvino", "float32"), ("llamacpp", "q8_0
 def requests(count: int) -> list[Request]:
     """The first cases of `val`, asked in the default way."""
     task = tasks.get("edgejson")
-    prompt = next(iter(task.prompts.values()))
+    prompt = task.prompts[task.usual["free"]]
     return [
         Request(e.id, prompt.messages(e), task.max_new_tokens, task.stop) for e in task.load("val")[:count]
     ]

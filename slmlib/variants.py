@@ -1,0 +1,234 @@
+"""One model in several ways: what wording, constraint, engine and type of number change.
+
+Each table here holds all but one thing equal, and compares on the same cases. The run that stands for
+a model in the leaderboard is asked the task's usual prompt by the first engine of `ENGINES` that has it.
+"""
+
+import statistics
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from slmlib import stats, tables, tasks
+from slmlib.results import Result, groups_of
+from slmlib.tables import NONE, Table
+
+ENGINES = (("openvino", "float32"), ("transformers", "float32"), ("transformers", "bfloat16"))
+BITS = {
+    "float32": 32, "f16": 16, "bfloat16": 16, "q8_0": 8, "int8": 8, "q4_1": 4, "q4_k_m": 4, "nf4": 4,
+}  # fmt: skip
+Groups = Mapping[str, str] | None
+
+
+def numbers(result: Result) -> str:
+    """What the weights are in: of a GGUF file its own type, else the type that is computed in."""
+    engine = result.engine
+    return (engine["weights"] if engine["name"] == "llamacpp" else engine["dtype"]) or NONE
+
+
+def _model(result: Result) -> tuple:
+    return result.model["name"], result.model["adapter"], result.decoding["mode"]
+
+
+def _setting(result: Result) -> tuple:
+    return result.engine["name"], result.engine["dtype"]
+
+
+def _asked_usually(result: Result) -> bool:
+    return result.prompt["name"] == tasks.get(result.task).usual[result.decoding["mode"]]
+
+
+def _preference(result: Result) -> tuple:
+    place = ENGINES.index(_setting(result)) if _setting(result) in ENGINES else len(ENGINES)
+    return not result.complete, not _asked_usually(result), place, result.run
+
+
+def _grouped(results: Iterable[Result], by: Callable[[Result], Hashable]) -> dict:
+    found: dict = {}
+    for result in results:
+        found.setdefault(by(result), []).append(result)
+    return found
+
+
+def standing(results: Iterable[Result]) -> list[Result]:
+    """The run that stands for each model, way of decoding and split."""
+    parts = _grouped(results, lambda result: (_model(result), result.split))
+    return [min(part, key=_preference) for part in parts.values()]
+
+
+# --- wording ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One metric over prompts, all else equal."""
+
+    low: float
+    middle: float
+    high: float
+    prompts: int
+
+    def text(self, metric: str) -> str:
+        """As printed: `0.0–1.5–4.0 (12)`."""
+        shown = (tables.number(metric, each, unit=False) for each in (self.low, self.middle, self.high))
+        return f"{'–'.join(shown)} ({self.prompts})"
+
+
+def reworded(result: Result, results: Iterable[Result]) -> list[Result]:
+    """Runs that differ from this one in the prompt at most, by the prompt's name."""
+    same = [r for r in results if r.complete and r.split == result.split]
+    found = [r for r in same if (_model(r), _setting(r)) == (_model(result), _setting(result))]
+    return sorted(found, key=lambda r: r.prompt["name"])
+
+
+def spread(result: Result, results: Iterable[Result], metric: str = "field_f1") -> Spread | None:
+    """How a score varies with the prompt; None if only one was tried."""
+    values = [r.metrics[metric]["mean"] for r in reworded(result, results)]
+    if len(values) < 2:
+        return None
+    return Spread(min(values), statistics.median(values), max(values), len(values))
+
+
+def prompts_table(results: Sequence[Result]) -> Table | None:
+    """JSONExact and FieldF1 under each prompt, for the models that were asked in several ways."""
+    asked = [(r, reworded(r, results)) for r in standing(results)]
+    rows = [
+        [
+            run.label,
+            run.prompt["name"],
+            *(tables.estimate(m, run.metrics[m]) for m in ("json_exact", "field_f1", "schema_compliance")),
+            f"{run.throughput['tokens_in'] / run.n:.0f}",
+        ]
+        for _, runs in asked
+        if len(runs) > 1
+        for run in runs
+    ]
+    titles = map(tables.title, ("json_exact", "field_f1", "schema_compliance"))
+    return Table.of(["Model", "Prompt", *titles, "Tokens in"], rows) if rows else None
+
+
+# --- engines and types of number --------------------------------------------------------------
+
+
+def engines_of(result: Result, results: Iterable[Result]) -> list[Result]:
+    """Runs that differ from this one in engine and type of number at most; this one first."""
+    same = [r for r in results if r.complete and r.split == result.split and _model(r) == _model(result)]
+    others = [r for r in same if r.prompt == result.prompt and r.run != result.run]
+    return [result, *sorted(others, key=lambda r: (-BITS.get(numbers(r), 0), _setting(r)))]
+
+
+def engines_table(results: Sequence[Result], groups: Groups = None) -> Table | None:
+    """Each model in its engines and types of number, compared case by case with the run that stands for it.
+
+    "Same answers" are completions that are the same text. The differences have paired intervals.
+
+    Args:
+        results: runs of one split.
+        groups: the group of each case by id; by default as in the task's examples.
+    """
+    rows = [
+        _engine_line(run, runs[0], groups)
+        for runs in (engines_of(result, results) for result in standing(results))
+        if len(runs) > 1
+        for run in runs
+    ]
+    header = [
+        "Model", "Engine", "Numbers", "JSONExact", "FieldF1", "FieldF1, difference", "Same answers",
+        "Weights, MB", "Peak, GB", "tok/s",
+    ]  # fmt: skip
+    return Table.of(header, rows) if rows else None
+
+
+def _engine_line(run: Result, reference: Result, groups: Groups) -> list[str]:
+    itself = run.run == reference.run
+    peak, weights = run.throughput.get("peak_memory_bytes"), run.engine.get("weights_bytes")
+    return [
+        run.label,
+        run.engine["name"],
+        numbers(run),
+        *(tables.estimate(metric, run.metrics[metric]) for metric in ("json_exact", "field_f1")),
+        NONE if itself else tables.difference("field_f1", difference(run, reference, "field_f1", groups)),
+        NONE if itself else f"{same_answers(run, reference)}/{run.n}",
+        f"{weights / 1e6:.0f}" if weights else NONE,
+        f"{peak / 1e9:.1f}" if peak else NONE,
+        f"{run.throughput['tokens_per_second']:.1f}",
+    ]
+
+
+def same_answers(a: Result, b: Result) -> int:
+    """Cases to which two runs wrote the same text."""
+    theirs = {row["id"]: row["completion"] for row in b.predictions()}
+    return sum(row["completion"] == theirs.get(row["id"]) for row in a.predictions())
+
+
+def difference(a: Result, b: Result, metric: str, groups: Groups = None) -> dict:
+    """Score of `a` less that of `b` on the same cases, with the paired interval over groups."""
+    groups = groups_of(a) if groups is None else groups
+    ours, theirs = a.scores(metric), b.scores(metric)
+    ids = [name for name in ours if name in theirs]
+    columns = ([scores[name] for name in ids] for scores in (ours, theirs))
+    return asdict(stats.paired_cluster_bootstrap(*columns, [groups[name] for name in ids]))
+
+
+def tax(result: Result, results: Iterable[Result], bits: int, metric: str = "field_f1") -> float | None:
+    """What llama.cpp's weights of so many bits change in a score; None if no such run is there."""
+    runs = engines_of(result, results)[1:]
+    found = [r for r in runs if r.engine["name"] == "llamacpp" and BITS.get(numbers(r)) == bits]
+    if not found:
+        return None
+    chosen = min(
+        found, key=lambda r: (r.engine["dtype"] != "source", r.run)
+    )  # as the file came, if it was run
+    return chosen.metrics[metric]["mean"] - result.metrics[metric]["mean"]
+
+
+# --- free and constrained ---------------------------------------------------------------------
+
+
+def decodings(results: Sequence[Result]) -> list[tuple[Result, Result]]:
+    """The free and the constrained run of each model and split that has both."""
+    stands = standing(r for r in results if r.complete and not r.control)
+    parts = _grouped(stands, lambda r: (r.model["name"], r.model["adapter"], r.split))
+    found = ({run.decoding["mode"]: run for run in part} for part in parts.values())
+    return [(runs["free"], runs["schema"]) for runs in found if {"free", "schema"} <= set(runs)]
+
+
+def decodings_table(results: Sequence[Result], groups: Groups = None) -> Table | None:
+    """What the constraint gives and takes: valid answers, scores, and seconds a case.
+
+    Args:
+        results: runs of any splits.
+        groups: the group of each case by id; by default as in the task's examples.
+    """
+    rows = [_decoding_line(free, bound, groups) for free, bound in decodings(results)]
+    header = [
+        "Model", "Split", "Valid, free", "Valid, schema", "JSONExact", "FieldF1", "s/case, free",
+        "s/case, schema",
+    ]  # fmt: skip
+    return Table.of(header, rows) if rows else None
+
+
+def _decoding_line(free: Result, bound: Result, groups: Groups) -> list[str]:
+    valid = (tables.estimate("schema_compliance", r.metrics["schema_compliance"]) for r in (free, bound))
+    changed = (tables.difference(m, difference(bound, free, m, groups)) for m in ("json_exact", "field_f1"))
+    pace = (f"{1 / r.throughput['cases_per_second']:.2f}" for r in (free, bound))
+    return [tables.plain(free.model["name"]), free.split, *valid, *changed, *pace]
+
+
+# --- the leaderboard --------------------------------------------------------------------------
+
+
+def columns(results: Sequence[Result]) -> dict[str, Callable[[Result], str]]:
+    """What the leaderboard says of variants: FieldF1 over prompts, and what fewer bits change in it."""
+
+    def prompts(result: Result) -> str:
+        found = spread(result, results)
+        return found.text("field_f1") if found else NONE
+
+    def fewer(bits: int) -> Callable[[Result], str]:
+        def of(result: Result) -> str:
+            change = tax(result, results, bits)
+            return NONE if change is None else tables.signed("field_f1", change)
+
+        return of
+
+    return {"Prompts": prompts, "8 bits": fewer(8), "4 bits": fewer(4)}

@@ -1,0 +1,42 @@
+"""Time and memory over the length of a run: both should be flat.
+
+Runs of short requests, each ten times as long as the one before it, in one process: seconds a case, and
+the resident memory at the end.
+
+    python tests/performance/scale.py [engine] [longest]      default: openvino 10000
+"""
+
+import sys
+import time
+from pathlib import Path
+
+from slmlib import engines
+from slmlib.engines import Request
+
+MODEL, TOKENS = "smollm2-135m-instruct", 4
+
+
+def resident() -> float:
+    """Megabytes of this process in memory now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096 / 1e6
+
+
+def main(name: str = "openvino", longest: str = "10000") -> None:
+    """Measure and print."""
+    engine = engines.start(name, MODEL, dtype=engines.resolve_dtype("auto", engine=name), batch_size=32)
+    print(f"{name}, {engine.describe()['dtype']}, {TOKENS} tokens a case")
+    count, paces = 100, []
+    while count <= int(longest):
+        words = [[{"role": "user", "content": f"Case {i}: what is {i} plus {i + 1}?"}] for i in range(count)]
+        wanted = [Request(f"{i:06d}", messages, TOKENS, "none") for i, messages in enumerate(words)]
+        begun = time.perf_counter()
+        done = sum(1 for batch in engine.batches(wanted) for _ in engine.generate(batch))
+        paces.append((time.perf_counter() - begun) / done)
+        pace = f"{1e3 * paces[-1]:7.2f} ms a case, {paces[-1] / paces[0]:5.2f} x the first"
+        print(f"{done:6} cases {pace}, {resident():7.0f} MB", flush=True)
+        count *= 10
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

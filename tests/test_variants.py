@@ -1,0 +1,87 @@
+"""Variants of a model: would break if a table compared runs that differ in two things, or lost one."""
+
+import pytest
+from toy_results import predictions, write_run
+
+from slmlib import plots, results, variants
+
+GROUPS = {f"case-{i:03d}": f"g{i % 5}" for i in range(20)}
+FULL = {"engine": "openvino", "dtype": "float32", "prompt": "one-shot"}
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """One model: its usual run, other prompts, other engines, and constrained."""
+    write_run(tmp_path, predictions(10), run="a-usual", **FULL)
+    write_run(tmp_path, predictions(6), run="b-zero", **FULL | {"prompt": "zero-shot"})
+    write_run(tmp_path, predictions(12), run="c-three", **FULL | {"prompt": "three-shot"})
+    gguf = {"engine": "llamacpp", "prompt": "one-shot"}
+    write_run(tmp_path, predictions(9), run="d-q8", **gguf, dtype="q8_0", weights="q8_0", weights_bytes=1400)
+    write_run(tmp_path, predictions(4), run="e-q4", **gguf, dtype="source", weights="q4_k_m")
+    write_run(tmp_path, predictions(3), run="f-bf16", **FULL | {"dtype": "bfloat16"})
+    bound = FULL | {"mode": "schema", "prompt": "one-shot-schema"}
+    write_run(tmp_path, predictions(14), run="g-schema", **bound)
+    write_run(tmp_path, predictions(20, n=10), run="h-part", n=20, **FULL | {"prompt": "one-shot-rules"})
+    return {result.run: result for result in results.load_all(tmp_path)}
+
+
+def test_the_usual_prompt_in_the_first_engine_stands_for_the_model(runs):
+    stands = variants.standing(reversed(runs.values()))
+    assert {result.run for result in stands} == {"a-usual", "g-schema"}
+
+
+def test_where_the_usual_run_lacks_another_stands_but_no_incomplete_one(runs):
+    left = [runs[name] for name in ("e-q4", "h-part")]
+    assert [result.run for result in variants.standing(left)] == ["e-q4"]
+
+
+def test_the_spread_is_over_prompts_alone(runs):
+    """Other engines, the constraint and an incomplete run stay out."""
+    found = variants.spread(runs["a-usual"], runs.values(), "json_exact")
+    assert (found.low, found.middle, found.high, found.prompts) == (0.3, 0.5, 0.6, 3)
+    assert found.text("json_exact") == "30.0–50.0–60.0 (3)"
+    assert variants.spread(runs["g-schema"], runs.values()) is None
+    table = variants.prompts_table(list(runs.values()))
+    assert [row[1] for row in table.rows] == ["one-shot", "three-shot", "zero-shot"]
+
+
+def test_engines_are_compared_with_the_run_that_stands(runs):
+    """From many bits to few; the first is the reference, and its own difference is none."""
+    table = variants.engines_table(list(runs.values()), GROUPS)
+    assert [row[2] for row in table.rows] == ["float32", "bfloat16", "q8_0", "q4_k_m"]
+    reference, _, eight, four = (dict(zip(table.header, row, strict=True)) for row in table.rows)
+    assert reference["Same answers"] == reference["FieldF1, difference"] == "–"
+    assert eight["Same answers"] == "19/20" and eight["FieldF1, difference"].startswith("−0.025 [")
+    assert four["Same answers"] == "14/20" and four["Weights, MB"] == "–"
+
+
+def test_the_tax_is_that_of_llama_cpp_s_weights(runs):
+    """6 of 20 answers more are wrong, each of which loses half a point."""
+    assert variants.tax(runs["a-usual"], runs.values(), 4) == pytest.approx(-0.15)
+    assert variants.tax(runs["a-usual"], runs.values(), 4, "json_exact") == pytest.approx(-0.3)
+    assert variants.tax(runs["g-schema"], runs.values(), 4) is None
+
+
+def test_free_and_constrained_runs_are_paired(runs):
+    table = variants.decodings_table(list(runs.values()), GROUPS)
+    (row,) = (dict(zip(table.header, row, strict=True)) for row in table.rows)
+    assert row["JSONExact"].startswith("+20.0 % [") and row["s/case, free"] == "0.67"
+
+
+def test_the_leaderboard_says_what_is_known_and_leaves_out_the_rest(runs):
+    rows = results.leaderboard([runs["a-usual"]], GROUPS)
+    more = variants.columns(list(runs.values()))
+    text = results.leaderboard_table(rows, more=more)
+    assert "| Prompts | 8 bits | 4 bits |" in text and "| −0.025 | −0.150 |" in text
+    alone = results.leaderboard_table(rows, more=variants.columns([runs["a-usual"]]))
+    assert "Prompts" not in alone and "bits" not in alone
+
+
+def test_figures_show_every_run(runs):
+    """A mark for each; the run that stands for the model is full."""
+    family = variants.engines_of(runs["a-usual"], runs.values())
+    names = [text.get_text() for text in plots.plot_engines([family]).get_yticklabels()]
+    assert names == ["openvino, float32", "openvino, bfloat16", "llamacpp, q8_0", "llamacpp, q4_k_m"]
+    worded = [runs["a-usual"], runs["b-zero"], runs["c-three"]]
+    drawn = [line.get_xdata() for line in plots.plot_prompts([worded]).lines]
+    assert sorted(x for xs in drawn[1:] for x in xs) == pytest.approx([0.65, 0.75, 0.8])
