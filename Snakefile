@@ -32,9 +32,9 @@ RUNNING = [f"slmlib/{name}.py" for name in ("evaluate", "decoding", "journal", "
 RUNNING += files("slmlib/engines/*.py")
 # what is analysed is what is published: by this run if it is a full one, as it stands if not
 PUBLICATION = (
-    [f"{OUT}/02_evaluate/{name}.ipynb" for name in CHOSEN] if PROFILE == "full" else files("data/results/*/*")
+    [f"{OUT}/02_evaluate/{name}.ipynb" for name in CHOSEN] if PROFILE == "full" else files("data/results/*/*", "data/results/*/profiles/*")
 )
-ANALYSIS = ["slmlib/results.py", "slmlib/tables.py", "slmlib/plots.py", "slmlib/stats.py"]
+ANALYSIS = [f"slmlib/{name}.py" for name in ("results", "variants", "profile", "tables", "plots", "stats")]
 
 
 def parameters(run):

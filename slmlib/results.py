@@ -790,6 +790,7 @@ def _environment(result: Result) -> dict[str, str | int]:
         "torch": packages.get("torch", NONE),
         "transformers": packages.get("transformers", NONE),
         "engine": engine["name"],
+        "engine_version": engine["version"],
         "dtype": engine["dtype"] or NONE,
         "batch_size": engine["batch_size"],
         "max_new_tokens": result.decoding["max_new_tokens"],

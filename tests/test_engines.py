@@ -12,6 +12,7 @@ from slmlib import engines
 from slmlib.endpoint import Client, Endpoint
 from slmlib.engines import Request
 from slmlib.engines.openai import OpenAI
+from slmlib.engines.rows import Lookup
 from slmlib.engines.transformers import Transformers
 
 TALK = [
@@ -46,6 +47,18 @@ def test_an_unknown_engine_is_refused():
         engines.start("vllm", "smollm2-135m-instruct", dtype="auto", batch_size=1)
 
 
+def test_lookup_goes_on_as_the_text_did_before():
+    """From the last place where the two newest tokens stood, up to so many tokens ahead."""
+    lookup = Lookup([1, 2, 3, 4, 1, 2, 5, 6])
+    assert lookup.draft() == []
+    lookup.add(1)
+    assert lookup.draft() == []  # 6, 1 is new
+    lookup.add(2)
+    assert lookup.draft() == [5, 6, 1, 2]
+    lookup.add(3)
+    assert lookup.draft() == [4, 1, 2, 5, 6, 1, 2, 3]
+
+
 @pytest.mark.model
 def test_a_prompt_may_go_without_the_chat_template(loaded):
     """The messages as they are: nothing that the model's template would add."""
@@ -73,12 +86,38 @@ class TestTransformers:
         assert found[TALK[3].id].error == "the memory does not hold this case alone"
         assert engine.describe()["halvings"] == 2
 
-    def test_batched_answers_equal_unbatched_generate(self, loaded):
-        requests = [Request(r.id, r.messages, r.max_new_tokens, "none") for r in TALK[:4]]
-        batched = answers(Transformers(loaded, batch_size=4), requests)
-        assert {name: c.text for name, c in batched.items()} == {
+    @pytest.mark.parametrize("at_once", [1, 2, 5])
+    def test_answers_are_those_of_the_plain_loop(self, loaded, at_once):
+        """One at a time by prompt lookup, with rows that enter late, and all together."""
+        requests = [Request(r.id, r.messages, r.max_new_tokens, "none") for r in TALK[:5]]
+        found = answers(Transformers(loaded, batch_size=at_once), requests)
+        assert {name: c.text for name, c in found.items()} == {
             r.id: plain_generate(loaded, r) for r in requests
         }
+
+    def test_what_prompts_share_is_read_once(self, loaded, monkeypatch):
+        """The second of two alike is read from where they part; nothing is read twice or left out."""
+        engine = Transformers(loaded, batch_size=4)
+        read, real = [], engine._forward
+
+        def counting(tokens, mask, cache):
+            read.append(tokens.shape[1])
+            return real(tokens, mask, cache)
+
+        monkeypatch.setattr(engine, "_forward", counting)
+        words = "A long instruction that both share, word for word, up to here. "
+        alike = [Request(n, [{"role": "user", "content": words + n}], 1) for n in ("apples", "pears")]
+        sizes = [c.tokens_in for c in answers(engine, alike).values()]
+        assert read[0] == sizes[0] and 0 < read[1] < 10 < sizes[1]
+
+    def test_a_copied_answer_takes_fewer_steps(self, loaded, monkeypatch):
+        """Prompt lookup guesses several tokens where the answer repeats the prompt."""
+        engine = Transformers(loaded, batch_size=1)
+        steps, real = [], engine._forward
+        monkeypatch.setattr(engine, "_forward", lambda *given: steps.append(1) or real(*given))
+        words = "Repeat exactly: one two three four five six one two three four five six one two three"
+        found = answers(engine, [Request("r", [{"role": "user", "content": words}], 24, "none")])["r"]
+        assert found.tokens_out > 1.5 * len(steps)
 
     def test_an_answer_ends_with_its_json_value(self, loaded):
         """The early stop cuts the plain answer behind the value, and nowhere else."""
@@ -89,7 +128,8 @@ class TestTransformers:
         assert whole.text.startswith(cut.text) and cut.tokens_out < whole.tokens_out
         assert cut.text.count("{") == cut.text.count("}") == 1 and cut.text.endswith("}")
 
-    def test_the_partition_does_not_depend_on_order(self, loaded):
+    def test_the_partition_does_not_depend_on_order(self, loaded, monkeypatch):
+        monkeypatch.setattr(engines, "BATCH", 3)
         engine = Transformers(loaded, batch_size=3)
         ids = [[r.id for r in batch] for batch in engine.batches(TALK)]
         assert ids == [[r.id for r in batch] for batch in engine.batches(TALK[::-1])]

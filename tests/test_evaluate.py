@@ -64,9 +64,9 @@ def test_publishing_replaces_the_older_run_of_the_same_kind(toy_task, tmp_path, 
         ({"model": "gpt-9"}, r"unknown model 'gpt-9'.* Valid: smollm2-135m-instruct, .*no-op, oracle, rules"),
         ({"split": "dev"}, "unknown split of toy 'dev'.* Valid: test"),
         ({"decoding": "beam"}, "unknown decoding 'beam'.* Valid: free"),
-        ({"engine": "vllm"}, "unknown engine 'vllm'.* Valid: transformers"),
+        ({"engine": "vllm"}, "unknown engine 'vllm'.* Valid: auto, transformers"),
         ({"prompt": "one-shot"}, r"unknown prompt of toy 'one-shot'; did you mean 'zero-shot'\?"),
-        ({"model": "smollm2-135m-instruct", "dtype": "fp8"}, "unknown dtype of transformers 'fp8'"),
+        ({"model": "smollm2-135m-instruct", "dtype": "fp8"}, "unknown dtype of openvino 'fp8'"),
     ],
 )
 def test_unknown_names_are_refused_with_the_valid_ones(toy_task, tmp_path, options, message):

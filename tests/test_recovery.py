@@ -21,9 +21,9 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 import toy
-from slmlib import evaluate, paths
-paths.DATA = Path({data!r})
-options = dict(dtype="float32", batch_size=2, out=Path({out!r}))
+from slmlib import engines, evaluate, paths
+paths.DATA, engines.BATCH = Path({data!r}), 2
+options = dict(engine="transformers", dtype="float32", batch_size=2, out=Path({out!r}))
 print(evaluate.evaluate(toy.TASK, model="smollm2-135m-instruct", **options))
 """
 

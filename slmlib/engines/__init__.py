@@ -5,9 +5,10 @@
     llamacpp       llama.cpp's server on loopback: GGUF files, what edge devices run
     openai         any server that speaks OpenAI's chat protocol
 
-Every engine splits the requests of a run into a fixed partition of batches and answers one batch
-at a time. What is in a batch depends on the run only, never on where it was interrupted. Each engine
-is a module of this package with a function `start`; what it needs is imported when it is started.
+Every engine splits the requests of a run into a fixed partition of batches and answers one batch at a time,
+some of its requests at once, others as these are done. What is in a batch depends on the run only, never on
+where it was interrupted. Each engine is a module of this package with a function `start`; what it needs is
+imported when it is started.
 """
 
 import importlib
@@ -27,6 +28,7 @@ DTYPES = {  # engine -> what it can compute or read; "auto" is the first, or mea
 }
 ENGINES = tuple(DTYPES)
 DECODINGS = ("free", "schema")
+BATCH = 128  # cases in a batch, of which a few are under way at once: what a kill may cost
 NEEDS = {"openvino": "openvino-genai", "llamacpp": "xllamacpp"}  # packages beside those of every engine
 
 
@@ -176,12 +178,12 @@ def prompt_text(tokenizer, messages: Sequence[Message], *, chat: bool = True) ->
     return tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
 
 
-def by_prefix(requests: Sequence[Request], tokenizer, size: int) -> list[list[Request]]:
-    """Batches of a size, in the order of the prompts' texts.
+def by_prefix(requests: Sequence[Request], tokenizer, at_once: int) -> list[list[Request]]:
+    """Batches of `BATCH` requests, or `at_once` if that is more, in the order of the prompts' texts.
 
     Prompts that begin alike, with one instruction and one schema, follow one another, so that an engine
     that keeps what it has read reads on where they part.
     """
     texts = {r.id: prompt_text(tokenizer, r.messages, chat=r.chat) for r in requests}
-    ordered = sorted(requests, key=lambda request: (texts[request.id], request.id))
+    ordered, size = sorted(requests, key=lambda r: (texts[r.id], r.id)), max(BATCH, at_once)
     return [ordered[i : i + size] for i in range(0, len(ordered), size)]

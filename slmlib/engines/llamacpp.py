@@ -17,7 +17,6 @@ from slmlib import decoding, models
 from slmlib.engines import Completion, EngineError, OnTokens, Request, available_threads, by_prefix, ignore
 from slmlib.engines.rows import Row, encode
 
-BATCH = 128  # cases in a batch, of which `batch_size` are under way at once
 CONTEXT = 4096  # tokens of a slot, or the model's own context if that is shorter
 PATIENCE = 600.0  # seconds without a token
 
@@ -72,7 +71,7 @@ class LlamaCpp:
         }
 
     def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
-        return by_prefix(requests, self.vocabulary.tokenizer, max(BATCH, self.batch_size))
+        return by_prefix(requests, self.vocabulary.tokenizer, self.batch_size)
 
     def generate(self, batch: Sequence[Request], on_tokens: OnTokens = ignore) -> Iterator[Completion]:
         import httpx

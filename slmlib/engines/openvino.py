@@ -16,7 +16,6 @@ from slmlib import decoding, models
 from slmlib.engines import Completion, OnTokens, Request, available_threads, by_prefix, ignore
 from slmlib.engines.rows import Row, encode
 
-BATCH = 128  # cases in a batch, of which `batch_size` are under way at once
 PRECISION = {"float32": "f32", "bfloat16": "bf16"}
 CACHE_GB = 3  # of keys and values; what does not fit waits, or is computed again
 STEP_TOKENS = 2048  # of prompts and answers, computed in one step
@@ -73,7 +72,7 @@ class OpenVino:
         }
 
     def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
-        return by_prefix(requests, self.vocabulary.tokenizer, max(BATCH, self.batch_size))
+        return by_prefix(requests, self.vocabulary.tokenizer, self.batch_size)
 
     def generate(self, batch: Sequence[Request], on_tokens: OnTokens = ignore) -> Iterator[Completion]:
         start, running = time.perf_counter(), []

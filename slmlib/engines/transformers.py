@@ -19,7 +19,6 @@ from slmlib.engines import Completion, OnTokens, Request, available_threads, by_
 from slmlib.engines.cache import State, empty, merged
 from slmlib.engines.rows import Lookup, Row, encode
 
-BATCH = 128  # cases in a batch, of which `batch_size` are under way at once
 NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory")
 
 
@@ -57,12 +56,13 @@ class Transformers:
         return found | ({"halvings": self.halvings} if self.halvings else {})
 
     def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
-        return by_prefix(requests, self.vocabulary.tokenizer, max(BATCH, self.batch_size))
+        return by_prefix(requests, self.vocabulary.tokenizer, self.batch_size)
 
     def generate(self, batch: Sequence[Request], on_tokens: OnTokens = ignore) -> Iterator[Completion]:
         import torch
 
         start, waiting = time.perf_counter(), deque()
+        self._newest = [], None  # a batch is the same whether or not one came before it
         for request in batch:
             row = self._row(request)
             fault = row.too_long(self.vocabulary.context)
