@@ -35,6 +35,26 @@ PACKAGES = (
     "xgrammar", "jsonschema", "numpy", "scipy",
 )  # fmt: skip
 
+FEATURES = {
+    "avx",
+    "avx2",
+    "fma",
+    "f16c",
+    "avx512f",
+    "avx512_bf16",
+    "avx512_fp16",
+    "avx512_vnni",
+    "avx_vnni",
+    "amx_bf16",
+    "amx_int8",
+    "asimd",
+    "asimddp",
+    "asimdhp",
+    "bf16",
+    "i8mm",
+    "sve",
+}  # instructions of a CPU that the engines' kernels choose by
+
 
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C during a run; says what is kept and how to go on."""
@@ -395,9 +415,10 @@ def environment() -> dict:
 
 
 def machine() -> dict:
-    """The machine as far as it explains a speed: CPU, cores, memory, system."""
+    """The machine as far as it explains a speed: CPU and its kernels' instructions, cores, memory, system."""
     return {
         "cpu": _cpu(),
+        "features": sorted(set(_cpuinfo("flags|Features").split()) & FEATURES),
         "cores": engines.available_threads(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "system": f"{platform.system()} {platform.machine()}",
@@ -406,11 +427,16 @@ def machine() -> dict:
 
 
 def _cpu() -> str:
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def _cpuinfo(field: str) -> str:
+    """A field of the first core in Linux's list; nothing where there is no such list or field."""
     try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        found = re.search(rf"^(?:{field})\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     except OSError:
-        found = None
-    return found[1] if found else platform.processor() or platform.machine()
+        return ""
+    return found[1] if found else ""
 
 
 def commit() -> dict:

@@ -51,6 +51,7 @@ class Transformers:
             "batch_size": self.batch_size,
             "threads": self.threads,
             "device": str(self.network.device),
+            "attention": self.network.config._attn_implementation,
             "weights_bytes": self.network.get_memory_footprint(),
         }
         return found | ({"halvings": self.halvings} if self.halvings else {})

@@ -1,8 +1,10 @@
-"""Cases a second of the engines beside their peers, in one run on the same cases and cores.
+"""Speed of the engines beside their peers, in one run on the same cases and cores.
 
-Peers: (a) the plain loop of public harnesses, batch 1, fp32, no early stop, up to the token limit; and
-(b) llama.cpp's server with 8-bit weights and several slots. Rounds are interleaved and ratios are those
-of medians. The plain loop answers two cases a round, which is enough for a rate.
+Peers: (a) the plain loop of public harnesses, batch 1, fp32, no early stop, 512 new tokens; and (b)
+llama.cpp's server with 8-bit weights and several slots. Two questions: tokens a second where every answer
+runs to 512 tokens, and cases a second where the engines end an answer with its JSON value, as a run does.
+Rounds are interleaved and ratios are those of medians. The plain loop answers two cases a round, which is
+enough for a rate.
 
     python tests/performance/throughput.py [model] [cases]      default: smollm2-135m-instruct 32
 """
@@ -10,18 +12,20 @@ of medians. The plain loop answers two cases a round, which is enough for a rate
 import statistics
 import sys
 import time
+from dataclasses import replace
 
 from transformers.utils import logging
 
 from slmlib import engines, models, tasks
 from slmlib.engines import Request
 
-ROUNDS, SLOTS, PLAIN_CASES, PLAIN_TOKENS = 3, 16, 2, 512
+ROUNDS, SLOTS, PLAIN_CASES, LONGEST = 3, 16, 2, 512
 RUNNERS = (("openvino", "bfloat16"), ("openvino", "float32"), ("llamacpp", "q8_0"), ("transformers", "auto"))
+PEER = "llamacpp q8_0"
 
 
 def requests(count: int) -> list[Request]:
-    """The first cases of `val`, asked in the default way."""
+    """The first cases of `val`, asked in the usual way."""
     task = tasks.get("edgejson")
     prompt = task.prompts[task.usual["free"]]
     return [
@@ -35,7 +39,7 @@ def plain(loaded, wanted) -> tuple[int, int]:
     for request in wanted[:PLAIN_CASES]:
         text = engines.prompt_text(loaded.tokenizer, request.messages)
         prompt = loaded.tokenizer(text, return_tensors="pt", add_special_tokens=False)
-        made = loaded.network.generate(**prompt, max_new_tokens=PLAIN_TOKENS, do_sample=False)
+        made = loaded.network.generate(**prompt, max_new_tokens=LONGEST, do_sample=False)
         tokens += made.shape[1] - prompt["input_ids"].shape[1]
     return PLAIN_CASES, tokens
 
@@ -55,6 +59,24 @@ def rates(work, *arguments) -> tuple[float, float]:
     return cases / seconds, tokens / seconds
 
 
+def compared(title: str, running: dict, loaded, wanted: list[Request]) -> None:
+    """Interleaved rounds of all, and their table."""
+    found: dict[str, list] = {"plain loop": [], **{name: [] for name in running}}
+    for _ in range(ROUNDS):
+        found["plain loop"].append(rates(plain, loaded, wanted))
+        for name, engine in running.items():
+            found[name].append(rates(together, engine, wanted))
+    columns = {name: zip(*rows, strict=True) for name, rows in found.items()}
+    middles = {name: [statistics.median(column) for column in both] for name, both in columns.items()}
+    base, peer = middles["plain loop"], middles[PEER]
+    print(f"\n{title}: medians of {ROUNDS} rounds")
+    print("engine                   cases/s     tok/s  x plain  x llama.cpp | x plain  x llama.cpp (tok/s)")
+    for name, (cases, tokens) in middles.items():
+        by_case = f"{cases / base[0]:8.1f} {cases / peer[0]:12.2f}"
+        by_token = f"{tokens / base[1]:8.1f} {tokens / peer[1]:12.2f}"
+        print(f"{name:24} {cases:8.3f} {tokens:8.1f} {by_case} |{by_token}", flush=True)
+
+
 def main(model: str = "smollm2-135m-instruct", count: str = "32") -> None:
     """Measure and print."""
     logging.disable_progress_bar()
@@ -63,19 +85,10 @@ def main(model: str = "smollm2-135m-instruct", count: str = "32") -> None:
     for name, dtype in RUNNERS:
         kind = engines.resolve_dtype(dtype, engine=name)
         running[f"{name} {kind}"] = engines.start(name, model, dtype=kind, batch_size=SLOTS)
-    found: dict[str, list] = {"plain loop": [], **{name: [] for name in running}}
-    for _ in range(ROUNDS):
-        found["plain loop"].append(rates(plain, loaded, wanted))
-        for name, engine in running.items():
-            found[name].append(rates(together, engine, wanted))
-    columns = {name: zip(*rows, strict=True) for name, rows in found.items()}
-    middles = {name: [statistics.median(column) for column in both] for name, both in columns.items()}
-    base, peer = middles["plain loop"], middles["llamacpp q8_0"]
-    print(f"{model}, {count} cases, {SLOTS} at once, medians of {ROUNDS} rounds")
-    print("engine                    cases/s    tok/s   x plain   x tok/s  x llama.cpp")
-    for name, (cases, tokens) in middles.items():
-        ratios = f"{cases / base[0]:9.1f} {tokens / base[1]:9.1f} {cases / peer[0]:12.2f}"
-        print(f"{name:24} {cases:8.2f} {tokens:8.1f} {ratios}")
+    print(f"{model}, {count} cases, {SLOTS} at once")
+    compared("answers end with their JSON value", running, loaded, wanted)
+    endless = [replace(request, max_new_tokens=LONGEST, stop="none") for request in wanted]
+    compared(f"answers run to {LONGEST} tokens or the model's end", running, loaded, endless)
 
 
 if __name__ == "__main__":
