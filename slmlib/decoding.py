@@ -41,7 +41,7 @@ def bare(schema: Mapping) -> dict:
     Raises:
         UnsupportedSchema: it has a keyword that is not known to be enforced.
     """
-    unknown = sorted(set(_keywords(schema)) - KNOWN)
+    unknown = sorted(set(_unknown(schema)))
     if unknown:
         raise UnsupportedSchema(
             f"constrained decoding cannot enforce {', '.join(unknown)}. "
@@ -66,10 +66,20 @@ def _mapped(node, change: Callable[[Mapping], dict]):
     return changed | ({"items": _mapped(changed["items"], change)} if "items" in changed else {})
 
 
-def _keywords(node: Mapping):
-    yield from (key for key in node if not key.startswith("x-"))
+def _unknown(node):
+    """What a schema asks for that a grammar would drop, in words."""
+    if not isinstance(node, Mapping):
+        yield "a schema that is no object"
+        return
+    yield from (key for key in node if not key.startswith("x-") and key not in KNOWN)
+    if not isinstance(node.get("additionalProperties", False), bool):
+        yield "additionalProperties that is a schema"
+    if "format" in node and node["format"] not in FORMATS:
+        yield f"format {node['format']}"
+    if "pattern" in node and node.keys() & {"minLength", "maxLength"}:
+        yield "a length beside a pattern"
     for child in (*node.get("properties", {}).values(), *([node["items"]] if "items" in node else [])):
-        yield from _keywords(child)
+        yield from _unknown(child)
 
 
 _YEAR = r"(\d{3}[1-9]|\d{2}[1-9]\d|\d[1-9]\d{2}|[1-9]\d{3})"  # there is no year 0
@@ -121,7 +131,7 @@ def _without_classes(found: re.Match) -> str:
 
 
 def ebnf(schema: Mapping) -> str:
-    """The schema's grammar written out, for engines that bring an xgrammar of their own.
+    """The schema's grammar written out, for engines that bring an xgrammar of their own; made once.
 
     Its text form is older than the newest one: patterns are spelt out as rules, and open ends as `*`
     and `+`.
@@ -129,10 +139,17 @@ def ebnf(schema: Mapping) -> str:
     Raises:
         UnsupportedSchema: a keyword that cannot be enforced, or a pattern that may need escapes in JSON.
     """
+    return _ebnf(grammar_text(schema))
+
+
+@lru_cache(maxsize=4096)
+def _ebnf(text: str) -> str:
     import xgrammar
 
-    text = grammar_text(schema)
-    grammar = str(xgrammar.Grammar.from_json_schema(text, any_whitespace=False, separators=SEPARATORS))
+    try:
+        grammar = str(xgrammar.Grammar.from_json_schema(text, any_whitespace=False, separators=SEPARATORS))
+    except RuntimeError as error:
+        raise UnsupportedSchema(f"the grammar of this schema cannot be made: {error}") from error
     rules: list[str] = []
 
     def spelt(found: re.Match) -> str:
@@ -160,7 +177,9 @@ def lark(schema: Mapping) -> str:
 
 def _with_decimals(node: Mapping) -> dict:
     """A number with as many decimals as under xgrammar; llguidance would take zeros without an end."""
-    return {**node, "multipleOf": SMALLEST} if node.get("type") == "number" else dict(node)
+    kinds = node.get("type")
+    number = "number" in (kinds if isinstance(kinds, list) else [kinds])
+    return {**node, "multipleOf": SMALLEST} if number else dict(node)
 
 
 class Matcher:
@@ -169,9 +188,11 @@ class Matcher:
     def __init__(self, state):
         self.state = state
 
-    def accept_token(self, token: int) -> None:
-        """Go on by the token that was chosen."""
-        self.state.consume_token(token)
+    def take(self, token: int) -> str:
+        """Go on by the token that was chosen; returns why that cannot be, or nothing."""
+        if self.state.consume_token(token) and not self.state.is_error():
+            return ""
+        return f"the grammar cannot be followed: {self.state.get_error() or 'a token outside of it'}"
 
 
 class Grammars:
@@ -188,7 +209,8 @@ class Grammars:
     def __init__(self, tokenizer, vocabulary: int):
         import llguidance.hf
 
-        self.tokens = llguidance.hf.from_tokenizer(tokenizer, n_vocab=vocabulary)
+        self.width = max(vocabulary, len(tokenizer))  # some tokenizers have tokens beside the matrix
+        self.tokens = llguidance.hf.from_tokenizer(tokenizer, n_vocab=self.width)
         self.vocabulary = vocabulary
         self._compiled = lru_cache(maxsize=4096)(self._compile)
 
@@ -219,7 +241,7 @@ class Grammars:
         import torch
         from llguidance.numpy import allocate_token_bitmask, fill_next_token_bitmask
 
-        bits = allocate_token_bitmask(len(matchers), self.vocabulary)  # all allowed
+        bits = allocate_token_bitmask(len(matchers), self.width)  # all allowed
         for row, matcher in enumerate(matchers):
             if matcher is not None:
                 fill_next_token_bitmask(matcher.state, bits, row)

@@ -17,7 +17,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,29 +31,13 @@ from slmlib.scoring import Score
 from slmlib.tasks import Example, Task, choose
 
 PACKAGES = (
-    "torch", "transformers", "tokenizers", "safetensors", "openvino-genai", "xllamacpp", "llguidance",
-    "xgrammar", "jsonschema", "numpy", "scipy",
+    "torch", "transformers", "tokenizers", "safetensors", "accelerate", "bitsandbytes", "openvino",
+    "openvino-genai", "xllamacpp", "llguidance", "xgrammar", "codecarbon", "jsonschema", "numpy", "scipy",
 )  # fmt: skip
-
 FEATURES = {
-    "avx",
-    "avx2",
-    "fma",
-    "f16c",
-    "avx512f",
-    "avx512_bf16",
-    "avx512_fp16",
-    "avx512_vnni",
-    "avx_vnni",
-    "amx_bf16",
-    "amx_int8",
-    "asimd",
-    "asimddp",
-    "asimdhp",
-    "bf16",
-    "i8mm",
-    "sve",
-}  # instructions of a CPU that the engines' kernels choose by
+    "avx", "avx2", "fma", "f16c", "avx512f", "avx512_bf16", "avx512_fp16", "avx512_vnni", "avx_vnni",
+    "amx_bf16", "amx_int8", "asimd", "asimddp", "asimdhp", "bf16", "i8mm", "sve",
+}  # fmt: skip  # instructions of a CPU that the engines' kernels choose by
 
 
 class Interrupted(KeyboardInterrupt):
@@ -102,7 +86,8 @@ def evaluate(
 
     Args:
         task: a task, or the name of one, such as "edgejson".
-        model: name of a registered model, or of a control: "no-op", "oracle", "rules".
+        model: name of a registered model, or of a control: "no-op", "oracle", "rules"; with the engine
+            "openai" any name that its server knows.
         split: a split of the task.
         prompt: name of one of the task's prompts; the usual one for this way of decoding if not given.
         decoding: "free", or "schema": only what is valid under the case's schema can be written.
@@ -192,7 +177,8 @@ def prepare(
     task: Task, *, model, split, prompt, decoding, engine, dtype, batch_size, limit, out: Path, endpoint=""
 ) -> Plan:
     """Check every name and derive the run's settings; loads data, but no model."""
-    choose("model", model, models.names())
+    if engine != "openai":  # a server may know any name
+        choose("model", model, models.names())
     choose("decoding", decoding, engines.DECODINGS)
     choose("engine", engine, ("auto", *engines.ENGINES))
     choose(f"prompt of {task.name}", prompt, task.prompts)
@@ -209,7 +195,7 @@ def prepare(
         "task": task.name,
         "split": split,
         "dataset": _dataset(task, split),
-        "model": _model(model),
+        "model": _model(model, engine),
         "prompt": {"name": prompt, "sha256": chosen.sha256},
         "decoding": {
             "mode": decoding,
@@ -235,10 +221,13 @@ def _dataset(task: Task, split: str) -> dict:
     }
 
 
-def _model(name: str) -> dict:
+def _model(name: str, engine: str) -> dict:
+    blank = {"revision": None, "weights_sha256": None, "adapter": None}
     if name in models.CONTROLS:
-        blank = {"source": "control", "revision": None, "weights_sha256": None, "parameters": 0}
-        return {"name": name, **blank, "adapter": None}
+        return {"name": name, "source": "control", "parameters": 0, **blank}
+    if engine == "openai":  # nobody can say which weights a server has
+        known = models.MODELS.get(name)
+        return {"name": name, "source": "server", "parameters": known.parameters if known else 0, **blank}
     model = models.get(name)
     return {
         "name": name,
@@ -253,7 +242,8 @@ def _model(name: str) -> dict:
 def _engine_settings(model: str, engine: str, dtype: str, batch_size: int) -> dict:
     if model in models.CONTROLS:
         return {"name": "control"}
-    engine = engines.resolve(engine, gguf=bool(models.get(model).file))
+    if engine != "openai":
+        engine = engines.resolve(engine, gguf=bool(models.get(model).file))
     return {
         "name": engine,
         "dtype": engines.resolve_dtype(dtype, engine=engine),
@@ -410,8 +400,16 @@ def _throughput(completions: Sequence[Completion], seconds: float) -> dict:
 
 def environment() -> dict:
     """Packages, machine and commit of this process."""
-    packages = {name: importlib.metadata.version(name) for name in PACKAGES}
-    return {"packages": {"slmlib": slmlib.__version__, **packages}, "machine": machine(), **commit()}
+    return {"packages": {"slmlib": slmlib.__version__, **_versions()}, "machine": machine(), **commit()}
+
+
+def _versions() -> dict[str, str]:
+    """Of the packages that are installed; an engine may lack its own."""
+    found = {}
+    for name in PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def machine() -> dict:

@@ -97,14 +97,18 @@ def measure(
     """
     tasks.choose("engine with a profile", engine, [name for name in engines.ENGINES if name != "openai"])
     asked = _asked(cases + WARM_UP, prompt, decoding)
-    begun = time.perf_counter()
     dtype = engines.resolve_dtype(dtype, engine=engine)
+    _converted(engine, models.get(model), dtype)
+    begun = time.perf_counter()
     running = engines.start(engine, model, dtype=dtype, batch_size=1, threads=threads)
     loaded = time.perf_counter() - begun
     for _, request in asked[:WARM_UP]:
         list(running.generate([request]))
     with _Energy() as energy:
         answered = [(case, c) for case, request in asked[WARM_UP:] for c in running.generate([request])]
+    for _, completion in answered:
+        if completion.finish == "error":
+            raise RuntimeError(f"case {completion.id} could not be answered: {completion.error}")
     judge = tasks.get("edgejson").score
     right = sum(judge(case, c.text, c.finish).failure is None for case, c in answered)
     return Profile(
@@ -121,6 +125,13 @@ def measure(
         joules_per_right_answer=energy.joules / right if right else None,
         energy=energy.source,
     )
+
+
+def _converted(engine: str, model: models.Model, dtype: str) -> None:
+    """Make what is made once for a model, so that it does not count as loading."""
+    models.converted(model)
+    if engine in ("openvino", "llamacpp"):
+        models.gguf(model, "f16" if engine == "openvino" else dtype)
 
 
 class _Energy:
@@ -186,7 +197,8 @@ def _percentile(values: Sequence[float], percent: int) -> float:
 def write(found: Mapping, folder: Path) -> Path:
     """Write a profile, with the machine it was measured on, into a folder of results."""
     record = {**found, "environment": environment()}
-    parts = (found["model"], found["engine"]["name"], found["engine"]["dtype"], found["decoding"])
+    parts = [found["model"], found["engine"]["name"], found["engine"]["dtype"], found["decoding"]]
+    parts += [] if found["prompt"] == tasks.get("edgejson").usual[found["decoding"]] else [found["prompt"]]
     path = folder / "profiles" / f"{'-'.join(parts).replace('_', '-')}.json"
     contracts.check(record, contracts.PROFILE, where=str(path))
     contracts.write_json(path, record)

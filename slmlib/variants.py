@@ -1,6 +1,7 @@
 """One model in several ways: what wording, constraint, engine and type of number change.
 
-Each table here holds all but one thing equal, and compares on the same cases. The run that stands for
+Each table here compares on the same cases. Prompts and engines are compared with all else equal; free and
+constrained decoding in one engine, each with its usual prompt. The run that stands for
 a model in the leaderboard is asked the task's usual prompt by the first engine of `ENGINES` that has it.
 """
 
@@ -170,14 +171,13 @@ def difference(a: Result, b: Result, metric: str, groups: Groups = None) -> dict
 
 
 def tax(result: Result, results: Iterable[Result], bits: int, metric: str = "field_f1") -> float | None:
-    """What llama.cpp's weights of so many bits change in a score; None if no such run is there."""
+    """What a score is under llama.cpp with weights of so many bits, less what it is; None if not run."""
     runs = engines_of(result, results)[1:]
     found = [r for r in runs if r.engine["name"] == "llamacpp" and BITS.get(numbers(r)) == bits]
     if not found:
         return None
-    chosen = min(
-        found, key=lambda r: (r.engine["dtype"] != "source", r.run)
-    )  # as the file came, if it was run
+    # the file as it came, if that was run
+    chosen = min(found, key=lambda r: (r.engine["dtype"] != "source", r.run))
     return chosen.metrics[metric]["mean"] - result.metrics[metric]["mean"]
 
 
@@ -189,7 +189,8 @@ def decodings(results: Sequence[Result]) -> list[tuple[Result, Result]]:
     stands = standing(r for r in results if r.complete and not r.control)
     parts = _grouped(stands, lambda r: (r.model["name"], r.model["adapter"], r.split))
     found = ({run.decoding["mode"]: run for run in part} for part in parts.values())
-    return [(runs["free"], runs["schema"]) for runs in found if {"free", "schema"} <= set(runs)]
+    pairs = [(runs["free"], runs["schema"]) for runs in found if {"free", "schema"} <= set(runs)]
+    return [(free, bound) for free, bound in pairs if _setting(free) == _setting(bound)]
 
 
 def decodings_table(results: Sequence[Result], groups: Groups = None) -> Table | None:
@@ -231,4 +232,4 @@ def columns(results: Sequence[Result]) -> dict[str, Callable[[Result], str]]:
 
         return of
 
-    return {"Prompts": prompts, "8 bits": fewer(8), "4 bits": fewer(4)}
+    return {"Prompts": prompts, "llama.cpp, 8 bits": fewer(8), "llama.cpp, 4 bits": fewer(4)}

@@ -48,6 +48,36 @@ def test_a_keyword_that_would_be_dropped_is_refused():
         decoding.grammar_text(schema)
 
 
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ({"type": "array", "items": True}, "a schema that is no object"),
+        (
+            {"type": "object", "additionalProperties": {"type": "string"}},
+            "additionalProperties that is a schema",
+        ),
+        ({"type": "string", "format": "phone"}, "format phone"),
+        ({"type": "string", "pattern": "^a+$", "maxLength": 3}, "a length beside a pattern"),
+        ({"type": "object", "properties": {"b": {"type": "number", "exclusiveMinimum": 0}}}, "exclusiveMin"),
+    ],
+)
+def test_what_a_grammar_would_drop_is_refused_wherever_it_stands(part, words):
+    """Each is a legal schema, and some grammar would pass over it in silence."""
+    schema = {"type": "object", "properties": {"a": part}}
+    with pytest.raises(decoding.UnsupportedSchema, match=words):
+        decoding.grammar_text(schema)
+
+
+def test_numbers_end_under_every_grammar():
+    """Zeros without an end are valid decimals, and a model that starts them may never stop."""
+    for kind in ("number", ["number", "null"]):
+        bounded = {"type": kind, "minimum": 0, "maximum": 99}
+        schema = {"type": "object", "required": ["a"], "additionalProperties": False}
+        matcher = LLMatcher(LLTokenizer("byte"), decoding.lark(schema | {"properties": {"a": bounded}}))
+        written = b'{"a": 1.' + b"0" * 50
+        assert matcher.try_consume_tokens(list(written)) < len(written)
+
+
 def test_a_property_may_have_the_name_of_a_keyword():
     """Names are the schema's own: only keywords are checked."""
     schema = {"type": "object", "properties": {"contains": {"type": "integer"}, "x-y": {"type": "integer"}}}

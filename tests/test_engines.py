@@ -169,7 +169,7 @@ class TestBatchingEngines:
         assert cut.finish == "stop" and cut.text.endswith("}")
 
     def test_tokens_and_times_are_counted(self, batching, loaded):
-        told = []
+        told, made = [], 0
         for completion in batching.generate(TALK[:2], told.append):
             assert completion.tokens_in == len(
                 loaded.tokenizer(
@@ -180,8 +180,9 @@ class TestBatchingEngines:
                 )["input_ids"]
             )
             assert 0 < completion.tokens_out <= 24
+            made += completion.tokens_out
             assert 0 < completion.first_token_seconds <= completion.seconds
-        assert sum(told) > 0
+        assert sum(told) == made
 
     def test_a_prompt_beyond_the_context_is_an_error_of_that_case(self, batching):
         long = Request("long", [{"role": "user", "content": "word " * 9000}], 24)
@@ -209,6 +210,28 @@ class TestBatchingEngines:
         first = next(iter(batching.generate(TALK[:4])))
         again = answers(batching, TALK[:2])
         assert first.finish and all(c.finish != "error" for c in again.values())
+
+
+class Failing:
+    """A pipeline whose steps fail."""
+
+    def __init__(self, real):
+        self.add_request, self.has_non_finished_requests = real.add_request, lambda: False
+
+    def step(self):
+        raise RuntimeError("std::bad_alloc")
+
+
+@pytest.mark.model
+def test_openvino_goes_on_in_a_new_pipeline_where_a_step_fails(loaded):
+    """With half as many requests at once; the answers are what they would have been."""
+    engine = engines.start("openvino", "smollm2-135m-instruct", dtype="float32", batch_size=2)
+    engine.pipeline = Failing(engine.pipeline)
+    requests = [Request(r.id, r.messages, 8, "none") for r in TALK[:2]]
+    assert {name: c.text for name, c in answers(engine, requests).items()} == {
+        r.id: plain_generate(loaded, r) for r in requests
+    }
+    assert engine.at_once == engine.halvings == 1
 
 
 def served(server, **options) -> OpenAI:

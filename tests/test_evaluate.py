@@ -74,6 +74,21 @@ def test_unknown_names_are_refused_with_the_valid_ones(toy_task, tmp_path, optio
         run(toy_task, tmp_path, **options)
 
 
+def test_a_server_may_have_any_model(toy_task, tmp_path):
+    """Its name is taken as it is, and nothing is claimed of its weights; a control stays a control."""
+    options = {"split": "test", "prompt": "zero-shot", "decoding": "free", "engine": "openai"}
+    options |= {"dtype": "auto", "batch_size": 1, "limit": None, "out": tmp_path}
+    model = evaluate.prepare(toy_task, model="org/some-7b", **options).settings["model"]
+    assert model["name"] == "org/some-7b" and model["source"] == "server" and not model["weights_sha256"]
+    assert evaluate.prepare(toy_task, model="oracle", **options).settings["model"]["source"] == "control"
+
+
+def test_a_lacking_engine_does_not_stop_a_control(monkeypatch):
+    """Versions are told of what is there."""
+    monkeypatch.setattr(evaluate, "PACKAGES", ("torch", "a-wheel-that-no-one-has"))
+    assert set(evaluate.environment()["packages"]) == {"slmlib", "torch"}
+
+
 def test_a_limit_below_one_is_refused(toy_task, tmp_path):
     with pytest.raises(ValueError, match="at least 1, got 0"):
         run(toy_task, tmp_path, limit=0)

@@ -11,7 +11,7 @@ from slmlib import engines, tasks
 from slmlib.engines import Request, rows
 
 CASES, TOKENS = 100, 64
-TIE = 0.05  # between logits of about 20; sixteen-bit weights move them by a hundredth
+ROUNDING, ROUNDED_WEIGHTS = 1e-3, 0.05  # between logits of about 20: of fp32 sums, and of weights in F16
 
 
 def requests() -> list[Request]:
@@ -46,33 +46,38 @@ def gap(loaded, request: Request, tokens: list[int]) -> float:
 @pytest.mark.slow
 @pytest.mark.model
 @pytest.mark.parametrize(
-    ("engine", "dtype", "exact"),
+    ("engine", "dtype", "tie"),
     [
-        ("transformers", "float32", True),
-        ("openvino", "float32", True),
-        ("llamacpp", "f16", False),  # its sums are in sixteen bits in part
-        ("transformers", "bfloat16", False),
-        ("openvino", "bfloat16", False),
-        ("llamacpp", "q8_0", False),
+        ("transformers", "float32", ROUNDING),
+        ("openvino", "float32", ROUNDED_WEIGHTS),
+        ("llamacpp", "f16", None),  # its sums are in sixteen bits in part
+        ("transformers", "bfloat16", None),
+        ("openvino", "bfloat16", None),
+        ("llamacpp", "q8_0", None),
     ],
 )
-def test_answers_are_those_of_the_plain_loop(engine, dtype, exact, plain, loaded, capsys):
+def test_answers_are_those_of_the_plain_loop(engine, dtype, tie, plain, loaded, monkeypatch, capsys):
+    made: dict[str, list[int]] = {}
+    take = rows.Row.take
+
+    def seen(row, token, start):
+        made.setdefault(row.request.id, []).append(token)
+        take(row, token, start)
+
+    monkeypatch.setattr(rows.Row, "take", seen)
     running = engines.start(engine, "smollm2-135m-instruct", dtype=dtype, batch_size=16)
     asked = {request.id: request for request in requests()}
-    found = {c.id: c for batch in running.batches(list(asked.values())) for c in running.generate(batch)}
+    found = [c for batch in running.batches(list(asked.values())) for c in running.generate(batch)]
+    assert len(found) == CASES and all(c.finish != "error" for c in found)
     gaps = []
     for name, request in asked.items():
-        text = loaded.tokenizer.decode(plain[name], skip_special_tokens=True)
-        if found[name].text != text:
-            ours = loaded.tokenizer(found[name].text, add_special_tokens=False)["input_ids"]
-            same = next((i for i, (a, b) in enumerate(zip(ours, plain[name], strict=False)) if a != b), 0)
-            gaps.append(round(gap(loaded, request, plain[name][:same]), 4))
+        if made[name] != plain[name]:
+            pairs = zip(made[name], plain[name], strict=False)
+            parted = next((i for i, (a, b) in enumerate(pairs) if a != b), len(plain[name]))
+            gaps.append(round(gap(loaded, request, plain[name][:parted]), 4))
     with capsys.disabled():
-        print(
-            f"\n{engine} {dtype}: {len(gaps)} of {CASES} answers differ; gaps of logits there: {sorted(gaps)}"
-        )
-    assert len(found) == CASES and all(c.finish != "error" for c in found.values())
-    if exact:
-        assert max(gaps, default=0) < TIE
+        print(f"\n{engine} {dtype}: {len(gaps)} of {CASES} answers differ; gaps of logits: {sorted(gaps)}")
+    if tie is not None:
+        assert max(gaps, default=0) < tie and len(gaps) <= 5
     else:
         assert len(gaps) < CASES / 2

@@ -72,7 +72,7 @@ def test_the_leaderboard_says_what_is_known_and_leaves_out_the_rest(runs):
     rows = results.leaderboard([runs["a-usual"]], GROUPS)
     more = variants.columns(list(runs.values()))
     text = results.leaderboard_table(rows, more=more)
-    assert "| Prompts | 8 bits | 4 bits |" in text and "| −0.025 | −0.150 |" in text
+    assert "| Prompts | llama.cpp, 8 bits | llama.cpp, 4 bits |" in text and "| −0.025 | −0.150 |" in text
     alone = results.leaderboard_table(rows, more=variants.columns([runs["a-usual"]]))
     assert "Prompts" not in alone and "bits" not in alone
 

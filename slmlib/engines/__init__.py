@@ -29,7 +29,7 @@ DTYPES = {  # engine -> what it can compute or read; "auto" is the first, or mea
 ENGINES = tuple(DTYPES)
 DECODINGS = ("free", "schema")
 BATCH = 128  # cases in a batch, of which a few are under way at once: what a kill may cost
-NEEDS = {"openvino": "openvino-genai", "llamacpp": "xllamacpp"}  # packages beside those of every engine
+PACKAGES = {"openvino": "openvino-genai", "openvino_genai": "openvino-genai"}  # module -> what pip calls it
 
 
 class EngineError(RuntimeError):
@@ -54,7 +54,8 @@ class Request:
 
 @dataclass(frozen=True)
 class Completion:
-    """One answer. `seconds` and `first_token_seconds` count from the start of the batch."""
+    """One answer. `seconds` and `first_token_seconds` count from the start of the batch, for a server from
+    when it was asked."""
 
     id: str
     text: str
@@ -113,10 +114,12 @@ def start(
         options = {"dtype": dtype, "batch_size": batch_size, "threads": threads, "endpoint": endpoint}
         return module.start(model, **options)
     except ModuleNotFoundError as error:
-        if name not in NEEDS or (error.name or "").startswith("slmlib"):
+        lacking = (error.name or "").partition(".")[0]
+        if not lacking or lacking == "slmlib":
             raise
+        package = PACKAGES.get(lacking, lacking)
         raise EngineError(
-            f"the engine {name} needs {NEEDS[name]}, which is not installed. Run: pip install {NEEDS[name]}"
+            f"the engine {name} needs {package}, which is not installed. Run: pip install {package}"
         ) from error
 
 
@@ -138,7 +141,7 @@ def _has_gpu() -> bool:
     return torch.cuda.is_available()
 
 
-def resolve_dtype(dtype: str, *, engine: str = "transformers", device: str = "cpu") -> str:
+def resolve_dtype(dtype: str, *, engine: str = "transformers") -> str:
     """Turn "auto" into a type: for transformers bf16 on a GPU, and on a CPU that multiplies it faster
     than fp32; for other engines the first that they know.
 
@@ -149,7 +152,7 @@ def resolve_dtype(dtype: str, *, engine: str = "transformers", device: str = "cp
     if dtype != "auto":
         return dtype
     if engine == "transformers":
-        return "bfloat16" if device != "cpu" or _bfloat16_is_faster() else "float32"
+        return "bfloat16" if _has_gpu() or _bfloat16_is_faster() else "float32"
     return DTYPES[engine][0]
 
 

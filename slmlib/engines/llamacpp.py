@@ -138,3 +138,5 @@ class LlamaCpp:
                     return
                 if event.get("stop"):
                     row.finish = "length" if event.get("stop_type") == "limit" else "stop"
+                    return
+        raise EngineError("the server broke off its answer")

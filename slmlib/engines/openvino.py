@@ -1,10 +1,11 @@
 """OpenVINO GenAI: continuous batching on a CPU, with prefix caching and grammars of its own.
 
-Weights are read from an F16 GGUF file; it takes Q4_1 too, but its answers are then worse than those of
-the same weights elsewhere. Prompts are tokenised and answers read by the model's own tokenizer, as in
-the reference engine. Requests enter as others leave, in an order in which prompts that begin alike follow
-one another, so that what they share is read once. "float32" computes everything in fp32, the cache
-included, which makes answers those of the plain loop, and "bfloat16" is faster.
+Weights are read from an F16 GGUF file, to which they are rounded; it takes Q4_1 too, but its answers are
+then worse than those of the same weights elsewhere. Prompts are tokenised and answers read by the model's
+own tokenizer, as in the reference engine. Requests enter as others leave, in an order in which prompts that
+begin alike follow one another, so that what they share is read once. "float32" computes everything in fp32,
+the cache included, which makes answers those of the plain loop, and "bfloat16" is faster. Where a step
+fails, as it does when the memory is short, half as many requests go on in a new pipeline.
 """
 
 import time
@@ -40,27 +41,30 @@ class OpenVino:
         batch_size: int = 16,
         threads: int | None = None,
     ):
-        import openvino_genai
-
         self.weights, self.vocabulary = weights, vocabulary
         self.dtype, self.batch_size = dtype, batch_size
         self.threads = threads or available_threads()
+        self.at_once, self.halvings, self._count = batch_size, 0, 0
+        self.pipeline = self._pipeline()
+
+    def _pipeline(self):
+        import openvino_genai
+
         scheduler = openvino_genai.SchedulerConfig()
-        scheduler.max_num_seqs, scheduler.cache_size = batch_size, CACHE_GB
+        scheduler.max_num_seqs, scheduler.cache_size = self.batch_size, CACHE_GB
         scheduler.max_num_batched_tokens = STEP_TOKENS
         scheduler.enable_prefix_caching = True
         hints = {
-            "INFERENCE_PRECISION_HINT": PRECISION[dtype],
-            "KV_CACHE_PRECISION": PRECISION[dtype],
+            "INFERENCE_PRECISION_HINT": PRECISION[self.dtype],
+            "KV_CACHE_PRECISION": PRECISION[self.dtype],
             "INFERENCE_NUM_THREADS": self.threads,
         }
-        self.pipeline = openvino_genai.ContinuousBatchingPipeline(str(weights), scheduler, "CPU", hints)
-        self._count = 0
+        return openvino_genai.ContinuousBatchingPipeline(str(self.weights), scheduler, "CPU", hints)
 
     def describe(self) -> dict:
         import openvino_genai
 
-        return {
+        found = {
             "name": "openvino",
             "version": openvino_genai.__version__.partition("-")[0],
             "dtype": self.dtype,
@@ -70,6 +74,7 @@ class OpenVino:
             "weights": "f16",
             "weights_bytes": self.weights.stat().st_size,
         }
+        return found | ({"halvings": self.halvings} if self.halvings else {})
 
     def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
         return by_prefix(requests, self.vocabulary.tokenizer, self.batch_size)
@@ -77,28 +82,45 @@ class OpenVino:
     def generate(self, batch: Sequence[Request], on_tokens: OnTokens = ignore) -> Iterator[Completion]:
         start, running = time.perf_counter(), []
         waiting = deque(self._row(request) for request in batch)
+        self.at_once = self.batch_size
         try:
             while waiting or running:
                 # one enters at a time: it finds what the one before it has read in the cache
-                if waiting and len(running) < self.batch_size:
+                if waiting and len(running) < self.at_once:
                     row = waiting.popleft()
                     fault = row.too_long(self.vocabulary.context)
                     try:
                         running += [] if fault else [(row, self._add(row))]
-                    except decoding.UnsupportedSchema as error:
+                    except (decoding.UnsupportedSchema, RuntimeError) as error:
                         fault = str(error)
                     if fault:
                         yield row.failed(fault, start)
                         continue
-                self.pipeline.step()
+                try:
+                    self.pipeline.step()
+                except RuntimeError as error:
+                    yield from self._with_fewer(error, running, waiting, start)
+                    continue
                 on_tokens(sum(self._read(row, handle, start) for row, handle in running))
                 for row, handle in running:
                     if row.finish:
                         handle.cancel()
                         yield row.completion(start)
-                running = [(row, handle) for row, handle in running if not row.finish]
+                running[:] = [(row, handle) for row, handle in running if not row.finish]
         finally:
             self._drop([handle for _, handle in running])
+
+    def _with_fewer(self, error: RuntimeError, running: list, waiting: deque, start: float):
+        """After an error, of memory mostly: a new pipeline, in which half as many go on at once."""
+        rows = [row for row, _ in running]
+        running.clear()
+        self.pipeline = None  # frees its memory before the next one takes its own
+        self.pipeline = self._pipeline()
+        if len(rows) == 1 and self.at_once == 1:
+            yield rows[0].failed(f"OpenVINO cannot answer this case alone: {error}", start)
+            return
+        self.at_once, self.halvings = max(1, len(rows) // 2), self.halvings + 1
+        waiting.extendleft(self._row(row.request) for row in reversed(rows))
 
     def _row(self, request: Request) -> Row:
         tokenizer = self.vocabulary.tokenizer
@@ -128,8 +150,10 @@ class OpenVino:
                 for token in output.generated_ids:
                     if not row.finish:
                         row.take(token, start)
-        if not row.finish and handle.get_status().name != "RUNNING":
-            row.finish = "stop"
+        status = handle.get_status().name
+        if not row.finish and status != "RUNNING":
+            row.finish = "stop" if status == "FINISHED" else "error"
+            row.error = "" if status == "FINISHED" else f"OpenVINO gave the request up: {status.lower()}"
         return len(row.tokens) - before
 
     def _drop(self, handles: list) -> None:

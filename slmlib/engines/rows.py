@@ -20,13 +20,14 @@ class Row:
         ends: tokens that end an answer.
         matcher: follows the answer under a grammar, or None.
         finish: how the answer ended; empty while it is under way.
+        error: why there is no answer, where `finish` is "error".
     """
 
     def __init__(self, request: Request, prompt: list[int], tokenizer, ends: Collection[int], matcher=None):
         self.request, self.prompt, self.matcher = request, prompt, matcher
         self.tokenizer, self.ends = tokenizer, ends
         self.tokens: list[int] = []
-        self.finish = ""
+        self.finish = self.error = ""
         self.first_token_seconds = 0.0
         self._completeness = Completeness()
 
@@ -45,8 +46,10 @@ class Row:
         self.first_token_seconds = self.first_token_seconds or time.perf_counter() - start
         self.tokens.append(token)
         if self.matcher is not None:
-            self.matcher.accept_token(token)
-        if token in self.ends or self._closes(token):
+            self.error = self.matcher.take(token)
+        if self.error:
+            self.finish = "error"
+        elif token in self.ends or self._closes(token):
             self.finish = "stop"
         elif len(self.tokens) >= self.request.max_new_tokens:
             self.finish = "length"
@@ -63,17 +66,17 @@ class Row:
 
     def completion(self, start: float) -> Completion:
         """The finished answer; `start` is when its batch began."""
-        return self._completion(self.text, start)
+        return self._completion("" if self.error else self.text, start)
 
     def failed(self, why: str, start: float) -> Completion:
         """An answer that cannot be had."""
-        self.finish = "error"
-        return self._completion("", start, error=why)
+        self.finish, self.error = "error", why
+        return self._completion("", start)
 
-    def _completion(self, text: str, start: float, error: str = "") -> Completion:
+    def _completion(self, text: str, start: float) -> Completion:
         counts, seconds = (len(self.prompt), len(self.tokens)), time.perf_counter() - start
         return Completion(
-            self.request.id, text, self.finish, *counts, seconds, self.first_token_seconds, error
+            self.request.id, text, self.finish, *counts, seconds, self.first_token_seconds, self.error
         )
 
 

@@ -3,8 +3,8 @@
 Greedy. Rows leave when their answer is complete and others enter. A prompt is read from where it parts
 with the one before it, and the order of the prompts makes that late. The last row alone, as every row in
 batches of one, goes on by several tokens at a time where its answer copies its prompt (prompt lookup):
-a token is taken only if the model would have chosen it. The last layer runs in fp32 also where the
-rest runs in bf16, because bf16 logits tie too often to be trusted. Where the memory does not hold so many
+a token is taken only if the model would have chosen it. Logits are made in fp32 also where the rest
+runs in bf16, because bf16 logits tie too often to be trusted. Where the memory does not hold so many
 rows, half as many go on.
 """
 
@@ -64,6 +64,7 @@ class Transformers:
 
         start, waiting = time.perf_counter(), deque()
         self._newest = [], None  # a batch is the same whether or not one came before it
+        self.at_once = self.batch_size
         for request in batch:
             row = self._row(request)
             fault = row.too_long(self.vocabulary.context)
@@ -109,7 +110,7 @@ class Transformers:
         unfinished = [row for row in rows if not row.finish]
         yield from (row.completion(start) for row in rows if row.finish)
         rows.clear()
-        if len(unfinished) == 1:
+        if len(unfinished) == 1 and self.at_once == 1:
             yield unfinished[0].failed("the memory does not hold this case alone", start)
             return
         self.at_once, self.halvings = max(1, len(unfinished) // 2), self.halvings + 1
@@ -173,7 +174,7 @@ class Transformers:
 
     def _advance(self, rows: list[Row], state: State, start: float, *, alone: bool) -> int:
         """Give each row its next token; a row that is alone gets all that are left to it."""
-        chosen = self._choose(state.hidden, [row.matcher for row in rows])
+        chosen = self._best(self._logits(state.hidden), [row.matcher for row in rows])
         for row, token in zip(rows, chosen, strict=True):
             row.take(token, start)
         if len(rows) > 1 or not (alone or self.at_once == 1):
@@ -191,8 +192,8 @@ class Transformers:
             tokens = torch.tensor([[row.tokens[-1], *draft]])
             state = self._forward(tokens, _longer(state.mask, tokens.shape[1]), state.cache)
             taken = 0
-            for hidden, guess in zip(state.hidden[0], [*draft, None], strict=True):
-                (token,) = self._choose(hidden[None], [row.matcher])
+            for logits, guess in zip(self._logits(state.hidden[0]), [*draft, None], strict=True):
+                (token,) = self._best(logits[None], [row.matcher])
                 row.take(token, start)
                 lookup.add(token)
                 taken += 1
@@ -201,12 +202,12 @@ class Transformers:
             state.cut(length + taken)
         return len(row.tokens) - before
 
-    def _choose(self, hidden, matchers: list) -> list[int]:
-        """The most probable next token of each row, from fp32 logits, within its grammar if it has one.
+    def _logits(self, hidden):
+        """In fp32, (rows, vocabulary) from (rows, size)."""
+        return hidden.to(self._head.device).float() @ self._head.T
 
-        `hidden` is (rows, size).
-        """
-        logits = hidden.to(self._head.device).float() @ self._head.T
+    def _best(self, logits, matchers: list) -> list[int]:
+        """The most probable next token of each row, within its grammar if it has one."""
         if any(matchers):
             logits = logits.cpu()
             self._grammars.mask(logits, matchers)

@@ -2,8 +2,8 @@
 
 First llguidance beside xgrammar, over the model's vocabulary and the schemas of the data: time to compile
 one, and time for the mask of one token along its target. Then each engine, constrained and free, on the same
-prompts and with answers of the same length: seconds a token, ratios of medians over interleaved rounds.
-What was compiled stays compiled, so the rounds are free of it.
+prompts and with answers of about the same length: seconds a token, ratios of medians over interleaved rounds.
+What an engine keeps compiled, it has compiled before the rounds.
 
     python tests/performance/constrained.py [cases]      default: 12
 """

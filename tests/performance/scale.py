@@ -6,6 +6,7 @@ the resident memory at the end.
     python tests/performance/scale.py [engine] [longest]      default: openvino 10000
 """
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -19,7 +20,7 @@ MODEL, TOKENS = "smollm2-135m-instruct", 4
 def resident() -> float:
     """Megabytes of this process in memory now."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * 4096 / 1e6
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def main(name: str = "openvino", longest: str = "10000") -> None:
