@@ -143,7 +143,7 @@ class _Energy:
         self.tracker = OfflineEmissionsTracker(
             country_iso_code="USA",  # only emissions depend on it, and they are not read
             measure_power_secs=1,
-            tracking_mode="process",
+            tracking_mode="machine",  # as the counters of RAPL do; by process it counts spikes
             save_to_file=False,
             allow_multiple_runs=True,
             log_level="error",
