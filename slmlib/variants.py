@@ -202,8 +202,8 @@ def decodings_table(results: Sequence[Result], groups: Groups = None) -> Table |
     """
     rows = [_decoding_line(free, bound, groups) for free, bound in decodings(results)]
     header = [
-        "Model", "Split", "Valid, free", "Valid, schema", "JSONExact", "FieldF1", "s/case, free",
-        "s/case, schema",
+        "Model", "Split", "Valid, free", "Valid, schema", "JSONExact, difference", "FieldF1, difference",
+        "s/case, free", "s/case, schema",
     ]  # fmt: skip
     return Table.of(header, rows) if rows else None
 
