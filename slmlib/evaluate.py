@@ -186,11 +186,7 @@ def prepare(
         raise ValueError(f"limit and batch_size must be at least 1, got {limit} and {batch_size}")
     examples = task.load(split, limit=limit)
     chosen = task.prompts[prompt]
-    schemas = [e.input["schema"] if decoding == "schema" else None for e in examples]
-    requests = [
-        Request(e.id, chosen.messages(e), task.max_new_tokens, task.stop, schema, chosen.chat)
-        for e, schema in zip(examples, schemas, strict=True)
-    ]
+    requests = [engines.request(task, example, chosen, decoding) for example in examples]
     settings = {
         "task": task.name,
         "split": split,

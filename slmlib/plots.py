@@ -19,9 +19,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from slmlib import contracts, paths, tables
+from slmlib.engines import numbers
 from slmlib.results import TIERS, Result, Row
 from slmlib.scoring import FAILURES
-from slmlib.variants import numbers
 
 GROUND, TEXT, MUTED, RULE = "#0a0a0a", "#e8e8e8", "#a0a0a0", "#2a2a2a"
 BLUE, ORANGE, GREEN, PURPLE, RED, YELLOW = "#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#F0E442"
@@ -167,7 +167,7 @@ def plot_engines(
         _note(ax, y, tables.number(metric, run.metrics[metric]["mean"]))
     for family, colour in zip(families, SERIES, strict=False):
         ax.plot([], [], linestyle="", markersize=8, label=family[0].label, **_mark(family[0], colour, MUTED))
-    _name_rows(ax, [f"{run.engine['name']}, {numbers(run)}" for run, _ in runs])
+    _name_rows(ax, [f"{run.engine['name']}, {numbers(run.engine)}" for run, _ in runs])
     _score_axis(ax, metric)
     _legend_below(ax, columns=1)
     return ax

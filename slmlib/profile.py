@@ -3,10 +3,10 @@
     python -m slmlib.profile smollm2-135m-instruct --engine llamacpp --dtype q8_0 --cases 20
 
 Times are wall times of this machine and belong to it; nothing is averaged over machines. The memory is
-the peak of the whole process, libraries included. The energy is that of the answers, by CodeCarbon: measured
-where the machine lets its counters be read (RAPL), else estimated from the load and the kind of CPU; the
-profile says which. An engine that keeps the instruction in its cache
-does so here too, as it would on a device that asks the same way again and again.
+the peak of the whole process, libraries included. The energy is that of the machine during the answers, by
+CodeCarbon: measured where the machine lets its counters be read (RAPL), else estimated from the load and
+the kind of CPU; the profile says which. An engine that keeps the instruction in its cache from case to case
+(OpenVINO, llama.cpp) does so here too, as it would on a device that asks the same way again and again.
 """
 
 import argparse
@@ -163,13 +163,8 @@ def _asked(count: int, prompt: str | None, decoding: str) -> list[tuple[Example,
     task = tasks.get("edgejson")
     chosen = task.prompts[tasks.choose("prompt", prompt or task.usual[decoding], task.prompts)]
     simple = [example for example in task.load("val") if example.tier == "simple"]
-    asked = []
-    for i in range(count):
-        case = simple[i % len(simple)]
-        schema = case.input["schema"] if decoding == "schema" else None
-        words = f"{i}-{case.id}", chosen.messages(case), task.max_new_tokens, task.stop
-        asked.append((case, Request(*words, schema, chosen.chat)))
-    return asked
+    cases = [simple[i % len(simple)] for i in range(count)]
+    return [(case, engines.request(task, case, chosen, decoding)) for case in cases]
 
 
 def _times(answered: Sequence[Completion]) -> dict:
@@ -235,7 +230,7 @@ def _line(found: Mapping) -> list[str]:
     return [
         tables.plain(found["model"] + mode),
         engine["name"],
-        engine.get("weights", engine["dtype"]) if engine["name"] == "llamacpp" else engine["dtype"],
+        engines.numbers(engine),
         f"{found['load_seconds']:.1f}",
         f"{found['first_token_p50']:.2f} / {found['first_token_p95']:.2f}",
         f"{found['latency_p50']:.2f} / {found['latency_p95']:.2f}",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from slmlib import stats, tables, tasks
+from slmlib.engines import numbers
 from slmlib.results import Result, groups_of
 from slmlib.tables import NONE, Table
 
@@ -18,12 +19,6 @@ BITS = {
     "float32": 32, "f16": 16, "bfloat16": 16, "q8_0": 8, "int8": 8, "q4_1": 4, "q4_k_m": 4, "nf4": 4,
 }  # fmt: skip
 Groups = Mapping[str, str] | None
-
-
-def numbers(result: Result) -> str:
-    """What the weights are in: of a GGUF file its own type, else the type that is computed in."""
-    engine = result.engine
-    return (engine["weights"] if engine["name"] == "llamacpp" else engine["dtype"]) or NONE
 
 
 def _model(result: Result) -> tuple:
@@ -75,10 +70,10 @@ class Spread:
 
 
 def reworded(result: Result, results: Iterable[Result]) -> list[Result]:
-    """Runs that differ from this one in the prompt at most, by the prompt's name."""
-    same = [r for r in results if r.complete and r.split == result.split]
-    found = [r for r in same if (_model(r), _setting(r)) == (_model(result), _setting(result))]
-    return sorted(found, key=lambda r: r.prompt["name"])
+    """Runs that differ from this one in the prompt at most; this one first, then by the prompt's name."""
+    same = [r for r in results if r.complete and r.split == result.split and r.run != result.run]
+    others = [r for r in same if (_model(r), _setting(r)) == (_model(result), _setting(result))]
+    return [result, *sorted(others, key=lambda r: r.prompt["name"])]
 
 
 def spread(result: Result, results: Iterable[Result], metric: str = "field_f1") -> Spread | None:
@@ -91,7 +86,7 @@ def spread(result: Result, results: Iterable[Result], metric: str = "field_f1") 
 
 def prompts_table(results: Sequence[Result]) -> Table | None:
     """JSONExact and FieldF1 under each prompt, for the models that were asked in several ways."""
-    asked = [(r, reworded(r, results)) for r in standing(results)]
+    families = [reworded(result, results) for result in standing(results)]
     rows = [
         [
             run.label,
@@ -99,7 +94,7 @@ def prompts_table(results: Sequence[Result]) -> Table | None:
             *(tables.estimate(m, run.metrics[m]) for m in ("json_exact", "field_f1", "schema_compliance")),
             f"{run.throughput['tokens_in'] / run.n:.0f}",
         ]
-        for _, runs in asked
+        for runs in families
         if len(runs) > 1
         for run in runs
     ]
@@ -114,7 +109,7 @@ def engines_of(result: Result, results: Iterable[Result]) -> list[Result]:
     """Runs that differ from this one in engine and type of number at most; this one first."""
     same = [r for r in results if r.complete and r.split == result.split and _model(r) == _model(result)]
     others = [r for r in same if r.prompt == result.prompt and r.run != result.run]
-    return [result, *sorted(others, key=lambda r: (-BITS.get(numbers(r), 0), _setting(r)))]
+    return [result, *sorted(others, key=lambda r: (-BITS.get(numbers(r.engine), 0), _setting(r)))]
 
 
 def engines_table(results: Sequence[Result], groups: Groups = None) -> Table | None:
@@ -145,7 +140,7 @@ def _engine_line(run: Result, reference: Result, groups: Groups) -> list[str]:
     return [
         run.label,
         run.engine["name"],
-        numbers(run),
+        numbers(run.engine),
         *(tables.estimate(metric, run.metrics[metric]) for metric in ("json_exact", "field_f1")),
         NONE if itself else tables.difference("field_f1", difference(run, reference, "field_f1", groups)),
         NONE if itself else f"{same_answers(run, reference)}/{run.n}",
@@ -173,7 +168,7 @@ def difference(a: Result, b: Result, metric: str, groups: Groups = None) -> dict
 def tax(result: Result, results: Iterable[Result], bits: int, metric: str = "field_f1") -> float | None:
     """What a score is under llama.cpp with weights of so many bits, less what it is; None if not run."""
     runs = engines_of(result, results)[1:]
-    found = [r for r in runs if r.engine["name"] == "llamacpp" and BITS.get(numbers(r)) == bits]
+    found = [r for r in runs if r.engine["name"] == "llamacpp" and BITS.get(numbers(r.engine)) == bits]
     if not found:
         return None
     # the file as it came, if that was run

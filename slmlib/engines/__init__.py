@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from slmlib.tasks import Message, choose
+from slmlib.tasks import Example, Message, Prompt, Task, choose
 
 DTYPES = {  # engine -> what it can compute or read; "auto" is the first, or measured
     "transformers": ("float32", "bfloat16", "int8", "nf4"),
@@ -50,6 +50,12 @@ class Request:
     stop: str = "json"
     schema: Mapping | None = None
     chat: bool = True
+
+
+def request(task: Task, example: Example, prompt: Prompt, decoding: str = "free") -> Request:
+    """A case as it is asked of every engine; `decoding` is one of `DECODINGS`."""
+    schema = example.input["schema"] if decoding == "schema" else None
+    return Request(example.id, prompt.messages(example), task.max_new_tokens, task.stop, schema, prompt.chat)
 
 
 @dataclass(frozen=True)
@@ -121,6 +127,11 @@ def start(
         raise EngineError(
             f"the engine {name} needs {package}, which is not installed. Run: pip install {package}"
         ) from error
+
+
+def numbers(described: Mapping) -> str | None:
+    """What an engine's weights are in: a GGUF file's own type, else the type that is computed in."""
+    return described["weights"] if described["name"] == "llamacpp" else described["dtype"]
 
 
 def available_threads() -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from slmlib import decoding, models
 from slmlib.engines import Completion, EngineError, OnTokens, Request, available_threads, by_prefix, ignore
-from slmlib.engines.rows import Row, encode
+from slmlib.engines.rows import Row
 
 CONTEXT = 4096  # tokens of a slot, or the model's own context if that is shorter
 PATIENCE = 600.0  # seconds without a token
@@ -77,8 +77,7 @@ class LlamaCpp:
         import httpx
 
         start, found, stopped = time.perf_counter(), queue.SimpleQueue(), []
-        tokenizer, ends = self.vocabulary.tokenizer, self.vocabulary.ends
-        rows = [Row(request, encode(tokenizer, request), tokenizer, ends) for request in batch]
+        rows = [Row(request, self.vocabulary) for request in batch]
         timeout = httpx.Timeout(PATIENCE, connect=10.0)
         options = {"base_url": self.server.listening_address, "timeout": timeout, "trust_env": False}
         with httpx.Client(**options) as client, ThreadPoolExecutor(self.batch_size) as pool:

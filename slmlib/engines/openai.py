@@ -11,10 +11,8 @@ from collections.abc import Iterator, Sequence
 
 from slmlib import decoding
 from slmlib.endpoint import Call, Client, Endpoint, EndpointError, Reply
-from slmlib.engines import Completion, EngineError, OnTokens, Request, ignore
+from slmlib.engines import BATCH, Completion, EngineError, OnTokens, Request, ignore
 from slmlib.engines.rows import first_value
-
-BATCH = 256  # cases in a batch, of which `batch_size` are under way at once
 
 
 def start(model: str, *, batch_size: int, endpoint: str = "", **_) -> "OpenAI":

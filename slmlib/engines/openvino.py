@@ -15,7 +15,7 @@ from pathlib import Path
 
 from slmlib import decoding, models
 from slmlib.engines import Completion, OnTokens, Request, available_threads, by_prefix, ignore
-from slmlib.engines.rows import Row, encode
+from slmlib.engines.rows import Row
 
 PRECISION = {"float32": "f32", "bfloat16": "bf16"}
 CACHE_GB = 3  # of keys and values; what does not fit waits, or is computed again
@@ -81,7 +81,7 @@ class OpenVino:
 
     def generate(self, batch: Sequence[Request], on_tokens: OnTokens = ignore) -> Iterator[Completion]:
         start, running = time.perf_counter(), []
-        waiting = deque(self._row(request) for request in batch)
+        waiting = deque(Row(request, self.vocabulary) for request in batch)
         self.at_once = self.batch_size
         try:
             while waiting or running:
@@ -120,11 +120,7 @@ class OpenVino:
             yield rows[0].failed(f"OpenVINO cannot answer this case alone: {error}", start)
             return
         self.at_once, self.halvings = max(1, len(rows) // 2), self.halvings + 1
-        waiting.extendleft(self._row(row.request) for row in reversed(rows))
-
-    def _row(self, request: Request) -> Row:
-        tokenizer = self.vocabulary.tokenizer
-        return Row(request, encode(tokenizer, request), tokenizer, self.vocabulary.ends)
+        waiting.extendleft(Row(row.request, self.vocabulary) for row in reversed(rows))
 
     def _add(self, row: Row):
         import numpy as np
@@ -160,5 +156,5 @@ class OpenVino:
         """Take requests out of the pipeline: these, and those that were cancelled before."""
         for handle in handles:
             handle.cancel()
-        while self.pipeline.has_non_finished_requests():
+        while self.pipeline and self.pipeline.has_non_finished_requests():
             self.pipeline.step()

@@ -1,9 +1,9 @@
 """A request under way, as the engines that see its tokens keep it."""
 
 import time
-from collections.abc import Collection
 
 from slmlib.engines import Completion, Request, prompt_text
+from slmlib.models import Vocabulary
 from slmlib.scoring import Completeness
 
 
@@ -17,15 +17,14 @@ class Row:
     """A request, its prompt and its tokens so far.
 
     Attributes:
-        ends: tokens that end an answer.
         matcher: follows the answer under a grammar, or None.
         finish: how the answer ended; empty while it is under way.
         error: why there is no answer, where `finish` is "error".
     """
 
-    def __init__(self, request: Request, prompt: list[int], tokenizer, ends: Collection[int], matcher=None):
-        self.request, self.prompt, self.matcher = request, prompt, matcher
-        self.tokenizer, self.ends = tokenizer, ends
+    def __init__(self, request: Request, vocabulary: Vocabulary):
+        self.request, self.tokenizer, self.ends = request, vocabulary.tokenizer, vocabulary.ends
+        self.prompt, self.matcher = encode(self.tokenizer, request), None
         self.tokens: list[int] = []
         self.finish = self.error = ""
         self.first_token_seconds = 0.0

@@ -17,7 +17,7 @@ from slmlib import models
 from slmlib.decoding import Grammars, UnsupportedSchema
 from slmlib.engines import Completion, OnTokens, Request, available_threads, by_prefix, ignore
 from slmlib.engines.cache import State, empty, merged
-from slmlib.engines.rows import Lookup, Row, encode
+from slmlib.engines.rows import Lookup, Row
 
 NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory")
 
@@ -66,7 +66,7 @@ class Transformers:
         self._newest = [], None  # a batch is the same whether or not one came before it
         self.at_once = self.batch_size
         for request in batch:
-            row = self._row(request)
+            row = Row(request, self.vocabulary)
             fault = row.too_long(self.vocabulary.context)
             try:
                 row.matcher = self._matcher(request)
@@ -95,10 +95,6 @@ class Transformers:
                 rows[:] = [rows[i] for i in keep]
                 state = state.select(keep) if keep else None
 
-    def _row(self, request: Request) -> Row:
-        tokenizer = self.vocabulary.tokenizer
-        return Row(request, encode(tokenizer, request), tokenizer, self.vocabulary.ends)
-
     def _matcher(self, request: Request):
         return self._grammars.matcher(request.schema) if request.schema is not None else None
 
@@ -115,7 +111,7 @@ class Transformers:
             return
         self.at_once, self.halvings = max(1, len(unfinished) // 2), self.halvings + 1
         for row in reversed(unfinished):
-            again = self._row(row.request)
+            again = Row(row.request, self.vocabulary)
             again.matcher = self._matcher(row.request)
             waiting.appendleft(again)
 

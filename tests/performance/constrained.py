@@ -15,7 +15,6 @@ import time
 from dataclasses import replace
 
 from slmlib import decoding, engines, models, tasks
-from slmlib.engines import Request
 
 MODEL, ROUNDS = "smollm2-135m-instruct", 3
 RUNNERS = (("transformers", "auto"), ("openvino", "float32"), ("llamacpp", "q8_0"))
@@ -74,11 +73,10 @@ def cost(name: str, dtype: str, count: int) -> None:
     task = tasks.get("edgejson")
     prompt = task.prompts[task.usual["schema"]]
     engine = engines.start(name, MODEL, dtype=engines.resolve_dtype(dtype, engine=name), batch_size=16)
-    bound = [
-        Request(e.id, prompt.messages(e), 120, "none", e.input["schema"]) for e in task.load("val")[:count]
-    ]
+    cases = [engines.request(task, example, prompt, "schema") for example in task.load("val")[:count]]
+    bound = [replace(case, max_new_tokens=120) for case in cases]
     lengths = {c.id: c.tokens_out for batch in engine.batches(bound) for c in engine.generate(batch)}
-    free = [replace(r, schema=None, max_new_tokens=lengths[r.id]) for r in bound]
+    free = [replace(r, schema=None, stop="none", max_new_tokens=lengths[r.id]) for r in bound]
     found = {"schema": [], "free": []}
     for _ in range(ROUNDS):
         found["free"].append(seconds_a_token(engine, free))

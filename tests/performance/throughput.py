@@ -28,9 +28,7 @@ def requests(count: int) -> list[Request]:
     """The first cases of `val`, asked in the usual way."""
     task = tasks.get("edgejson")
     prompt = task.prompts[task.usual["free"]]
-    return [
-        Request(e.id, prompt.messages(e), task.max_new_tokens, task.stop) for e in task.load("val")[:count]
-    ]
+    return [engines.request(task, example, prompt) for example in task.load("val")[:count]]
 
 
 def plain(loaded, wanted) -> tuple[int, int]:
