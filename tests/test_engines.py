@@ -12,7 +12,7 @@ from slmlib import engines
 from slmlib.endpoint import Client, Endpoint
 from slmlib.engines import Request
 from slmlib.engines.openai import OpenAI
-from slmlib.engines.rows import Lookup
+from slmlib.engines.rows import Lookup, encode
 from slmlib.engines.transformers import Transformers
 
 TALK = [
@@ -85,6 +85,16 @@ class TestTransformers:
         assert all(found[r.id].text == whole[r.id].text for r in TALK[:3])
         assert found[TALK[3].id].error == "the memory does not hold this case alone"
         assert engine.describe()["halvings"] == 2
+
+    def test_no_more_rows_go_together_than_the_memory_holds(self, loaded, monkeypatch):
+        """The room for keys and values is reckoned beforehand: 2 x 30 layers x 3 heads x 64, in fp32."""
+        engine = Transformers(loaded, batch_size=4)
+        row = 2 * 30 * 3 * 64 * 4 * (256 + max(len(encode(loaded.tokenizer, r)) for r in TALK[:4]) + 24)
+        for bytes_free, rows in ((0, 1), (2 * row, 1), (4 * row, 2), (5 * row, 2), (99 * row, 4)):
+            monkeypatch.setattr("slmlib.engines.transformers._free", lambda _, free=bytes_free: free)
+            found = answers(engine, TALK[:4])
+            assert (len(found), engine.at_once) == (4, rows)
+        assert engine.describe()["fitting"] == 1
 
     @pytest.mark.parametrize("at_once", [1, 2, 5])
     def test_answers_are_those_of_the_plain_loop(self, loaded, at_once):
@@ -204,6 +214,10 @@ class TestBatchingEngines:
         found = answers(batching, [Request("r", TALK[0].messages, 8, "json", strange), TALK[0]])
         assert found["r"].finish == "error" and "cannot enforce multipleOf" in found["r"].error
         assert found[TALK[0].id].finish != "error"
+
+    def test_a_result_says_what_computed(self, batching):
+        described = batching.describe()
+        assert described["kernels"] and described["weights_bytes"] > 50e6
 
     def test_leaving_early_leaves_nothing_behind(self, batching):
         """A run that is stopped in the middle of a batch may go on with the same engine."""

@@ -8,6 +8,7 @@ ends by closing its connection. Schemas go to llguidance, which llama.cpp has bu
 
 import json
 import queue
+import re
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -66,6 +67,7 @@ class LlamaCpp:
             "batch_size": self.batch_size,
             "threads": self.threads,
             "device": "cpu",
+            "kernels": _kernels(),
             "weights": models.kind_of(self.weights),
             "weights_bytes": self.weights.stat().st_size,
         }
@@ -139,3 +141,10 @@ class LlamaCpp:
                     row.finish = "length" if event.get("stop_type") == "limit" else "stop"
                     return
         raise EngineError("the server broke off its answer")
+
+
+def _kernels() -> str:
+    """What this build of llama.cpp computes with; a wheel may use less than the CPU has."""
+    import xllamacpp
+
+    return " ".join(re.findall(r"(\w+) = 1", xllamacpp.get_system_info()))

@@ -62,6 +62,7 @@ class OpenVino:
         return openvino_genai.ContinuousBatchingPipeline(str(self.weights), scheduler, "CPU", hints)
 
     def describe(self) -> dict:
+        import openvino
         import openvino_genai
 
         found = {
@@ -71,6 +72,7 @@ class OpenVino:
             "batch_size": self.batch_size,
             "threads": self.threads,
             "device": "cpu",
+            "kernels": " ".join(sorted(openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))),
             "weights": "f16",
             "weights_bytes": self.weights.stat().st_size,
         }

@@ -4,8 +4,8 @@ Greedy. Rows leave when their answer is complete and others enter. A prompt is r
 with the one before it, and the order of the prompts makes that late. The last row alone, as every row in
 batches of one, goes on by several tokens at a time where its answer copies its prompt (prompt lookup):
 a token is taken only if the model would have chosen it. Logits are made in fp32 also where the rest
-runs in bf16, because bf16 logits tie too often to be trusted. Where the memory does not hold so many
-rows, half as many go on.
+runs in bf16, because bf16 logits tie too often to be trusted. No more rows go together than the free memory
+holds; where it is short all the same, half as many go on.
 """
 
 import time
@@ -16,7 +16,7 @@ from functools import cached_property
 from slmlib import models
 from slmlib.decoding import Grammars, UnsupportedSchema
 from slmlib.engines import Completion, OnTokens, Request, available_threads, by_prefix, ignore
-from slmlib.engines.cache import State, empty, merged
+from slmlib.engines.cache import SPARE, State, empty, merged
 from slmlib.engines.rows import Lookup, Row
 
 NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory")
@@ -35,13 +35,14 @@ class Transformers:
         import torch
 
         self.network, self.vocabulary, self.dtype = loaded.network, loaded.vocabulary, loaded.dtype
-        self.batch_size = self.at_once = batch_size
+        self.batch_size = self.at_once = self.fitting = batch_size
         self.halvings = 0
         self.threads = threads or available_threads()
         self._newest: tuple[list[int], State | None] = [], None  # the prompt read last
         torch.set_num_threads(self.threads)
 
     def describe(self) -> dict:
+        import torch
         import transformers
 
         found = {
@@ -51,10 +52,12 @@ class Transformers:
             "batch_size": self.batch_size,
             "threads": self.threads,
             "device": str(self.network.device),
+            "kernels": _kernels(torch, self.network.device),
             "attention": self.network.config._attn_implementation,
             "weights_bytes": self.network.get_memory_footprint(),
         }
-        return found | ({"halvings": self.halvings} if self.halvings else {})
+        fewer = {"fitting": self.fitting} if self.fitting < self.batch_size else {}
+        return found | fewer | ({"halvings": self.halvings} if self.halvings else {})
 
     def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
         return by_prefix(requests, self.vocabulary.tokenizer, self.batch_size)
@@ -64,7 +67,6 @@ class Transformers:
 
         start, waiting = time.perf_counter(), deque()
         self._newest = [], None  # a batch is the same whether or not one came before it
-        self.at_once = self.batch_size
         for request in batch:
             row = Row(request, self.vocabulary)
             fault = row.too_long(self.vocabulary.context)
@@ -76,6 +78,8 @@ class Transformers:
                 yield row.failed(fault, start)
             else:
                 waiting.append(row)
+        self.at_once = min(self.batch_size, self._fitting(waiting))
+        self.fitting = min(self.fitting, self.at_once)
         rows: list[Row] = []
         state: State | None = None
         while waiting or rows:
@@ -97,6 +101,14 @@ class Transformers:
 
     def _matcher(self, request: Request):
         return self._grammars.matcher(request.schema) if request.schema is not None else None
+
+    def _fitting(self, rows: Sequence[Row]) -> int:
+        """Rows whose keys and values the free memory holds, twice: they are copied when another enters."""
+        config = self.network.config.get_text_config()
+        size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        values = 2 * config.num_hidden_layers * config.num_key_value_heads * size
+        longest = max((len(row.prompt) + row.request.max_new_tokens for row in rows), default=0) + SPARE
+        return max(1, int(_free(self.network.device) / (2 * longest * values * self.network.dtype.itemsize)))
 
     def _with_fewer(self, error: Exception, rows: list[Row], waiting: deque, start: float):
         """After an error of memory: unfinished rows wait again, and half as many go on at once."""
@@ -216,6 +228,19 @@ class Transformers:
     @cached_property
     def _head(self):
         return self.network.get_output_embeddings().weight.detach().float()
+
+
+def _kernels(torch, device) -> str:
+    cuda = device.type == "cuda"
+    return torch.cuda.get_device_name(device) if cuda else torch.backends.cpu.get_cpu_capability()
+
+
+def _free(device) -> int:
+    """Bytes of memory that a device has left."""
+    import psutil
+    import torch
+
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
 
 
 def _shared(a: Sequence[int], b: Sequence[int]) -> int:
