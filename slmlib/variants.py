@@ -1,8 +1,8 @@
 """One model in several ways: what wording, constraint, engine and type of number change.
 
 Each table here compares on the same cases. Prompts and engines are compared with all else equal; free and
-constrained decoding in one engine, each with its usual prompt. The run that stands for
-a model in the leaderboard is asked the task's usual prompt by the first engine of `ENGINES` that has it.
+constrained decoding in one engine, with the usual prompt of each and with the same one. The run that stands
+for a model in the leaderboard is asked the task's usual prompt by the first engine of `ENGINES` that has it.
 """
 
 import statistics
@@ -179,13 +179,21 @@ def tax(result: Result, results: Iterable[Result], bits: int, metric: str = "fie
 # --- free and constrained ---------------------------------------------------------------------
 
 
-def decodings(results: Sequence[Result]) -> list[tuple[Result, Result]]:
-    """The free and the constrained run of each model and split that has both."""
-    stands = standing(r for r in results if r.complete and not r.control)
-    parts = _grouped(stands, lambda r: (r.model["name"], r.model["adapter"], r.split))
-    found = ({run.decoding["mode"]: run for run in part} for part in parts.values())
-    pairs = [(runs["free"], runs["schema"]) for runs in found if {"free", "schema"} <= set(runs)]
-    return [(free, bound) for free, bound in pairs if _setting(free) == _setting(bound)]
+def decodings(results: Iterable[Result]) -> list[tuple[Result, Result]]:
+    """Each model's free run on a split beside a constrained one: each asked its usual prompt, then both
+    asked the same one, where that was run; all else equal."""
+    whole = [r for r in results if r.complete and not r.control]
+    stands, found = standing(whole), []
+    for free in (r for r in stands if r.decoding["mode"] == "free"):
+        bound = [r for r in whole if r.decoding["mode"] == "schema" and _twins(r, free)]
+        found += [(free, r) for r in bound if r in stands]
+        found += [(free, r) for r in bound if r not in stands and r.prompt == free.prompt]
+    return found
+
+
+def _twins(a: Result, b: Result) -> bool:
+    """Whether two runs differ in prompt and way of decoding at most."""
+    return (_model(a)[:2], a.split, _setting(a)) == (_model(b)[:2], b.split, _setting(b))
 
 
 def decodings_table(results: Sequence[Result], groups: Groups = None) -> Table | None:
@@ -197,17 +205,19 @@ def decodings_table(results: Sequence[Result], groups: Groups = None) -> Table |
     """
     rows = [_decoding_line(free, bound, groups) for free, bound in decodings(results)]
     header = [
-        "Model", "Split", "Valid, free", "Valid, schema", "JSONExact, difference", "FieldF1, difference",
-        "s/case, free", "s/case, schema",
+        "Model", "Split", "Prompts", "Valid, free", "Valid, schema", "JSONExact, difference",
+        "FieldF1, difference", "s/case, free", "s/case, schema",
     ]  # fmt: skip
     return Table.of(header, rows) if rows else None
 
 
 def _decoding_line(free: Result, bound: Result, groups: Groups) -> list[str]:
+    same = free.prompt == bound.prompt
+    prompts = "the same" if same else "each its own"
     valid = (tables.estimate("schema_compliance", r.metrics["schema_compliance"]) for r in (free, bound))
     changed = (tables.difference(m, difference(bound, free, m, groups)) for m in ("json_exact", "field_f1"))
     pace = (f"{1 / r.throughput['cases_per_second']:.2f}" for r in (free, bound))
-    return [tables.plain(free.model["name"]), free.split, *valid, *changed, *pace]
+    return [tables.plain(free.model["name"]), free.split, prompts, *valid, *changed, *pace]
 
 
 # --- the leaderboard --------------------------------------------------------------------------

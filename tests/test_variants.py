@@ -62,10 +62,16 @@ def test_the_tax_is_that_of_llama_cpp_s_weights(runs):
     assert variants.tax(runs["g-schema"], runs.values(), 4) is None
 
 
-def test_free_and_constrained_runs_are_paired(runs):
-    table = variants.decodings_table(list(runs.values()), GROUPS)
-    (row,) = (dict(zip(table.header, row, strict=True)) for row in table.rows)
-    assert row["JSONExact, difference"].startswith("+20.0 % [") and row["s/case, free"] == "0.67"
+def test_free_and_constrained_runs_are_paired(runs, tmp_path):
+    """With the usual prompt of each, then with the same one; another engine is no pair."""
+    same = {"mode": "schema", "prompt": "one-shot"}
+    write_run(tmp_path, predictions(12), run="i-schema-same", **FULL | same)
+    write_run(tmp_path, predictions(20), run="j-schema-bf16", **FULL | same | {"dtype": "bfloat16"})
+    table = variants.decodings_table(results.load_all(tmp_path), GROUPS)
+    own, alike = (dict(zip(table.header, row, strict=True)) for row in table.rows)
+    assert own["JSONExact, difference"].startswith("+20.0 % [") and own["s/case, free"] == "0.67"
+    assert alike["JSONExact, difference"].startswith("+10.0 % [")
+    assert (own["Prompts"], alike["Prompts"]) == ("each its own", "the same")
 
 
 def test_the_leaderboard_says_what_is_known_and_leaves_out_the_rest(runs):
