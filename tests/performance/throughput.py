@@ -1,10 +1,10 @@
 """Speed of the engines beside their peers, in one run on the same cases and cores.
 
 Peers: (a) the plain loop of public harnesses, batch 1, fp32, no early stop, 512 new tokens; and (b)
-llama.cpp's server with 8-bit weights and several slots. Two questions: tokens a second where every answer
+llama.cpp's server with 8-bit weights and as many slots. Two questions: tokens a second where every answer
 runs to 512 tokens, and cases a second where the engines end an answer with its JSON value, as a run does.
 Rounds are interleaved and ratios are those of medians. The plain loop answers two cases a round, which is
-enough for a rate.
+enough for a rate. The transformers engine is measured in `engine.py`.
 
     python tests/performance/throughput.py [model] [cases]      default: smollm2-135m-instruct 32
 """
@@ -19,8 +19,8 @@ from transformers.utils import logging
 from slmlib import engines, models, tasks
 from slmlib.engines import Request
 
-ROUNDS, SLOTS, PLAIN_CASES, LONGEST = 3, 16, 2, 512
-RUNNERS = (("openvino", "bfloat16"), ("openvino", "float32"), ("llamacpp", "q8_0"), ("transformers", "auto"))
+ROUNDS, AT_ONCE, PLAIN_CASES, LONGEST = 3, 32, 2, 512
+RUNNERS = (("openvino", "bfloat16"), ("openvino", "float32"), ("llamacpp", "q8_0"))
 PEER = "llamacpp q8_0"
 
 
@@ -57,15 +57,9 @@ def rates(work, *arguments) -> tuple[float, float]:
     return cases / seconds, tokens / seconds
 
 
-def compared(title: str, running: dict, loaded, wanted: list[Request]) -> None:
-    """Interleaved rounds of all, and their table."""
-    found: dict[str, list] = {"plain loop": [], **{name: [] for name in running}}
-    for _ in range(ROUNDS):
-        found["plain loop"].append(rates(plain, loaded, wanted))
-        for name, engine in running.items():
-            found[name].append(rates(together, engine, wanted))
-    columns = {name: zip(*rows, strict=True) for name, rows in found.items()}
-    middles = {name: [statistics.median(column) for column in both] for name, both in columns.items()}
+def table(title: str, rounds: dict[str, list]) -> None:
+    """Medians over the rounds, and their ratios to both peers."""
+    middles = {name: [statistics.median(c) for c in zip(*r, strict=True)] for name, r in rounds.items()}
     base, peer = middles["plain loop"], middles[PEER]
     print(f"\n{title}: medians of {ROUNDS} rounds")
     print("engine                   cases/s     tok/s  x plain  x llama.cpp | x plain  x llama.cpp (tok/s)")
@@ -78,15 +72,25 @@ def compared(title: str, running: dict, loaded, wanted: list[Request]) -> None:
 def main(model: str = "smollm2-135m-instruct", count: str = "32") -> None:
     """Measure and print."""
     logging.disable_progress_bar()
-    wanted, loaded = requests(int(count)), models.load(model)
-    running = {}
+    wanted, loaded, running = requests(int(count)), models.load(model), {}
     for name, dtype in RUNNERS:
-        kind = engines.resolve_dtype(dtype, engine=name)
-        running[f"{name} {kind}"] = engines.start(name, model, dtype=kind, batch_size=SLOTS)
-    print(f"{model}, {count} cases, {SLOTS} at once")
-    compared("answers end with their JSON value", running, loaded, wanted)
-    endless = [replace(request, max_new_tokens=LONGEST, stop="none") for request in wanted]
-    compared(f"answers run to {LONGEST} tokens or the model's end", running, loaded, endless)
+        running[f"{name} {dtype}"] = engines.start(name, model, dtype=dtype, batch_size=AT_ONCE)
+    print(f"{model}, {count} cases, {AT_ONCE} at once")
+    stops = {
+        "answers end with their JSON value": wanted,
+        f"answers run to {LONGEST} tokens or the model's end": [
+            replace(request, max_new_tokens=LONGEST, stop="none") for request in wanted
+        ],
+    }
+    found = {title: {"plain loop": [], **{name: [] for name in running}} for title in stops}
+    for _ in range(ROUNDS):
+        once = rates(plain, loaded, wanted)
+        for title, asked in stops.items():
+            found[title]["plain loop"].append(once)
+            for name, engine in running.items():
+                found[title][name].append(rates(together, engine, asked))
+    for title, rounds in found.items():
+        table(title, rounds)
 
 
 if __name__ == "__main__":
