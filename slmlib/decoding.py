@@ -76,8 +76,10 @@ def _unknown(node):
         yield "additionalProperties that is a schema"
     if "format" in node and node["format"] not in FORMATS:
         yield f"format {node['format']}"
-    if "pattern" in node and node.keys() & {"minLength", "maxLength"}:
-        yield "a length beside a pattern"
+    if node.keys() & {"pattern", "format"} and node.keys() & {"minLength", "maxLength"}:
+        yield "a length beside a pattern or format"
+    if {"pattern", "format"} <= node.keys():
+        yield "a format beside a pattern"
     for child in (*node.get("properties", {}).values(), *([node["items"]] if "items" in node else [])):
         yield from _unknown(child)
 
@@ -89,22 +91,22 @@ _DAY = r"((0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|(0[469]|11)-(0[1-9]|[12]\d|30)|
 DATE = f"({_YEAR}-{_DAY}|{_LEAP}-02-29)"
 CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
 MOMENT = rf"{DATE}T{CLOCK}:[0-5]\d(\.\d{{1,6}})?(Z|[+\-]{CLOCK})"
-LABEL = r"[A-Za-z0-9\-]{1,40}"
+_ATOM, _WORD = r"[A-Za-z0-9_%+\-]{1,20}", "[A-Za-z0-9]{1,20}"
+_LABEL = f"{_WORD}(-{_WORD}){{0,2}}"
 FORMATS = {
     "date": f"^{DATE}$",
     "date-time": f"^{MOMENT}$",
-    "email": rf"^[A-Za-z0-9._%+\-]{{1,40}}@{LABEL}(\.{LABEL}){{1,3}}$",
+    "email": rf"^{_ATOM}(\.{_ATOM}){{0,2}}@{_LABEL}(\.{_LABEL}){{1,3}}$",
 }
 SMALLEST = 1e-6  # a number has six decimals at most, under every grammar
 
 
 def _exact(node: Mapping) -> dict:
     """A format as a pattern; as formats, grammars allow 31 April, and addresses that never end."""
-    if node.get("format") not in FORMATS or "pattern" in node:
+    if "format" not in node:
         return dict(node)
-    return {key: value for key, value in node.items() if key != "format"} | {
-        "pattern": FORMATS[node["format"]]
-    }
+    kept = {key: value for key, value in node.items() if key != "format"}
+    return kept | {"pattern": FORMATS[node["format"]]}
 
 
 def portable(schema: Mapping) -> dict:
@@ -134,7 +136,8 @@ def ebnf(schema: Mapping) -> str:
     """The schema's grammar written out, for engines that bring an xgrammar of their own; made once.
 
     Its text form is older than the newest one: patterns are spelt out as rules, and open ends as `*`
-    and `+`.
+    and `+`. Strings get the escapes that llguidance gives them, and lose raw control characters; what is
+    printed as `\\xb0` would be read back as something else than a degree sign.
 
     Raises:
         UnsupportedSchema: a keyword that cannot be enforced, or a pattern that may need escapes in JSON.
@@ -150,6 +153,8 @@ def _ebnf(text: str) -> str:
         grammar = str(xgrammar.Grammar.from_json_schema(text, any_whitespace=False, separators=SEPARATORS))
     except RuntimeError as error:
         raise UnsupportedSchema(f"the grammar of this schema cannot be made: {error}") from error
+    for theirs, ours in _STRINGS:
+        grammar = grammar.replace(theirs, ours)
     rules: list[str] = []
 
     def spelt(found: re.Match) -> str:
@@ -161,11 +166,22 @@ def _ebnf(text: str) -> str:
         return name
 
     grammar = _REGEX.sub(spelt, grammar)
-    return _OPEN.sub(lambda found: "+" if found[1] == "1" else "*", grammar) + "\n".join(rules)
+    grammar = _OPEN.sub(lambda found: "+" if found[1] == "1" else "*", grammar) + "\n".join(rules)
+    return _LATIN.sub(lambda found: rf"\u00{found[1]}" if found[1] else found[0], grammar)
 
 
+_ESCAPED = r"""([\"\\bfnrt]) | ("u00" [01] [A-Fa-f0-9]) | ("u007" [Ff])"""
+_STRINGS = (  # xgrammar's characters of bounded strings, and of the others
+    (r"""([^\"\\\r\n])""", rf"""([^\0-\x1f\x7f\ud800-\udfff\"\\]) | ("\\" ({_ESCAPED}))"""),
+    (r"""[^\0-\x1f\"\\\r\n]""", r"""[^\0-\x1f\x7f\ud800-\udfff\"\\]"""),
+    (
+        r"""([\"\\/bfnrt]) | ("u" [A-Fa-f0-9] [A-Fa-f0-9] [A-Fa-f0-9] [A-Fa-f0-9])""",
+        _ESCAPED,
+    ),
+)
 _REGEX = re.compile(r'Regex\("((?:[^"\\]|\\.)*)"(?:, json_string=true)?\)')
 _OPEN = re.compile(r"\{([01]), -1\}")
+_LATIN = re.compile(r"\\\\|\\x([89a-f][0-9a-f])")
 
 
 def lark(schema: Mapping) -> str:

@@ -2,14 +2,16 @@
 
 import calendar
 import json
+import random
 import re
 
+import numpy as np
 import pytest
 import xgrammar
 from jsonschema import Draft202012Validator
 from llguidance import LLMatcher, LLTokenizer
 
-from slmlib import decoding, paths
+from slmlib import decoding, paths, scoring
 from slmlib.edgejson import grammars, schemas
 from slmlib.engines import Request
 from slmlib.engines.transformers import Transformers
@@ -58,6 +60,8 @@ def test_a_keyword_that_would_be_dropped_is_refused():
         ),
         ({"type": "string", "format": "phone"}, "format phone"),
         ({"type": "string", "pattern": "^a+$", "maxLength": 3}, "a length beside a pattern"),
+        ({"type": "string", "format": "email", "maxLength": 9}, "a length beside a pattern or format"),
+        ({"type": "string", "format": "date", "pattern": "^2"}, "a format beside a pattern"),
         ({"type": "object", "properties": {"b": {"type": "number", "exclusiveMinimum": 0}}}, "exclusiveMin"),
     ],
 )
@@ -130,22 +134,105 @@ def one_of_each() -> list[dict]:
     return list(found.values())
 
 
+class UnderLlguidance:
+    """An answer of single bytes under the grammar that transformers and llama.cpp follow."""
+
+    def __init__(self, schema):
+        self.state = LLMatcher(LLTokenizer("byte"), decoding.lark(schema))
+        self.take, self.complete = self.state.consume_token, self.state.is_accepting
+
+    def allowed(self) -> np.ndarray:
+        return np.frombuffer(self.state.compute_bitmask(), np.uint8)
+
+
+class UnderXgrammar:
+    """An answer of single bytes under the grammar that OpenVINO follows."""
+
+    END = 256
+
+    def __init__(self, schema):
+        tokens = [bytes([byte]) for byte in range(self.END)] + [b"</s>"]
+        info = xgrammar.TokenizerInfo(tokens, vocab_size=len(tokens), stop_token_ids=[self.END])
+        compiler = xgrammar.GrammarCompiler(info, max_threads=1, cache_enabled=False)
+        self.state = xgrammar.GrammarMatcher(compiler.compile_grammar(decoding.ebnf(schema)))
+        self.take, self.bits = self.state.accept_token, xgrammar.allocate_token_bitmask(1, len(tokens))
+
+    def allowed(self) -> np.ndarray:
+        self.state.fill_next_token_bitmask(self.bits)
+        return self.bits.numpy().view(np.uint8)[0]
+
+    def complete(self) -> bool:
+        return bool(np.unpackbits(self.allowed(), bitorder="little")[self.END])
+
+
+def wander(matcher, seed: int) -> str:
+    """A random answer: of the bytes that are allowed any, and where a string may end, often its end."""
+    draw, written = random.Random(seed), bytearray()
+    while not matcher.complete():
+        allowed = np.flatnonzero(np.unpackbits(matcher.allowed(), bitorder="little")[:256])
+        ends = ord('"') in allowed and draw.random() < 0.15
+        written.append(ord('"') if ends else int(draw.choice(allowed)))
+        assert matcher.take(written[-1]) and len(written) < 50_000
+    return written.decode(errors="replace")  # as tokenizers do
+
+
+def follows(matcher, written: str) -> bool:
+    """Whether an answer can be written under a grammar, and may end there."""
+    return all(matcher.take(byte) for byte in written.encode()) and matcher.complete()
+
+
 @pytest.mark.parametrize("row", one_of_each(), ids=lambda row: row["group"])
-def test_the_grammar_written_out_is_the_same_grammar(row):
-    """Engines that get it as text must take what the others take, and refuse what they refuse."""
-    schema, written = row["input"]["schema"], json.dumps(row["target"], ensure_ascii=False)
-    compiled = grammars._compiler().compile_grammar(decoding.ebnf(schema))
-    for text, taken in ((written, True), (written[:-1] + ", ", False), (written.replace(": ", ":"), False)):
-        matcher = xgrammar.GrammarMatcher(compiled)
-        assert (matcher.accept_string(text) and matcher.accept_token(grammars.END)) == taken, text
+def test_both_grammars_are_the_same(row):
+    """Each takes what can be written under the other, the target, and not a space more or less; and all
+    of it is valid to the validator that scores it, formats included."""
+    schema, target = row["input"]["schema"], json.dumps(row["target"], ensure_ascii=False)
+    for one, other in ((UnderLlguidance, UnderXgrammar), (UnderXgrammar, UnderLlguidance)):
+        for seed in range(3):
+            written = wander(one(schema), seed)
+            assert follows(other(schema), written), written
+            score = scoring.score_json(written, target=row["target"], schema=schema)
+            assert score.scores["schema_compliance"] == 1, written
+        assert follows(one(schema), target)
+        assert not follows(one(schema), target[:-1] + ", ")
+        assert not follows(one(schema), target.replace(": ", ":"))
 
 
-def test_the_grammar_for_llama_cpp_takes_the_targets():
-    """It is llguidance's own language, so llguidance can say."""
-    for row in one_of_each()[:20]:
-        matcher = LLMatcher(LLTokenizer("byte"), decoding.lark(row["input"]["schema"]))
-        written = list(json.dumps(row["target"], ensure_ascii=False).encode())
-        assert matcher.try_consume_tokens(written) == len(written) and matcher.is_accepting()
+STRINGS = {"type": "object", "required": ["a"], "additionalProperties": False}
+
+
+@pytest.mark.parametrize("kind", [{}, {"minLength": 1, "maxLength": 4}])
+@pytest.mark.parametrize(
+    ("inner", "taken"),
+    [
+        ('\\"', True),
+        ("\\\\", True),
+        ("\\n", True),
+        ("\\u001f", True),
+        ("\x85é字", True),
+        ("\t", False),
+        ("\x7f", False),
+        ('"', False),
+        ("\\", False),
+        ("\\x", False),
+        ("\\ud800", False),
+        ("\\u00e9", False),
+    ],
+)
+def test_strings_have_the_same_characters_under_both_grammars(inner, taken, kind):
+    """Quotes and control characters with a backslash, all others without; no half of a character."""
+    schema = STRINGS | {"properties": {"a": {"type": "string"} | kind}}
+    for grammar in (UnderLlguidance, UnderXgrammar):
+        assert follows(grammar(schema), f'{{"a": "{inner}"}}') == taken, grammar
+
+
+@pytest.mark.parametrize("grammar", [UnderLlguidance, UnderXgrammar])
+def test_names_and_choices_may_have_any_letters(grammar):
+    """Degree signs, umlauts, quotes: as they are written in JSON."""
+    choices = ["°C", "bär", "字", 'a "b"', "a\\b", "a\\xb0"]
+    schema = STRINGS | {"properties": {"naïve": {"enum": choices}}, "required": ["naïve"]}
+    for choice in choices:
+        assert follows(grammar(schema), json.dumps({"naïve": choice}, ensure_ascii=False)), choice
+    assert not follows(grammar(schema), '{"naïve": "C"}')
 
 
 def test_a_pattern_that_needs_escapes_is_not_written_out():

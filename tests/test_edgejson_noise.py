@@ -199,5 +199,5 @@ def test_grammars(target, accepted):
     refusal = grammars.refusal(SCHEMA, target)
     assert (refusal is None) == accepted, refusal
     written = json.dumps(target).encode()
-    for engine, text in ((grammars._xgrammar, decoding.grammar_text), (grammars._llguidance, decoding.lark)):
+    for engine, text in ((grammars._xgrammar, decoding.ebnf), (grammars._llguidance, decoding.lark)):
         assert (engine(text(SCHEMA), written) == len(written)) == accepted

@@ -22,7 +22,7 @@ def refusal(schema: Mapping, target) -> str | None:
         target: The target, keys in the order of the schema.
     """
     grammars = (
-        ("xgrammar", _xgrammar, decoding.grammar_text(schema)),
+        ("xgrammar", _xgrammar, decoding.ebnf(schema)),
         ("llguidance", _llguidance, decoding.lark(schema)),
     )
     written = json.dumps(target, ensure_ascii=False, separators=decoding.SEPARATORS).encode()
@@ -43,15 +43,15 @@ def _compiler():
 
 
 @lru_cache(maxsize=128)
-def _compiled(schema: str):
-    return _compiler().compile_json_schema(schema, any_whitespace=False, separators=decoding.SEPARATORS)
+def _compiled(grammar: str):
+    return _compiler().compile_grammar(grammar)
 
 
-def _xgrammar(schema: str, target: bytes) -> int:
+def _xgrammar(grammar: str, target: bytes) -> int:
     """Bytes accepted; all of them only if the answer may end there."""
     import xgrammar
 
-    matcher = xgrammar.GrammarMatcher(_compiled(schema))
+    matcher = xgrammar.GrammarMatcher(_compiled(grammar))
     if matcher.accept_string(target):
         return len(target) if matcher.accept_token(END) else len(target) - 1
     matcher.reset()
