@@ -1,8 +1,8 @@
 """A run: one model, task, split, prompt, decoding and engine, resumable, measured, written down.
 
-Each finished case is appended to a journal at once, and each finished batch is marked in it. A run
-that was stopped, by whatever means, goes on behind its last finished batch and ends in the same
-predictions as an unbroken one, because the partition into batches is fixed by the run's settings.
+Each finished case is appended to a journal at once. A run that was stopped, by whatever means, goes on
+with the cases that are left. In fp32 it ends in the predictions of an unbroken one but for numerical ties;
+in fewer bits the cases under way beside a case can move its last bits, so that more may differ.
 """
 
 import errno
@@ -121,17 +121,18 @@ def evaluate(
         limit=limit,
         out=out or paths.RUNS / "results",
     )
-    with _explained(plan), Journal(plan.journal, plan.settings) as journal:
-        engine_used = plan.engine()
-        completions, seconds = _complete(plan, engine_used, journal)
+    begun_with = plan.settings | {"packages": surroundings["packages"]}
+    with _explained(plan), Journal(plan.journal, begun_with) as journal:
+        earlier, engine_used = journal.seconds, plan.engine()
+        completions = _complete(plan, engine_used, journal)
         scores = [
             plan.task.score(e, c.text, c.finish) for e, c in zip(plan.examples, completions, strict=True)
         ]
-        record = _result(plan, engine_used.describe(), completions, scores, seconds)
+        record = _result(plan, engine_used.describe(), completions, scores, journal.seconds)
         record |= {
             "environment": surroundings,
             "started": started.isoformat(timespec="seconds"),
-            "seconds": round(journal.seconds + time.perf_counter() - clock, 3),
+            "seconds": round(earlier + time.perf_counter() - clock, 3),
         }
         rows = [_prediction(c, s) for c, s in zip(completions, scores, strict=True)]
         path = write(plan.folder / f"{plan.name}.json", record, rows)
@@ -259,42 +260,38 @@ def _engine(task: Task, examples: list[Example], settings: dict, endpoint: str) 
 # --- running ----------------------------------------------------------------------------------
 
 
-def _complete(plan: Plan, engine: Engine, journal: Journal) -> tuple[list[Completion], float]:
+def _complete(plan: Plan, engine: Engine, journal: Journal) -> list[Completion]:
     """Answer what the journal does not hold yet; completions in the order of the examples."""
-    found = {case["id"]: Completion(**case) for cases in journal.done.values() for case in cases}
-    seconds = journal.seconds
+    found = {name: Completion(**record) for name, record in journal.done.items()}
     bar = progress.bar(total=len(plan.requests), initial=len(found), unit="case", desc=plan.name)
     tokens = progress.Tokens(bar)
-    for number, batch in enumerate(engine.batches(plan.requests)):
-        if number in journal.done:
-            continue
-        start = time.perf_counter()
+    for batch in engine.batches([request for request in plan.requests if request.id not in found]):
+        last = time.perf_counter()
         for completion in engine.generate(batch, tokens):
+            last, before = time.perf_counter(), last
             found[completion.id] = completion
-            journal.case(asdict(completion))
+            journal.case(completion.id, asdict(completion), last - before)
             bar.update()
-        journal.batch(number, time.perf_counter() - start)
-        seconds += time.perf_counter() - start
     bar.close()
-    return [found[example.id] for example in plan.examples], seconds
+    return [found[example.id] for example in plan.examples]
 
 
 @contextmanager
 def _explained(plan: Plan):
     """Turn a full disk or Ctrl-C into one message that says what is kept and how to go on."""
-    again = "Start the same command again to go on behind the last finished batch."
+    again = "Start the same command again to go on with the cases that are left."
     try:
         yield
     except KeyboardInterrupt:
         raise Interrupted(
-            f"{plan.name} stopped; finished batches are kept in {plan.journal}. {again}"
+            f"{plan.name} stopped; finished cases are kept in {plan.journal}. {again}"
         ) from None
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise OSError(
             error.errno,
-            f"no space left for {plan.folder}; finished batches are kept. Free some space. {again}",
+            f"no space left for {plan.folder}; finished cases are kept. Free some space. {again}",
         ) from error
 
 

@@ -1,9 +1,8 @@
 """The journal of a run: what has been finished, on disk before it is reported.
 
-The first line holds the run's settings, then comes a line for each finished case and one for each
-finished batch. Lines are written through to the disk one by one. Whatever stops a run, the journal
-holds whole batches up to some point and then perhaps a part of one, which is cut off when the run
-goes on.
+The first line holds the run's settings, then comes a line for each finished case. Lines are written
+through to the disk one by one. Whatever stops a run, the journal holds whole lines up to some point and
+then perhaps a part of one, which is cut off when the run goes on.
 """
 
 import fcntl
@@ -22,13 +21,13 @@ class Journal:
     """An open journal, locked for this process; use it in a `with` statement.
 
     Attributes:
-        done: the cases of each finished batch, by the batch's number.
-        seconds: the time that these batches took.
+        done: what is finished, by name or number.
+        seconds: the time that this took.
     """
 
     def __init__(self, path: Path, settings: dict):
         self.path, self.settings = path, settings
-        self.done: dict[int, list[dict]] = {}
+        self.done: dict[str | int, dict] = {}
         self.seconds = 0.0
 
     def __enter__(self) -> "Journal":
@@ -45,13 +44,10 @@ class Journal:
     def __exit__(self, *error) -> None:
         os.close(self._file)
 
-    def case(self, record: dict) -> None:
-        """Write a finished case down."""
-        self._append({"case": record})
-
-    def batch(self, number: int, seconds: float) -> None:
-        """Mark a batch, the cases since the last mark, as finished."""
-        self._append({"batch": number, "seconds": seconds})
+    def case(self, name: str | int, record: dict, seconds: float) -> None:
+        """Write a finished case down, with the time since the one before it."""
+        self._append({"case": name, "seconds": seconds, "record": record})
+        self.seconds += seconds
 
     def discard(self) -> None:
         """Delete the journal of a run whose result is written."""
@@ -78,15 +74,14 @@ class Journal:
             self._append({"settings": self.settings})
             return
         if records[0][0].get("settings") != self.settings:
-            raise DataError(f"{self.path}:1: belongs to another run. Delete it and start again.")
-        cases, keep = [], records[0][1]
-        for record, end in records[1:]:
-            if "case" in record:
-                cases.append(record["case"])
-                continue
-            self.done[record["batch"]], cases, keep = cases, [], end
-            self.seconds += record["seconds"]
-        os.ftruncate(self._file, keep)
+            raise DataError(
+                f"{self.path}:1: belongs to another run, or to other versions of the packages. Delete it "
+                "and start again."
+            )
+        for line, _ in records[1:]:
+            self.done[line["case"]] = line["record"]
+            self.seconds += line["seconds"]
+        os.ftruncate(self._file, records[-1][1])
 
     def _whole_lines(self) -> list[tuple[dict, int]]:
         """Records up to the first torn line, each with the offset behind it."""

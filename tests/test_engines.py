@@ -42,6 +42,19 @@ def test_a_missing_package_is_named_with_its_install_line(monkeypatch):
         engines.start("llamacpp", "smollm2-135m-instruct", dtype="source", batch_size=1)
 
 
+def test_a_container_s_memory_is_what_there_is(tmp_path, monkeypatch):
+    """The kernel kills a process that takes more than its container has; no error would come before."""
+    monkeypatch.setattr(engines, "CGROUP", tmp_path)
+    whole = engines.available_memory()
+    (tmp_path / "memory.current").write_text("400\n")
+    (tmp_path / "memory.stat").write_text("anon 300\nfile 100\n")
+    for limit, free in (("1000\n", 700), ("200\n", 0)):
+        (tmp_path / "memory.max").write_text(limit)
+        assert engines.available_memory() == free
+    (tmp_path / "memory.max").write_text("max\n")
+    assert engines.available_memory() > 0.5 * whole > 1000
+
+
 def test_an_unknown_engine_is_refused():
     with pytest.raises(ValueError, match=r"unknown engine 'vllm'.* Valid: transformers, openvino"):
         engines.start("vllm", "smollm2-135m-instruct", dtype="auto", batch_size=1)
@@ -64,6 +77,23 @@ def test_a_prompt_may_go_without_the_chat_template(loaded):
     """The messages as they are: nothing that the model's template would add."""
     assert engines.prompt_text(loaded.tokenizer, HELLO, chat=False) == "hello\n"
     assert "<|im_start|>" in engines.prompt_text(loaded.tokenizer, HELLO)
+
+
+def test_a_text_begins_as_its_tokenizer_says_where_no_template_does():
+    """Llama's tokenizers put a token in front, which its templates hold already."""
+
+    class Llama:
+        chat_template = "a template"
+
+        def __call__(self, text, add_special_tokens):
+            return {"input_ids": [1] * add_special_tokens + [2]}
+
+        def apply_chat_template(self, messages, **options):
+            return f"on {options['date_string']}"
+
+    asked = [Request("r", HELLO, 9, chat=chat) for chat in (True, False)]
+    assert [encode(Llama(), request) for request in asked] == [[2], [1, 2]]
+    assert engines.prompt_text(Llama(), HELLO) == "on 1 Jan 2026"
 
 
 @pytest.mark.model
@@ -90,10 +120,14 @@ class TestTransformers:
         """The room for keys and values is reckoned beforehand: 2 x 30 layers x 3 heads x 64, in fp32."""
         engine = Transformers(loaded, batch_size=4)
         row = 2 * 30 * 3 * 64 * 4 * (256 + max(len(encode(loaded.tokenizer, r)) for r in TALK[:4]) + 24)
-        for bytes_free, rows in ((0, 1), (2 * row, 1), (4 * row, 2), (5 * row, 2), (99 * row, 4)):
-            monkeypatch.setattr("slmlib.engines.transformers._free", lambda _, free=bytes_free: free)
+        head = 49152 * 576 * 4
+        for copies, rows in ((0, 1), (2, 1), (4, 2), (5, 2), (99, 4)):
+            free = head + copies * row
+            monkeypatch.setattr("slmlib.engines.transformers._free", lambda _, free=free: free)
             found = answers(engine, TALK[:4])
             assert (len(found), engine.at_once) == (4, rows)
+        monkeypatch.setattr("slmlib.engines.transformers._free", lambda _: 0)
+        engine.batches(TALK)
         assert engine.describe()["fitting"] == 1
 
     @pytest.mark.parametrize("at_once", [1, 2, 5])

@@ -22,7 +22,7 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 import toy
 from slmlib import engines, evaluate, paths
-paths.DATA, engines.BATCH = Path({data!r}), 2
+paths.DATA, engines.BATCH = Path({data!r}), 4
 options = dict(engine="transformers", dtype="float32", batch_size=2, out=Path({out!r}))
 print(evaluate.evaluate(toy.TASK, model="smollm2-135m-instruct", **options))
 """
@@ -76,7 +76,7 @@ def test_kill_9_and_resume_give_the_same_predictions(tmp_path):
     unbroken = start(tmp_path, "unbroken")
     assert unbroken.wait(timeout=300) == 0
 
-    for lines in (2, 6):  # in the middle of the first batch and, when resumed, of a later one
+    for lines in (2, 6):  # after the first case and, when resumed, after some more
         process = start(tmp_path, "broken")
         deadline = time.monotonic() + 200
         while journal_lines(tmp_path / "broken") < lines and process.poll() is None:
@@ -121,27 +121,25 @@ def journal(tmp_path) -> Path:
     return next(tmp_path.glob("toy/*.partial.jsonl"))
 
 
-def test_only_unfinished_batches_are_done_again(run, tmp_path):
+def test_only_unfinished_cases_are_done_again(run, tmp_path):
     with pytest.raises(RuntimeError, match="boom"):
         run(Counting(stop_after=5, error=RuntimeError("boom")))
     with open(journal(tmp_path), "a") as file:
         file.write('{"case": {"id": "toy-te')  # what a kill in the middle of a write leaves
     second = Counting()
     path = run(second)
-    assert second.asked == [f"toy-test-{i}" for i in range(4, 8)]
+    assert second.asked == [f"toy-test-{i}" for i in range(5, 8)]
     assert [row["id"] for row in contracts.read_jsonl(path.with_suffix(".predictions.jsonl.gz"))] == [
         f"toy-test-{i}" for i in range(8)
     ]
 
 
 def test_ctrl_c_says_what_is_kept(run):
-    with pytest.raises(
-        KeyboardInterrupt, match=r"stopped; finished batches are kept in .*same command again"
-    ):
+    with pytest.raises(KeyboardInterrupt, match=r"stopped; finished cases are kept in .*same command again"):
         run(Counting(stop_after=3, error=KeyboardInterrupt()))
     second = Counting()
     run(second)
-    assert second.asked == [f"toy-test-{i}" for i in range(2, 8)]
+    assert second.asked == [f"toy-test-{i}" for i in range(3, 8)]
 
 
 def test_a_full_disk_says_what_is_kept(run, monkeypatch):
@@ -157,10 +155,10 @@ def test_a_full_disk_says_what_is_kept(run, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", fills_up)
-        with pytest.raises(OSError, match=r"no space left for .*finished batches are kept"):
+        with pytest.raises(OSError, match=r"no space left for .*finished cases are kept"):
             run(Counting())
     run(second := Counting())
-    assert second.asked == [f"toy-test-{i}" for i in range(2, 8)]
+    assert second.asked == [f"toy-test-{i}" for i in range(4, 8)]
 
 
 @pytest.mark.parametrize("torn", [b"", b'{"settings": {"a"', b"\xff\xfe", b"[]\n", b"\n"])
@@ -171,7 +169,7 @@ def test_a_journal_torn_at_its_start_is_begun_again(run, tmp_path, torn):
     with pytest.raises(RuntimeError):
         run(Counting(stop_after=3, error=RuntimeError()))
     run(last := Counting())
-    assert last.asked == [f"toy-test-{i}" for i in range(2, 8)]
+    assert last.asked == [f"toy-test-{i}" for i in range(3, 8)]
 
 
 def test_a_journal_cut_anywhere_gives_the_same_predictions(run, tmp_path):
@@ -193,10 +191,12 @@ def test_a_journal_of_another_run_is_refused(run, tmp_path):
         run(Counting(stop_after=3, error=RuntimeError()))
     path = journal(tmp_path)
     lines = path.read_text().splitlines(keepends=True)
-    lines[0] = json.dumps({"settings": {"task": "other"}}) + "\n"
-    path.write_text("".join(lines))
-    with pytest.raises(DataError, match=r"partial\.jsonl:1: belongs to another run\. Delete it"):
-        run(Counting())
+    begun = json.loads(lines[0])["settings"]
+    for other in ({"task": "other"}, begun | {"packages": begun["packages"] | {"torch": "1.0"}}):
+        lines[0] = json.dumps({"settings": other}) + "\n"
+        path.write_text("".join(lines))
+        with pytest.raises(DataError, match=r"partial\.jsonl:1: belongs to another run, or to other.*Delete"):
+            run(Counting())
 
 
 def test_two_processes_do_not_share_a_run(run, tmp_path):

@@ -497,7 +497,7 @@ def _tries(
     rows, teacher: Teacher, writer: Writer, journal: Journal, attempts: int, seed: int
 ) -> list[list[Try]]:
     """Attempts of every case, in rounds: a round asks once for each case that has no text yet."""
-    known = {number: Reply(**records[0]) for number, records in journal.done.items()}
+    known = {number: Reply(**record) for number, record in journal.done.items()}
     tries: list[list[Try]] = [[] for _ in rows]
     pending = list(range(len(rows)))
     with progress.bar(total=len(rows), unit="case", desc=teacher.name) as bar:
@@ -518,8 +518,7 @@ def _replies(calls: dict[int, Callable[[], Call]], writer: Writer, journal: Jour
     new = [index for index in calls if first + index not in known]
     yield from ((index, known[first + index]) for index in calls if first + index in known)
     for position, reply in writer.answers(calls[index]() for index in new):
-        journal.case(asdict(reply))
-        journal.batch(first + new[position], reply.seconds)
+        journal.case(first + new[position], asdict(reply), reply.seconds)
         yield new[position], reply
 
 

@@ -5,17 +5,18 @@
     llamacpp       llama.cpp's server on loopback: GGUF files, what edge devices run
     openai         any server that speaks OpenAI's chat protocol
 
-Every engine splits the requests of a run into a fixed partition of batches and answers one batch at a time,
-some of its requests at once, others as these are done. What is in a batch depends on the run only, never on
-where it was interrupted. Each engine is a module of this package with a function `start`; what it needs is
-imported when it is started.
+Every engine splits the requests of a run into batches and answers one batch at a time, some of its requests
+at once, others as these are done. Each engine is a module of this package with a function `start`; what it
+needs is imported when it is started.
 """
 
 import importlib
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from slmlib.tasks import Example, Message, Prompt, Task, choose
@@ -28,7 +29,9 @@ DTYPES = {  # engine -> what it can compute or read; "auto" is the first, or mea
 }
 ENGINES = tuple(DTYPES)
 DECODINGS = ("free", "schema")
-BATCH = 128  # cases in a batch, of which a few are under way at once: what a kill may cost
+BATCH = 1000  # cases in a batch, of which a few are under way at once: their prompts are held as tokens
+TODAY = "1 Jan 2026"  # for templates that tell the model the day: a prompt is the same on every day
+CGROUP = Path("/sys/fs/cgroup")
 PACKAGES = {"openvino": "openvino-genai", "openvino_genai": "openvino-genai"}  # module -> what pip calls it
 
 
@@ -139,6 +142,18 @@ def available_threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def available_memory() -> int:
+    """Bytes of memory that this process may still take, of the machine and of a container around it."""
+    import psutil
+
+    free = [psutil.virtual_memory().available]
+    with suppress(OSError, ValueError):  # "max" is no number: no limit
+        most, used = (int((CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
+        counted = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
+        free.append(most - used + int(counted.get("file", 0)))  # files are held as long as there is room
+    return max(0, min(free))
+
+
 def resolve(name: str, *, gguf: bool) -> str:
     """Turn "auto" into an engine: openvino, or transformers on a GPU and for a model without a GGUF file."""
     if name != "auto":
@@ -182,14 +197,20 @@ def _bfloat16_is_faster() -> bool:
     return seconds(torch.bfloat16) < 0.8 * seconds(torch.float32)
 
 
+def has_template(tokenizer, chat: bool = True) -> bool:
+    """Whether prompts are put into a chat template: where that is wanted, and the model has one."""
+    return chat and tokenizer.chat_template is not None
+
+
 def prompt_text(tokenizer, messages: Sequence[Message], *, chat: bool = True) -> str:
     """The messages in the model's own chat template, ready for the assistant's turn.
 
-    Without `chat`, and for a base model, which has no template, they stand one after the other.
+    Without `chat`, or without a template, they stand one after the other.
     """
-    if not chat or tokenizer.chat_template is None:
+    if not has_template(tokenizer, chat):
         return "\n\n".join(message["content"] for message in messages) + "\n"
-    return tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
+    options = {"tokenize": False, "add_generation_prompt": True, "date_string": TODAY}
+    return tokenizer.apply_chat_template(list(messages), **options)
 
 
 def by_prefix(requests: Sequence[Request], tokenizer, at_once: int) -> list[list[Request]]:

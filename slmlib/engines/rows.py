@@ -2,15 +2,16 @@
 
 import time
 
-from slmlib.engines import Completion, Request, prompt_text
+from slmlib.engines import Completion, Request, has_template, prompt_text
 from slmlib.models import Vocabulary
 from slmlib.scoring import Completeness
 
 
 def encode(tokenizer, request: Request) -> list[int]:
-    """The prompt as the model's tokens."""
+    """The prompt as the model's tokens; where no template has said how a text begins, the tokenizer does."""
     text = prompt_text(tokenizer, request.messages, chat=request.chat)
-    return tokenizer(text, add_special_tokens=False)["input_ids"]
+    templated = has_template(tokenizer, request.chat)
+    return tokenizer(text, add_special_tokens=not templated)["input_ids"]
 
 
 class Row:

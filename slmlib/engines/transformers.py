@@ -13,11 +13,11 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
-from slmlib import models
+from slmlib import engines, models
 from slmlib.decoding import Grammars, UnsupportedSchema
-from slmlib.engines import Completion, OnTokens, Request, available_threads, by_prefix, ignore
+from slmlib.engines import Completion, OnTokens, Request, by_prefix, ignore
 from slmlib.engines.cache import SPARE, State, empty, merged
-from slmlib.engines.rows import Lookup, Row
+from slmlib.engines.rows import Lookup, Row, encode
 
 NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory")
 
@@ -37,7 +37,7 @@ class Transformers:
         self.network, self.vocabulary, self.dtype = loaded.network, loaded.vocabulary, loaded.dtype
         self.batch_size = self.at_once = self.fitting = batch_size
         self.halvings = 0
-        self.threads = threads or available_threads()
+        self.threads = threads or engines.available_threads()
         self._newest: tuple[list[int], State | None] = [], None  # the prompt read last
         torch.set_num_threads(self.threads)
 
@@ -60,6 +60,7 @@ class Transformers:
         return found | fewer | ({"halvings": self.halvings} if self.halvings else {})
 
     def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
+        self.fitting = min(self.batch_size, self._fitting(requests))
         return by_prefix(requests, self.vocabulary.tokenizer, self.batch_size)
 
     def generate(self, batch: Sequence[Request], on_tokens: OnTokens = ignore) -> Iterator[Completion]:
@@ -78,8 +79,7 @@ class Transformers:
                 yield row.failed(fault, start)
             else:
                 waiting.append(row)
-        self.at_once = min(self.batch_size, self._fitting(waiting))
-        self.fitting = min(self.fitting, self.at_once)
+        self.at_once = self.fitting
         rows: list[Row] = []
         state: State | None = None
         while waiting or rows:
@@ -102,13 +102,15 @@ class Transformers:
     def _matcher(self, request: Request):
         return self._grammars.matcher(request.schema) if request.schema is not None else None
 
-    def _fitting(self, rows: Sequence[Row]) -> int:
+    def _fitting(self, requests: Sequence[Request]) -> int:
         """Rows whose keys and values the free memory holds, twice: they are copied when another enters."""
         config = self.network.config.get_text_config()
         size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         values = 2 * config.num_hidden_layers * config.num_key_value_heads * size
-        longest = max((len(row.prompt) + row.request.max_new_tokens for row in rows), default=0) + SPARE
-        return max(1, int(_free(self.network.device) / (2 * longest * values * self.network.dtype.itemsize)))
+        lengths = (len(encode(self.vocabulary.tokenizer, r)) + r.max_new_tokens for r in requests)
+        longest = min(max(lengths, default=0), self.vocabulary.context) + SPARE
+        row = 2 * longest * values * self.network.dtype.itemsize
+        return max(1, (_free(self.network.device) - self._head.nbytes) // row)
 
     def _with_fewer(self, error: Exception, rows: list[Row], waiting: deque, start: float):
         """After an error of memory: unfinished rows wait again, and half as many go on at once."""
@@ -236,11 +238,12 @@ def _kernels(torch, device) -> str:
 
 
 def _free(device) -> int:
-    """Bytes of memory that a device has left."""
-    import psutil
+    """Bytes of memory that a device has left; of several GPUs, the one that has least."""
     import torch
 
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    if device.type == "cuda":
+        return min(torch.cuda.mem_get_info(each)[0] for each in range(torch.cuda.device_count()))
+    return engines.available_memory()
 
 
 def _shared(a: Sequence[int], b: Sequence[int]) -> int:
