@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
+VERSION = "2"  # of the language that answers are written in; a result names it
 SEPARATORS = (", ", ": ")
 KNOWN = {
     "$schema", "title", "description", "type", "properties", "required", "additionalProperties", "items",

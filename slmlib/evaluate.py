@@ -24,6 +24,7 @@ from pathlib import Path
 
 import slmlib
 from slmlib import contracts, engines, models, paths, progress, scoring, stats, tasks
+from slmlib import decoding as grammars
 from slmlib.engines import Completion, Engine, Request
 from slmlib.engines.control import Control
 from slmlib.journal import Journal
@@ -199,6 +200,7 @@ def prepare(
             "max_new_tokens": task.max_new_tokens,
             "stop": task.stop,
             "method": "greedy",
+            **({"grammar": grammars.VERSION} if decoding == "schema" else {}),
         },
         "engine": _engine_settings(model, engine, dtype, batch_size),
         "limit": limit,
