@@ -19,6 +19,7 @@ import sys
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -58,8 +59,10 @@ class Model:
 
     @property
     def revision(self) -> str | None:
-        """Version of the wheel, or commit of the hub's folder; a file there is known by its hash."""
-        return self.wheel.partition("==")[2] or self.commit or None
+        """Version of the wheel, or commit of the hub's folder; a file there is known by its hash. A folder
+        that lies on this machine has none: nothing says which it is."""
+        local = not self.file and _in_folder(self).is_dir()
+        return self.wheel.partition("==")[2] or (None if local else self.commit) or None
 
     @property
     def size_class(self) -> str:
@@ -226,8 +229,19 @@ def _on_hub(model: Model) -> Path | None:
         return None
 
 
+def _digest(path: Path) -> str:
+    """SHA-256 of a file; gigabytes are read once in a process, and again when the file has changed."""
+    found = path.stat()
+    return _digest_of(path, found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+@lru_cache(maxsize=256)
+def _digest_of(path: Path, *changes: int) -> str:
+    return contracts.sha256(path)
+
+
 def _verified(model: Model, path: Path) -> Path:
-    found = contracts.sha256(path)
+    found = _digest(path)
     if found != model.sha256:
         raise ModelError(
             f"{path}: sha256 {found[:12]}… is not that of {model.name} ({model.sha256[:12]}…): the file "
@@ -276,7 +290,7 @@ def _unwritable(folder: Path, error: Exception) -> ModelError:
 def _intact(folder: Path, model: Model) -> bool:
     try:
         listed = json.loads((folder / "cache.json").read_text("utf-8"))
-        same = all(contracts.sha256(folder / name) == digest for name, digest in listed["files"].items())
+        same = all(_digest(folder / name) == digest for name, digest in listed["files"].items())
         return same and listed["source"] == model.sha256
     except (OSError, ValueError, KeyError):
         return False
@@ -354,7 +368,7 @@ def kind_of(path: Path) -> str:
 
 def _same_file(path: Path) -> bool:
     try:
-        return json.loads(path.with_suffix(".json").read_text("utf-8"))["sha256"] == contracts.sha256(path)
+        return json.loads(path.with_suffix(".json").read_text("utf-8"))["sha256"] == _digest(path)
     except (OSError, ValueError, KeyError):
         return False
 

@@ -5,8 +5,8 @@
 Times are wall times of this machine and belong to it; nothing is averaged over machines. The memory is
 the peak of the whole process, libraries included. The energy is that of the machine during the answers, by
 CodeCarbon: measured where the machine lets its counters be read (RAPL), else estimated from the load and
-the kind of CPU; the profile says which. An engine that keeps the instruction in its cache from case to case
-(OpenVINO, llama.cpp) does so here too, as it would on a device that asks the same way again and again.
+the kind of CPU; the profile says which. Each prompt is read whole: no engine keeps the instruction in its
+cache from case to case, as a device could that is always asked in the same way.
 """
 
 import argparse
@@ -53,7 +53,7 @@ class Profile:
     peak_memory_bytes: int
     joules_per_answer: float
     joules_per_right_answer: float | None
-    energy: str  # "measured" or "estimated", and of what
+    energy: str  # "measured", "measured in part" or "estimated", and of what
 
 
 def profile(model: str, **options) -> dict:
@@ -66,7 +66,9 @@ def profile(model: str, **options) -> dict:
     Raises:
         RuntimeError: the measurement failed; the message is that of the process.
     """
-    flags = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    _ready(model, options.get("engine") or "openvino", options.get("dtype") or "auto")
+    given = {name.replace("_", "-"): str(value) for name, value in options.items() if value is not None}
+    flags = [part for name, value in given.items() for part in (f"--{name}", value)]
     command = [sys.executable, "-m", "slmlib.profile", model, "--json", *flags]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
@@ -95,12 +97,10 @@ def measure(
         decoding: "free" or "schema".
         threads: cores to use; all that there are if not given.
     """
-    tasks.choose("engine with a profile", engine, [name for name in engines.ENGINES if name != "openai"])
     asked = _asked(cases + WARM_UP, prompt, decoding)
-    dtype = engines.resolve_dtype(dtype, engine=engine)
-    _converted(engine, models.get(model), dtype)
+    dtype = _ready(model, engine, dtype)
     begun = time.perf_counter()
-    running = engines.start(engine, model, dtype=dtype, batch_size=1, threads=threads)
+    running = engines.start(engine, model, dtype=dtype, batch_size=1, threads=threads, reuse=False)
     loaded = time.perf_counter() - begun
     for _, request in asked[:WARM_UP]:
         list(running.generate([request]))
@@ -127,11 +127,18 @@ def measure(
     )
 
 
-def _converted(engine: str, model: models.Model, dtype: str) -> None:
-    """Make what is made once for a model, so that it does not count as loading."""
-    models.converted(model)
+def _ready(model: str, engine: str, dtype: str) -> str:
+    """Make and verify what is made once for a model, and import libraries: none of that is loading.
+
+    Returns:
+        The type, resolved.
+    """
+    tasks.choose("engine with a profile", engine, [name for name in engines.ENGINES if name != "openai"])
+    dtype = engines.resolve_dtype(dtype, engine=engine)
+    models.vocabulary(model)
     if engine in ("openvino", "llamacpp"):
-        models.gguf(model, "f16" if engine == "openvino" else dtype)
+        models.gguf(models.get(model), "f16" if engine == "openvino" else dtype)
+    return dtype
 
 
 class _Energy:
@@ -154,8 +161,10 @@ class _Energy:
     def __exit__(self, *_) -> None:
         self.tracker.stop()
         self.joules = self.tracker.final_emissions_data.energy_consumed * 3.6e6  # kWh
-        parts = ", ".join(part.description() for part in self.tracker._hardware)
-        self.source = f"{'measured' if 'Rapl' in parts else 'estimated'}: {parts}"
+        parts = [part.description() for part in self.tracker._hardware]
+        counted = sum("rapl" in part.lower() or "gpu" in part.lower() for part in parts)
+        how = "estimated" if not counted else "measured" if counted == len(parts) else "measured in part"
+        self.source = f"{how}: {', '.join(parts)}"
 
 
 def _asked(count: int, prompt: str | None, decoding: str) -> list[tuple[Example, Request]]:
@@ -257,11 +266,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--json", action="store_true", help="one line of JSON instead of a table")
     options = vars(parser.parse_args(arguments))
     as_json = options.pop("json")
-    found = asdict(measure(options.pop("model"), **options))
-    if as_json:
-        print(json.dumps(found))
+    if as_json:  # this process is one of its own already
+        print(json.dumps(asdict(measure(options.pop("model"), **options))))
         return
-    for name, value in found.items():
+    for name, value in profile(options.pop("model"), **options).items():
         print(f"{name.replace('_', ' '):28} {_shown(name, value)}")
 
 
@@ -274,5 +282,5 @@ def _shown(name: str, value) -> str:
 if __name__ == "__main__":
     try:
         main()
-    except (models.ModelError, engines.EngineError, ValueError) as error:
+    except (RuntimeError, ValueError) as error:
         sys.exit(f"error: {error}")

@@ -2,7 +2,7 @@
 
 Each table here compares on the same cases. Prompts and engines are compared with all else equal; free and
 constrained decoding in one engine, with the usual prompt of each and with the same one. The run that stands
-for a model in the leaderboard is asked the task's usual prompt by the first engine of `ENGINES` that has it.
+for a model in the leaderboard is asked the usual prompt, in the engine that comes first in `PREFERRED`.
 """
 
 import statistics
@@ -14,7 +14,7 @@ from slmlib.engines import numbers
 from slmlib.results import Result, groups_of
 from slmlib.tables import NONE, Table
 
-ENGINES = (("openvino", "float32"), ("transformers", "float32"), ("transformers", "bfloat16"))
+PREFERRED = (("openvino", "float32"), ("transformers", "float32"), ("transformers", "bfloat16"))
 BITS = {
     "float32": 32, "f16": 16, "bfloat16": 16, "q8_0": 8, "int8": 8, "q4_1": 4, "q4_k_m": 4, "nf4": 4,
 }  # fmt: skip
@@ -34,7 +34,7 @@ def _asked_usually(result: Result) -> bool:
 
 
 def _preference(result: Result) -> tuple:
-    place = ENGINES.index(_setting(result)) if _setting(result) in ENGINES else len(ENGINES)
+    place = PREFERRED.index(_setting(result)) if _setting(result) in PREFERRED else len(PREFERRED)
     return not result.complete, not _asked_usually(result), place, result.run
 
 
@@ -146,8 +146,15 @@ def _engine_line(run: Result, reference: Result, groups: Groups) -> list[str]:
         NONE if itself else f"{same_answers(run, reference)}/{run.n}",
         f"{weights / 1e6:.0f}" if weights else NONE,
         f"{peak / 1e9:.1f}" if peak else NONE,
-        f"{run.throughput['tokens_per_second']:.1f}",
+        f"{run.throughput['tokens_per_second']:.1f}" if _same_machine(run, reference) else NONE,
     ]
+
+
+def _same_machine(a: Result, b: Result) -> bool:
+    """Whether times of two runs may stand side by side."""
+    machines = (r.environment["machine"] for r in (a, b))
+    one, other = ((m["cpu"], m["cores"], r.engine["threads"]) for m, r in zip(machines, (a, b), strict=True))
+    return one == other
 
 
 def same_answers(a: Result, b: Result) -> int:
@@ -165,15 +172,15 @@ def difference(a: Result, b: Result, metric: str, groups: Groups = None) -> dict
     return asdict(stats.paired_cluster_bootstrap(*columns, [groups[name] for name in ids]))
 
 
-def tax(result: Result, results: Iterable[Result], bits: int, metric: str = "field_f1") -> float | None:
-    """What a score is under llama.cpp with weights of so many bits, less what it is; None if not run."""
-    runs = engines_of(result, results)[1:]
-    found = [r for r in runs if r.engine["name"] == "llamacpp" and BITS.get(numbers(r.engine)) == bits]
-    if not found:
-        return None
-    # the file as it came, if that was run
-    chosen = min(found, key=lambda r: (r.engine["dtype"] != "source", r.run))
-    return chosen.metrics[metric]["mean"] - result.metrics[metric]["mean"]
+def tax(
+    result: Result, results: Iterable[Result], bits: int, metric: str = "field_f1", groups: Groups = None
+) -> dict | None:
+    """What a score is with weights of so many bits less what it is with 16, both under llama.cpp, with the
+    paired interval; None if either was not run."""
+    runs = [r for r in engines_of(result, results) if r.engine["name"] == "llamacpp"]
+    runs.sort(key=lambda r: r.engine["dtype"] != "source")  # of several, the file as it came
+    full, found = ([r for r in runs if BITS.get(numbers(r.engine)) == wanted] for wanted in (16, bits))
+    return difference(found[0], full[0], metric, groups) if full and found else None
 
 
 # --- free and constrained ---------------------------------------------------------------------
@@ -216,14 +223,16 @@ def _decoding_line(free: Result, bound: Result, groups: Groups) -> list[str]:
     prompts = "the same" if same else "each its own"
     valid = (tables.estimate("schema_compliance", r.metrics["schema_compliance"]) for r in (free, bound))
     changed = (tables.difference(m, difference(bound, free, m, groups)) for m in ("json_exact", "field_f1"))
-    pace = (f"{1 / r.throughput['cases_per_second']:.2f}" for r in (free, bound))
+    comparable = _same_machine(free, bound)
+    paces = (1 / r.throughput["cases_per_second"] for r in (free, bound))
+    pace = (f"{seconds:.2f}" if comparable else NONE for seconds in paces)
     return [tables.plain(free.model["name"]), free.split, prompts, *valid, *changed, *pace]
 
 
 # --- the leaderboard --------------------------------------------------------------------------
 
 
-def columns(results: Sequence[Result]) -> dict[str, Callable[[Result], str]]:
+def columns(results: Sequence[Result], groups: Groups = None) -> dict[str, Callable[[Result], str]]:
     """What the leaderboard says of variants: FieldF1 over prompts, and what fewer bits change in it."""
 
     def prompts(result: Result) -> str:
@@ -232,8 +241,8 @@ def columns(results: Sequence[Result]) -> dict[str, Callable[[Result], str]]:
 
     def fewer(bits: int) -> Callable[[Result], str]:
         def of(result: Result) -> str:
-            change = tax(result, results, bits)
-            return NONE if change is None else tables.signed("field_f1", change)
+            change = tax(result, results, bits, groups=groups)
+            return NONE if change is None else tables.difference("field_f1", change)
 
         return of
 

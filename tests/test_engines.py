@@ -231,7 +231,7 @@ class TestBatchingEngines:
     def test_a_prompt_beyond_the_context_is_an_error_of_that_case(self, batching):
         long = Request("long", [{"role": "user", "content": "word " * 9000}], 24)
         found = answers(batching, [long, TALK[0]])
-        assert found["long"].finish == "error" and "do not fit the model's context" in found["long"].error
+        assert found["long"].finish == "error" and "do not fit the context" in found["long"].error
         assert found[TALK[0].id].finish != "error"
 
     def test_under_a_schema_answers_are_valid(self, batching):

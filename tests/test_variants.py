@@ -18,6 +18,7 @@ def runs(tmp_path):
     gguf = {"engine": "llamacpp", "prompt": "one-shot"}
     write_run(tmp_path, predictions(9), run="d-q8", **gguf, dtype="q8_0", weights="q8_0", weights_bytes=1400)
     write_run(tmp_path, predictions(4), run="e-q4", **gguf, dtype="source", weights="q4_k_m")
+    write_run(tmp_path, predictions(10), run="e-f16", **gguf, dtype="f16", weights="f16")
     write_run(tmp_path, predictions(3), run="f-bf16", **FULL | {"dtype": "bfloat16"})
     bound = FULL | {"mode": "schema", "prompt": "one-shot-schema"}
     write_run(tmp_path, predictions(14), run="g-schema", **bound)
@@ -48,18 +49,22 @@ def test_the_spread_is_over_prompts_alone(runs):
 def test_engines_are_compared_with_the_run_that_stands(runs):
     """From many bits to few; the first is the reference, and its own difference is none."""
     table = variants.engines_table(list(runs.values()), GROUPS)
-    assert [row[2] for row in table.rows] == ["float32", "bfloat16", "q8_0", "q4_k_m"]
-    reference, _, eight, four = (dict(zip(table.header, row, strict=True)) for row in table.rows)
+    assert [row[2] for row in table.rows] == ["float32", "f16", "bfloat16", "q8_0", "q4_k_m"]
+    reference, _, _, eight, four = (dict(zip(table.header, row, strict=True)) for row in table.rows)
     assert reference["Same answers"] == reference["FieldF1, difference"] == "–"
     assert eight["Same answers"] == "19/20" and eight["FieldF1, difference"].startswith("−0.025 [")
     assert four["Same answers"] == "14/20" and four["Weights, MB"] == "–"
 
 
 def test_the_tax_is_that_of_llama_cpp_s_weights(runs):
-    """6 of 20 answers more are wrong, each of which loses half a point."""
-    assert variants.tax(runs["a-usual"], runs.values(), 4) == pytest.approx(-0.15)
-    assert variants.tax(runs["a-usual"], runs.values(), 4, "json_exact") == pytest.approx(-0.3)
+    """6 of 20 answers more are wrong than in 16 bits there, each of which loses half a point."""
+    found = variants.tax(runs["a-usual"], runs.values(), 4, groups=GROUPS)
+    assert found["mean"] == pytest.approx(-0.15) and found["low"] < -0.15 < found["high"]
+    exact = variants.tax(runs["a-usual"], runs.values(), 4, "json_exact", GROUPS)
+    assert exact["mean"] == pytest.approx(-0.3)
     assert variants.tax(runs["g-schema"], runs.values(), 4) is None
+    without = [run for name, run in runs.items() if name != "e-f16"]
+    assert variants.tax(runs["a-usual"], without, 4) is None
 
 
 def test_free_and_constrained_runs_are_paired(runs, tmp_path):
@@ -76,9 +81,10 @@ def test_free_and_constrained_runs_are_paired(runs, tmp_path):
 
 def test_the_leaderboard_says_what_is_known_and_leaves_out_the_rest(runs):
     rows = results.leaderboard([runs["a-usual"]], GROUPS)
-    more = variants.columns(list(runs.values()))
+    more = variants.columns(list(runs.values()), GROUPS)
     text = results.leaderboard_table(rows, more=more)
-    assert "| Prompts | llama.cpp, 8 bits | llama.cpp, 4 bits |" in text and "| −0.025 | −0.150 |" in text
+    assert "| Prompts | llama.cpp, 8 bits | llama.cpp, 4 bits |" in text
+    assert "| −0.025 [" in text and "| −0.150 [" in text
     alone = results.leaderboard_table(rows, more=variants.columns([runs["a-usual"]]))
     assert "Prompts" not in alone and "bits" not in alone
 
@@ -87,7 +93,13 @@ def test_figures_show_every_run(runs):
     """A mark for each; the run that stands for the model is full."""
     family = variants.engines_of(runs["a-usual"], runs.values())
     names = [text.get_text() for text in plots.plot_engines([family]).get_yticklabels()]
-    assert names == ["openvino, float32", "openvino, bfloat16", "llamacpp, q8_0", "llamacpp, q4_k_m"]
+    assert names == [
+        "openvino, float32",
+        "llamacpp, f16",
+        "openvino, bfloat16",
+        "llamacpp, q8_0",
+        "llamacpp, q4_k_m",
+    ]
     worded = [runs["a-usual"], runs["b-zero"], runs["c-three"]]
     drawn = [line.get_xdata() for line in plots.plot_prompts([worded]).lines]
     assert sorted(x for xs in drawn[1:] for x in xs) == pytest.approx([0.65, 0.75, 0.8])

@@ -100,7 +100,14 @@ class Engine(Protocol):
 
 
 def start(
-    name: str, model: str, *, dtype: str, batch_size: int, threads: int | None = None, endpoint: str = ""
+    name: str,
+    model: str,
+    *,
+    dtype: str,
+    batch_size: int,
+    threads: int | None = None,
+    reuse: bool = True,
+    endpoint: str = "",
 ) -> Engine:
     """An engine with a model, ready to answer.
 
@@ -110,6 +117,7 @@ def start(
         dtype: one of `DTYPES[name]`.
         batch_size: cases under way at once.
         threads: cores to use; all that there are if not given.
+        reuse: read what a prompt has in common with an earlier one only once.
         endpoint: address of the server, for "openai".
 
     Raises:
@@ -120,8 +128,8 @@ def start(
     choose("engine", name, ENGINES)
     try:
         module = importlib.import_module(f"slmlib.engines.{name}")
-        options = {"dtype": dtype, "batch_size": batch_size, "threads": threads, "endpoint": endpoint}
-        return module.start(model, **options)
+        options = {"dtype": dtype, "batch_size": batch_size, "threads": threads}
+        return module.start(model, **options, reuse=reuse, endpoint=endpoint)
     except ModuleNotFoundError as error:
         lacking = (error.name or "").partition(".")[0]
         if not lacking or lacking == "slmlib":

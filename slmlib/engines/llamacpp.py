@@ -22,10 +22,12 @@ CONTEXT = 4096  # tokens of a slot, or the model's own context if that is shorte
 PATIENCE = 600.0  # seconds without a token
 
 
-def start(model: str, *, dtype: str, batch_size: int, threads: int | None, **_) -> "LlamaCpp":
+def start(
+    model: str, *, dtype: str, batch_size: int, threads: int | None, reuse: bool = True, **_
+) -> "LlamaCpp":
     """The engine with a registered model loaded."""
     weights = models.gguf(models.get(model), dtype)
-    sizes = {"batch_size": batch_size, "threads": threads}
+    sizes = {"batch_size": batch_size, "threads": threads, "reuse": reuse}
     return LlamaCpp(weights, models.vocabulary(model), dtype=dtype, **sizes)
 
 
@@ -40,27 +42,36 @@ class LlamaCpp:
         dtype: str = "q8_0",
         batch_size: int = 8,
         threads: int | None = None,
+        reuse: bool = True,
     ):
-        import xllamacpp
-
         self.weights, self.vocabulary = weights, vocabulary
-        self.dtype, self.batch_size = dtype, batch_size
+        self.dtype, self.batch_size, self.reuse = dtype, batch_size, reuse
         self.threads = threads or available_threads()
         self.context = min(CONTEXT, vocabulary.context)
+        self.at_once, self.halvings = batch_size, 0
+        self.server = self._server()
+
+    def _server(self):
+        """A server with as many slots as the memory holds; all of their room is taken at the start."""
+        import xllamacpp
+
         options = xllamacpp.CommonParams()
-        options.model.path = str(weights)
-        options.n_ctx, options.n_parallel, options.port = self.context * batch_size, batch_size, 0
+        options.model.path, options.port = str(self.weights), 0
         options.cpuparams.n_threads = options.cpuparams_batch.n_threads = self.threads
         options.warmup, options.verbosity = False, 0
-        try:
-            self.server = xllamacpp.Server(options)
-        except RuntimeError as error:
-            raise EngineError(f"llama.cpp cannot load {weights}: {error}") from error
+        while True:
+            options.n_ctx, options.n_parallel = self.context * self.at_once, self.at_once
+            try:
+                return xllamacpp.Server(options)
+            except RuntimeError as error:
+                if self.at_once == 1:
+                    raise EngineError(f"llama.cpp cannot load {self.weights}: {error}") from error
+            self.at_once, self.halvings = self.at_once // 2, self.halvings + 1
 
     def describe(self) -> dict:
         from importlib.metadata import version
 
-        return {
+        found = {
             "name": "llamacpp",
             "version": version("xllamacpp"),
             "dtype": self.dtype,
@@ -71,6 +82,7 @@ class LlamaCpp:
             "weights": models.kind_of(self.weights),
             "weights_bytes": self.weights.stat().st_size,
         }
+        return found | ({"halvings": self.halvings} if self.halvings else {})
 
     def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
         return by_prefix(requests, self.vocabulary.tokenizer, self.batch_size)
@@ -82,7 +94,8 @@ class LlamaCpp:
         rows = [Row(request, self.vocabulary) for request in batch]
         timeout = httpx.Timeout(PATIENCE, connect=10.0)
         options = {"base_url": self.server.listening_address, "timeout": timeout, "trust_env": False}
-        with httpx.Client(**options) as client, ThreadPoolExecutor(self.batch_size) as pool:
+        options["limits"] = httpx.Limits(max_connections=None)
+        with httpx.Client(**options) as client, ThreadPoolExecutor(self.at_once) as pool:
             for row in rows:
                 pool.submit(self._work, client, row, start, found, stopped)
             try:
@@ -115,7 +128,7 @@ class LlamaCpp:
             "temperature": 0,
             "stream": True,
             "return_tokens": True,
-            "cache_prompt": True,
+            "cache_prompt": self.reuse,
         }
         if row.request.schema is not None:
             asked["grammar"] = decoding.lark(row.request.schema)

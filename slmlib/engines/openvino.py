@@ -13,19 +13,21 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from slmlib import decoding, models
-from slmlib.engines import Completion, OnTokens, Request, available_threads, by_prefix, ignore
+from slmlib import decoding, engines, models
+from slmlib.engines import Completion, OnTokens, Request, by_prefix, ignore
 from slmlib.engines.rows import Row
 
 PRECISION = {"float32": "f32", "bfloat16": "bf16"}
-CACHE_GB = 3  # of keys and values; what does not fit waits, or is computed again
+CACHE_GB = 3  # of keys and values, at most; what does not fit waits, or is computed again
 STEP_TOKENS = 2048  # of prompts and answers, computed in one step
 
 
-def start(model: str, *, dtype: str, batch_size: int, threads: int | None, **_) -> "OpenVino":
+def start(
+    model: str, *, dtype: str, batch_size: int, threads: int | None, reuse: bool = True, **_
+) -> "OpenVino":
     """The engine with a registered model loaded."""
     weights = models.gguf(models.get(model), "f16")
-    sizes = {"batch_size": batch_size, "threads": threads}
+    sizes = {"batch_size": batch_size, "threads": threads, "reuse": reuse}
     return OpenVino(weights, models.vocabulary(model), dtype=dtype, **sizes)
 
 
@@ -40,20 +42,22 @@ class OpenVino:
         dtype: str = "float32",
         batch_size: int = 16,
         threads: int | None = None,
+        reuse: bool = True,
     ):
         self.weights, self.vocabulary = weights, vocabulary
-        self.dtype, self.batch_size = dtype, batch_size
-        self.threads = threads or available_threads()
+        self.dtype, self.batch_size, self.reuse = dtype, batch_size, reuse
+        self.threads = threads or engines.available_threads()
         self.at_once, self.halvings, self._count = batch_size, 0, 0
+        self.cache_gb = max(1, min(CACHE_GB, engines.available_memory() // 2**31))  # half of what is free
         self.pipeline = self._pipeline()
 
     def _pipeline(self):
         import openvino_genai
 
         scheduler = openvino_genai.SchedulerConfig()
-        scheduler.max_num_seqs, scheduler.cache_size = self.batch_size, CACHE_GB
+        scheduler.max_num_seqs, scheduler.cache_size = self.batch_size, self.cache_gb
         scheduler.max_num_batched_tokens = STEP_TOKENS
-        scheduler.enable_prefix_caching = True
+        scheduler.enable_prefix_caching = self.reuse
         hints = {
             "INFERENCE_PRECISION_HINT": PRECISION[self.dtype],
             "KV_CACHE_PRECISION": PRECISION[self.dtype],

@@ -38,7 +38,7 @@ class Row:
             return ""
         return (
             f"a prompt of {len(self.prompt)} tokens and {self.request.max_new_tokens} of answer do not fit "
-            f"the model's context of {context}"
+            f"the context of {context}"
         )
 
     def take(self, token: int, start: float) -> None:
