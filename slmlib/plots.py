@@ -10,6 +10,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 
 import matplotlib as mpl
@@ -160,12 +161,12 @@ def plot_engines(
         metric: a metric that every result has.
         ax: where to draw; a new figure by default.
     """
-    runs = [(run, colour) for family, colour in zip(families, SERIES, strict=False) for run in family]
+    runs = [(run, colour) for family, colour in zip(families, cycle(SERIES), strict=False) for run in family]
     ax = ax or new_axes(1.6 + 0.45 * len(runs))
     for y, (run, colour) in enumerate(runs):
         _interval(ax, y, run.metrics[metric], metric, **_mark(run, colour, MUTED))
         _note(ax, y, tables.number(metric, run.metrics[metric]["mean"]))
-    for family, colour in zip(families, SERIES, strict=False):
+    for family, colour in zip(families, cycle(SERIES), strict=False):
         ax.plot([], [], linestyle="", markersize=8, label=family[0].label, **_mark(family[0], colour, MUTED))
     _name_rows(ax, [f"{run.engine['name']}, {numbers(run.engine)}" for run, _ in runs])
     _score_axis(ax, metric)

@@ -2,8 +2,8 @@
 
 First llguidance beside xgrammar, over the model's vocabulary and the schemas of the data: time to compile
 one, and time for the mask of one token along its target. Then each engine, constrained and free, on the same
-prompts and with answers of about the same length: seconds a token, ratios of medians over interleaved rounds.
-What an engine keeps compiled, it has compiled before the rounds.
+prompts and with answers of about the same length: seconds a token without those of reading the prompts, and
+medians of ratios over interleaved rounds. What an engine keeps compiled, it has compiled before the rounds.
 
     python tests/performance/constrained.py [cases]      default: 12
 """
@@ -61,11 +61,11 @@ def grammars(count: int) -> None:
         print(f"{name:12} compile {times}   token {1e6 * statistics.mean(masking):6.1f} µs")
 
 
-def seconds_a_token(engine, wanted) -> tuple[float, int]:
-    """The prompts' time included, the same in both modes; and the number of tokens."""
+def timed(engine, wanted) -> tuple[float, int]:
+    """Seconds, and the tokens that were made."""
     begun = time.perf_counter()
     made = sum(c.tokens_out for batch in engine.batches(wanted) for c in engine.generate(batch))
-    return (time.perf_counter() - begun) / made, made
+    return time.perf_counter() - begun, made
 
 
 def cost(name: str, dtype: str, count: int) -> None:
@@ -77,14 +77,16 @@ def cost(name: str, dtype: str, count: int) -> None:
     bound = [replace(case, max_new_tokens=120) for case in cases]
     lengths = {c.id: c.tokens_out for batch in engine.batches(bound) for c in engine.generate(batch)}
     free = [replace(r, schema=None, stop="none", max_new_tokens=lengths[r.id]) for r in bound]
-    found = {"schema": [], "free": []}
+    first = [replace(r, max_new_tokens=1) for r in free]
+    found: dict[str, list[float]] = {"free": [], "schema": []}
     for _ in range(ROUNDS):
-        found["free"].append(seconds_a_token(engine, free))
-        found["schema"].append(seconds_a_token(engine, bound))
-    times = {mode: statistics.median(seconds for seconds, _ in rounds) for mode, rounds in found.items()}
-    tokens = {mode: rounds[0][1] for mode, rounds in found.items()}
-    each = ", ".join(f"{mode} {1e3 * times[mode]:6.2f} ms a token ({tokens[mode]} tokens)" for mode in found)
-    print(f"{name:12} {each}: {100 * (times['schema'] / times['free'] - 1):+.1f} %", flush=True)
+        reading, read = timed(engine, first)
+        for mode, wanted in (("free", free), ("schema", bound)):
+            seconds, made = timed(engine, wanted)
+            found[mode].append((seconds - reading) / (made - read))
+    each = ", ".join(f"{mode} {1e3 * statistics.median(times):6.2f}" for mode, times in found.items())
+    ratio = statistics.median(b / f for f, b in zip(*found.values(), strict=True))
+    print(f"{name:12} ms a token: {each}, {100 * (ratio - 1):+.1f} %", flush=True)
 
 
 def main(count: str = "12") -> None:

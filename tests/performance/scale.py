@@ -1,7 +1,7 @@
-"""Time and memory over the length of a run: both should be flat.
+"""Time and memory of an engine over the number of cases: both should be flat.
 
-Runs of short requests, each ten times as long as the one before it, in one process: seconds a case, and
-the resident memory at the end.
+Short requests, each time ten times as many as before, in one process: seconds a case, and the resident
+memory at the end.
 
     python tests/performance/scale.py [engine] [longest]      default: openvino 10000
 """

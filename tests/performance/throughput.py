@@ -1,12 +1,14 @@
 """Speed of the engines beside their peers, in one run on the same cases and cores.
 
 Peers: (a) the plain loop of public harnesses, batch 1, fp32, no early stop, 512 new tokens; and (b)
-llama.cpp's server with 8-bit weights and as many slots. Two questions: tokens a second where every answer
-runs to 512 tokens, and cases a second where the engines end an answer with its JSON value, as a run does.
-Rounds are interleaved and ratios are those of medians. The plain loop answers two cases a round, which is
-enough for a rate. The transformers engine is measured in `engine.py`.
+llama.cpp's server with 8-bit weights and as many slots as suit it best. Two questions: cases a second where
+the engines end an answer with its JSON value, as a run does, and tokens a second where every answer runs to
+512 tokens or the model's end. Rounds are interleaved, each begins with fresh engines, so that no prompt has
+been read before, and ratios are medians over the rounds. The plain loop answers two other cases each round,
+which is enough for a rate; the last column counts the engines' answers that are its own, or its beginning
+where they end with their JSON value. The transformers engine is measured in `engine.py`.
 
-    python tests/performance/throughput.py [model] [cases]      default: smollm2-135m-instruct 32
+    python tests/performance/throughput.py [model] [cases]      default: smollm2-135m-instruct 32, 25 minutes
 """
 
 import statistics
@@ -20,8 +22,10 @@ from slmlib import engines, models, tasks
 from slmlib.engines import Request
 
 ROUNDS, AT_ONCE, PLAIN_CASES, LONGEST = 3, 32, 2, 512
-RUNNERS = (("openvino", "bfloat16"), ("openvino", "float32"), ("llamacpp", "q8_0"))
-PEER = "llamacpp q8_0"
+SLOTS = (8, 16, 32)
+PLAIN, PEER = "plain loop", "llamacpp q8_0"
+RUNNERS = ("openvino bfloat16", "openvino float32", PEER)
+Measured = tuple[float, float, dict[str, str]]  # cases a second, tokens a second, answers by case
 
 
 def requests(count: int) -> list[Request]:
@@ -31,64 +35,77 @@ def requests(count: int) -> list[Request]:
     return [engines.request(task, example, prompt) for example in task.load("val")[:count]]
 
 
-def plain(loaded, wanted) -> tuple[int, int]:
-    """Cases and generated tokens of the plain loop."""
-    tokens = 0
-    for request in wanted[:PLAIN_CASES]:
+def plain(loaded, wanted: list[Request]) -> Measured:
+    """The plain loop, the prompts' time included."""
+    tokens, answers, begun = 0, {}, time.perf_counter()
+    for request in wanted:
         text = engines.prompt_text(loaded.tokenizer, request.messages)
         prompt = loaded.tokenizer(text, return_tensors="pt", add_special_tokens=False)
         made = loaded.network.generate(**prompt, max_new_tokens=LONGEST, do_sample=False)
-        tokens += made.shape[1] - prompt["input_ids"].shape[1]
-    return PLAIN_CASES, tokens
+        made = made[0, prompt["input_ids"].shape[1] :]
+        tokens += len(made)
+        answers[request.id] = loaded.tokenizer.decode(made, skip_special_tokens=True)
+    seconds = time.perf_counter() - begun
+    return len(wanted) / seconds, tokens / seconds, answers
 
 
-def together(engine, wanted) -> tuple[int, int]:
-    """Cases and generated tokens of an engine."""
+def together(runner: str, model: str, wanted: list[Request], at_once: int = AT_ONCE) -> Measured:
+    """A fresh engine, the prompts' time included but not its start."""
+    name, dtype = runner.split()
+    engine = engines.start(name, model, dtype=dtype, batch_size=at_once)
+    begun = time.perf_counter()
     found = [c for batch in engine.batches(wanted) for c in engine.generate(batch)]
+    seconds = time.perf_counter() - begun
     assert not [c for c in found if c.finish == "error"]
-    return len(found), sum(c.tokens_out for c in found)
+    answers = {c.id: c.text for c in found}
+    return len(found) / seconds, sum(c.tokens_out for c in found) / seconds, answers
 
 
-def rates(work, *arguments) -> tuple[float, float]:
-    """Cases and tokens a second, the prompts' time included."""
-    start = time.perf_counter()
-    cases, tokens = work(*arguments)
-    seconds = time.perf_counter() - start
-    return cases / seconds, tokens / seconds
+def best_slots(model: str, wanted: list[Request]) -> int:
+    """The number of slots with which llama.cpp is fastest here."""
+    speeds = {slots: together(PEER, model, wanted, slots)[0] for slots in SLOTS}
+    print("llama.cpp:", ", ".join(f"{slots} slots {speed:.3f} cases/s" for slots, speed in speeds.items()))
+    return max(speeds, key=speeds.get)
 
 
-def table(title: str, rounds: dict[str, list]) -> None:
-    """Medians over the rounds, and their ratios to both peers."""
-    middles = {name: [statistics.median(c) for c in zip(*r, strict=True)] for name, r in rounds.items()}
-    base, peer = middles["plain loop"], middles[PEER]
+def table(title: str, rounds: dict[str, list[Measured]]) -> None:
+    """Medians over the rounds, of rates and of their ratios to both peers."""
+    truth = {name: text for _, _, answers in rounds[PLAIN] for name, text in answers.items()}
     print(f"\n{title}: medians of {ROUNDS} rounds")
-    print("engine                   cases/s     tok/s  x plain  x llama.cpp | x plain  x llama.cpp (tok/s)")
-    for name, (cases, tokens) in middles.items():
-        by_case = f"{cases / base[0]:8.1f} {cases / peer[0]:12.2f}"
-        by_token = f"{tokens / base[1]:8.1f} {tokens / peer[1]:12.2f}"
-        print(f"{name:24} {cases:8.3f} {tokens:8.1f} {by_case} |{by_token}", flush=True)
+    print("engine               cases/s  x plain  x llama.cpp |    tok/s  x plain  x llama.cpp | as plain")
+    for name, measured in rounds.items():
+        line = f"{name:18}"
+        for which in (0, 1):
+            ratios = [
+                statistics.median(m[which] / p[which] for m, p in zip(measured, rounds[peer], strict=True))
+                for peer in (PLAIN, PEER)
+            ]
+            rate = statistics.median(m[which] for m in measured)
+            line += f" {rate:9.3f} {ratios[0]:8.1f} {ratios[1]:12.2f} |"
+        same = sum(text.startswith(measured[0][2][case]) for case, text in truth.items())
+        print(f"{line} {same} of {len(truth)}", flush=True)
 
 
 def main(model: str = "smollm2-135m-instruct", count: str = "32") -> None:
     """Measure and print."""
     logging.disable_progress_bar()
-    wanted, loaded, running = requests(int(count)), models.load(model), {}
-    for name, dtype in RUNNERS:
-        running[f"{name} {dtype}"] = engines.start(name, model, dtype=dtype, batch_size=AT_ONCE)
+    wanted, loaded = requests(int(count)), models.load(model)
     print(f"{model}, {count} cases, {AT_ONCE} at once")
+    slots = best_slots(model, wanted[:16])
+    endless = [replace(request, max_new_tokens=LONGEST, stop="none") for request in wanted]
     stops = {
         "answers end with their JSON value": wanted,
-        f"answers run to {LONGEST} tokens or the model's end": [
-            replace(request, max_new_tokens=LONGEST, stop="none") for request in wanted
-        ],
+        f"answers run to {LONGEST} tokens or the model's end": endless,
     }
-    found = {title: {"plain loop": [], **{name: [] for name in running}} for title in stops}
-    for _ in range(ROUNDS):
-        once = rates(plain, loaded, wanted)
+    found = {title: {PLAIN: [], **{name: [] for name in RUNNERS}} for title in stops}
+    for number in range(ROUNDS):
+        some = [wanted[(number * PLAIN_CASES + i) * 5 % len(wanted)] for i in range(PLAIN_CASES)]
+        once = plain(loaded, some)
         for title, asked in stops.items():
-            found[title]["plain loop"].append(once)
-            for name, engine in running.items():
-                found[title][name].append(rates(together, engine, asked))
+            found[title][PLAIN].append(once)
+            for name in RUNNERS:
+                sizes = {"at_once": slots} if name == PEER else {}
+                found[title][name].append(together(name, model, asked, **sizes))
     for title, rounds in found.items():
         table(title, rounds)
 
