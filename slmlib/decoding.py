@@ -187,8 +187,13 @@ _LATIN = re.compile(r"\\\\|\\x([89a-f][0-9a-f])")
 
 def lark(schema: Mapping) -> str:
     """The schema's grammar in the language of llguidance, which llama.cpp has built in."""
+    return _lark(grammar_text(schema))
+
+
+@lru_cache(maxsize=4096)
+def _lark(text: str) -> str:
     fixed = {"item_separator": SEPARATORS[0], "key_separator": SEPARATORS[1], "whitespace_flexible": False}
-    exact = _mapped(json.loads(grammar_text(schema)), _with_decimals)
+    exact = _mapped(json.loads(text), _with_decimals)
     return "%llguidance {}\nstart: %json " + json.dumps(exact | {"x-guidance": fixed})
 
 

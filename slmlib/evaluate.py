@@ -184,6 +184,10 @@ def prepare(
     choose("decoding", decoding, engines.DECODINGS)
     choose("engine", engine, ("auto", *engines.ENGINES))
     choose(f"prompt of {task.name}", prompt, task.prompts)
+    if engine == "openai" and not task.prompts[prompt].chat:
+        raise ValueError(
+            f"a server applies its chat template to every prompt, also to {prompt}. Take another."
+        )
     if (limit is not None and limit < 1) or batch_size < 1:
         raise ValueError(f"limit and batch_size must be at least 1, got {limit} and {batch_size}")
     examples = task.load(split, limit=limit)

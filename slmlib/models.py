@@ -66,8 +66,8 @@ class Model:
 
     @property
     def size_class(self) -> str:
-        """Where it can run: "micro" up to 200M parameters, "small" up to 600M, then "medium" and "large"."""
-        classes = ((200e6, "micro"), (600e6, "small"), (2e9, "medium"))
+        """The project's name for models of this size, by parameters."""
+        classes = ((10e6, "nano"), (250e6, "micro"), (4e9, "small"))
         return next((name for most, name in classes if self.parameters <= most), "large")
 
 

@@ -79,6 +79,11 @@ class Result:
         return tables.plain(self.model["name"] + ("" if mode == "free" else f", {mode}"))
 
     @property
+    def unanswered(self) -> int:
+        """Cases that the engine failed to answer; they count as wrong."""
+        return self.failures.get("error", 0)
+
+    @property
     def predictions_path(self) -> Path:
         """The file of the predictions, beside the result."""
         return self.path.with_name(self.path.stem + PREDICTIONS)
@@ -112,7 +117,7 @@ class Result:
         state = "" if self.complete else f", incomplete: {self.n} of {self.dataset['n']} cases"
         wrong = [f"{tables.label(name)} {count}" for name, count in _ordered(self.failures)]
         notes = [f"Wrong cases: {', '.join(wrong) or 'none'}.", _speed_note(self)]
-        return self.run + state, _metrics_table(self), notes
+        return self.run + state, _metrics_table(self), [*notes, *_error_note(self)]
 
     def _repr_markdown_(self) -> str:
         heading, table, notes = self._parts()
@@ -135,7 +140,16 @@ def _speed_note(result: Result) -> str:
     speed, engine = result.throughput, result.engine
     settings = [engine["dtype"] or NONE, f"batch {engine['batch_size']}", f"{engine['threads']} threads"]
     rate = f"{speed['tokens_per_second']:.1f} tok/s, {speed['cases_per_second']:.2f} cases/s"
-    return f"{rate} with {engine['name']} ({', '.join([*settings, engine['device']])})."
+    short = engine.keys() & {"halvings", "fitting"}
+    settings += [engine["device"], *(["fewer at once for lack of memory"] if short else [])]
+    return f"{rate} with {engine['name']} ({', '.join(settings)})."
+
+
+def _error_note(result: Result) -> list[str]:
+    if not result.unanswered:
+        return []
+    why = next(row["error"] for row in result.predictions() if row.get("error"))
+    return [f"{result.unanswered} of {result.n} cases could not be answered and count as wrong: {why}"]
 
 
 def _metrics_table(result: Result) -> Table:
@@ -471,6 +485,7 @@ def _leaderboard_line(row: Row) -> list[str]:
     result = row.result
     scores = [tables.estimate(m, result.metrics[m]) if m in result.metrics else NONE for m in METRICS]
     cases = str(result.n) if result.complete else f"{result.n}/{result.dataset['n']}"
+    cases += f", {result.unanswered} unanswered" if result.unanswered else ""
     return [row.place, row.label, tables.size(result.model["parameters"]), *scores, speed_text(result), cases]
 
 

@@ -89,6 +89,13 @@ def test_a_lacking_engine_does_not_stop_a_control(monkeypatch):
     assert set(evaluate.environment()["packages"]) == {"slmlib", "torch"}
 
 
+def test_a_prompt_without_template_cannot_be_asked_of_a_server(tmp_path):
+    """Before the first case, and not as an error of each."""
+    server = {"model": "m", "engine": "openai", "endpoint": "http://127.0.0.1:1/v1"}
+    with pytest.raises(ValueError, match=r"a server applies its chat template.*one-shot-schema-bare"):
+        evaluate.evaluate("edgejson", **server, prompt="one-shot-schema-bare", out=tmp_path)
+
+
 def test_a_limit_below_one_is_refused(toy_task, tmp_path):
     with pytest.raises(ValueError, match="at least 1, got 0"):
         run(toy_task, tmp_path, limit=0)

@@ -146,4 +146,4 @@ def test_gguf_files_are_made_once_and_read_back(tmp_path, monkeypatch):
 
 def test_size_classes():
     names = ("smollm2-135m", "qwen2.5-0.5b", "llama-3.2-1b", "qwen2.5-7b-instruct")
-    assert [models.MODELS[name].size_class for name in names] == ["micro", "small", "medium", "large"]
+    assert [models.MODELS[name].size_class for name in names] == ["micro", "small", "small", "large"]

@@ -344,6 +344,19 @@ def test_every_line_of_a_markdown_table_has_as_many_cells(rows):
     assert len({line.count("|") for line in lines}) == 1
 
 
+def test_cases_without_an_answer_are_told(tmp_path):
+    """A server that died in the middle is not a bad model: the result and the leaderboard say so."""
+    rows = predictions(10)
+    for row in [row for row in rows if row["failure"]][:3]:
+        row |= {"completion": "", "finish": "error", "failure": "error", "error": "the server has <gone>"}
+    write_run(tmp_path, rows, run="a-died", halvings=1)
+    (found,) = results.load_all(tmp_path)
+    told = "3 of 20 cases could not be answered and count as wrong: the server has &lt;gone&gt;"
+    assert told in found._repr_markdown_()
+    assert "fewer at once for lack of memory" in found._repr_html_()
+    assert "20, 3 unanswered" in results.leaderboard_table(results.leaderboard([found], GROUPS))
+
+
 def test_result_shows_itself_without_becoming_markup(tmp_path):
     found = results.load(write_run(tmp_path, predictions(8), run="toy-1", model="<img src=x>", n=30))
     page, text = found._repr_html_(), found._repr_markdown_()
