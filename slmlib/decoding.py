@@ -137,8 +137,8 @@ def ebnf(schema: Mapping) -> str:
     """The schema's grammar written out, for engines that bring an xgrammar of their own; made once.
 
     Its text form is older than the newest one: patterns are spelt out as rules, and open ends as `*`
-    and `+`. Strings get the escapes that llguidance gives them, and lose raw control characters; what is
-    printed as `\\xb0` would be read back as something else than a degree sign.
+    and `+`. Strings get the escapes that llguidance gives them, and lose raw control characters. Letters
+    beyond ASCII stand alone: a degree sign before a C would be read back as one letter, by its code b0C.
 
     Raises:
         UnsupportedSchema: a keyword that cannot be enforced, or a pattern that may need escapes in JSON.
@@ -168,13 +168,26 @@ def _ebnf(text: str) -> str:
 
     grammar = _REGEX.sub(spelt, grammar)
     grammar = _OPEN.sub(lambda found: "+" if found[1] == "1" else "*", grammar) + "\n".join(rules)
-    return _LATIN.sub(lambda found: rf"\u00{found[1]}" if found[1] else found[0], grammar)
+    return _PIECE.sub(_spelt_out, _CODED.sub(_decoded, grammar))
+
+
+def _decoded(found: re.Match) -> str:
+    code = found[1] or found[2] or found[3]
+    return chr(int(code, 16)) if code else found[0]
+
+
+def _spelt_out(found: re.Match) -> str:
+    """A literal with its letters beyond ASCII as classes of one; a class as it is."""
+    if found[0].startswith("["):
+        return found[0]
+    parts = [part for part in _LETTER.split(found[0][1:-1]) if part]
+    return " ".join(f'"{part}"' if part.isascii() else f"[{part}]" for part in parts) or '""'
 
 
 _ESCAPED = r"""([\"\\bfnrt]) | ("u00" [01] [A-Fa-f0-9]) | ("u007" [Ff])"""
 _STRINGS = (  # xgrammar's characters of bounded strings, and of the others
-    (r"""([^\"\\\r\n])""", rf"""([^\0-\x1f\x7f\ud800-\udfff\"\\]) | ("\\" ({_ESCAPED}))"""),
-    (r"""[^\0-\x1f\"\\\r\n]""", r"""[^\0-\x1f\x7f\ud800-\udfff\"\\]"""),
+    (r"""([^\"\\\r\n])""", rf"""([^\0-\x1f\x7f\"\\]) | ("\\" ({_ESCAPED}))"""),
+    (r"""[^\0-\x1f\"\\\r\n]""", r"""[^\0-\x1f\x7f\"\\]"""),
     (
         r"""([\"\\/bfnrt]) | ("u" [A-Fa-f0-9] [A-Fa-f0-9] [A-Fa-f0-9] [A-Fa-f0-9])""",
         _ESCAPED,
@@ -182,11 +195,17 @@ _STRINGS = (  # xgrammar's characters of bounded strings, and of the others
 )
 _REGEX = re.compile(r'Regex\("((?:[^"\\]|\\.)*)"(?:, json_string=true)?\)')
 _OPEN = re.compile(r"\{([01]), -1\}")
-_LATIN = re.compile(r"\\\\|\\x([89a-f][0-9a-f])")
+_CODED = re.compile(r"\\\\|\\(?:x([89a-f][0-9a-f])|u([0-9a-f]{4})|U([0-9a-f]{8}))")
+_PIECE = re.compile(r'\[(?:\\.|[^\]\\])*\]|"(?:\\.|[^"\\])*"')  # a class, or a literal
+_LETTER = re.compile(r"([^\x00-\x7f])")
 
 
 def lark(schema: Mapping) -> str:
-    """The schema's grammar in the language of llguidance, which llama.cpp has built in."""
+    """The schema's grammar in the language of llguidance, which llama.cpp has built in.
+
+    Where only one text can follow, llguidance would also choose how it is cut into tokens; as under
+    xgrammar, the model does.
+    """
     return _lark(grammar_text(schema))
 
 
@@ -194,7 +213,8 @@ def lark(schema: Mapping) -> str:
 def _lark(text: str) -> str:
     fixed = {"item_separator": SEPARATORS[0], "key_separator": SEPARATORS[1], "whitespace_flexible": False}
     exact = _mapped(json.loads(text), _with_decimals)
-    return "%llguidance {}\nstart: %json " + json.dumps(exact | {"x-guidance": fixed})
+    grammar = json.dumps(exact | {"x-guidance": fixed})
+    return f'%llguidance {{"no_forcing": true}}\nstart: %json {grammar}'
 
 
 def _with_decimals(node: Mapping) -> dict:

@@ -243,6 +243,25 @@ class TestBatchingEngines:
         assert not list(Draft202012Validator(SCHEMA).iter_errors(value))
         assert answer.text == json.dumps(value, ensure_ascii=False)
 
+    def test_under_a_schema_answers_are_those_of_the_reference(self, batching, loaded):
+        """Each engine brings a grammar of its own, and all of them must allow the same: letters of any
+        script in strings with bounds and without, units, addresses."""
+        words = 'Sensor "Nord" of Zoë Öz (zoe@mail.example.com) said 21.5 °C on 3 May 2026. JSON: '
+        beginning = [{"role": "user", "content": words}]
+        properties = {
+            "sensor": {"type": "string", "minLength": 1, "maxLength": 12},
+            "owner": {"type": "string"},
+            "email": {"type": "string", "format": "email"},
+            "value": {"type": "number", "minimum": 0, "maximum": 99},
+            "unit": {"enum": ["°C", "%"]},
+            "on": {"type": "string", "format": "date"},
+        }
+        schema = {"type": "object", "required": [*properties], "additionalProperties": False}
+        request = Request("r", beginning, 90, "json", schema | {"properties": properties})
+        expected = answers(Transformers(loaded), [request])["r"].text
+        assert json.loads(expected)["unit"] == "°C"
+        assert answers(batching, [request])["r"].text == expected
+
     def test_a_schema_that_cannot_be_a_grammar_is_an_error_of_that_case(self, batching):
         strange = {"type": "object", "properties": {"n": {"type": "number", "multipleOf": 0.5}}}
         found = answers(batching, [Request("r", TALK[0].messages, 8, "json", strange), TALK[0]])
