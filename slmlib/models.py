@@ -24,7 +24,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from slmlib import contracts, paths
+from slmlib import contracts, paths, quantise
 from slmlib.tasks import choose
 
 CONTROLS = ("no-op", "oracle", "rules")
@@ -332,7 +332,7 @@ def gguf(model: Model, kind: str) -> Path:
 
     Args:
         model: a model whose file is GGUF.
-        kind: "source" (the file itself), or what matrices are written as: "f16", "q8_0" or "q4_1".
+        kind: "source" (the file itself), or one of `quantise.FILE_TYPES`.
 
     Raises:
         ModelError: the weights are missing or damaged, or cannot be written.
@@ -350,7 +350,7 @@ def gguf(model: Model, kind: str) -> Path:
             print(f"writing {model.file} as {kind} (made once): {path}", flush=True)
             scratch = path.with_name(f".{path.name}-{os.getpid()}")
             try:
-                _requantise(find(model), scratch, kind)
+                quantise.requantise(find(model), scratch, kind)
                 os.replace(scratch, path)
                 contracts.write_json(path.with_suffix(".json"), {"sha256": contracts.sha256(path)})
             finally:
@@ -358,48 +358,11 @@ def gguf(model: Model, kind: str) -> Path:
     return path
 
 
-def kind_of(path: Path) -> str:
-    """What the matrices of a GGUF file are in, as the file says: "q4_k_m", "f16"."""
-    import gguf
-
-    field = gguf.GGUFReader(path).fields.get("general.file_type")
-    return gguf.LlamaFileType(field.contents()).name.partition("_")[2].lower() if field else "unknown"
-
-
 def _same_file(path: Path) -> bool:
     try:
         return json.loads(path.with_suffix(".json").read_text("utf-8"))["sha256"] == _digest(path)
     except (OSError, ValueError, KeyError):
         return False
-
-
-def _requantise(source: Path, out: Path, kind: str) -> None:
-    """Copy a GGUF file with its matrices as another type; vectors stay fp32."""
-    import gguf
-    import numpy as np
-
-    wanted = gguf.GGMLQuantizationType[kind.upper()]
-    reader = gguf.GGUFReader(source)
-    writer = gguf.GGUFWriter(out, reader.fields["general.architecture"].contents())
-    for name, field in reader.fields.items():
-        if name.startswith("GGUF.") or name == "general.architecture":
-            continue
-        value, kinds = field.contents(), field.types
-        if name == "general.file_type":
-            value = gguf.LlamaFileType[f"MOSTLY_{kind.upper()}"].value
-        writer.add_key_value(
-            name, value, kinds[0], kinds[-1] if kinds[0] == gguf.GGUFValueType.ARRAY else None
-        )
-    for tensor in reader.tensors:
-        weights = gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
-        if weights.ndim < 2:
-            writer.add_tensor(tensor.name, weights)
-        else:
-            writer.add_tensor(tensor.name, gguf.quantize(weights, wanted), raw_dtype=wanted)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from slmlib import decoding, models
+from slmlib import decoding, models, quantise
 from slmlib.engines import Completion, EngineError, OnTokens, Request, available_threads, by_prefix, ignore
 from slmlib.engines.rows import Row
 
@@ -79,7 +79,7 @@ class LlamaCpp:
             "threads": self.threads,
             "device": "cpu",
             "kernels": _kernels(),
-            "weights": models.kind_of(self.weights),
+            "weights": quantise.kind_of(self.weights),
             "weights_bytes": self.weights.stat().st_size,
         }
         return found | ({"halvings": self.halvings} if self.halvings else {})

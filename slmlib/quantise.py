@@ -1,0 +1,132 @@
+"""GGUF files with other types of number: all matrices in one type, or llama.cpp's mixture Q4_K_M.
+
+One type is written by the `gguf` package. For K-quants, which it only reads, the rows are rounded by ggml
+itself, in the library that the wheel of llama.cpp holds. Q4_K_M has four bits for most matrices, and six for
+the output and for half of the value and down projections. K-quants come in blocks of 256 numbers: narrower
+rows take Q5_0 and Q8_0 instead, as in llama.cpp, and so do most matrices of SmolLM2-135M (576 wide).
+Vectors stay fp32.
+"""
+
+import ctypes
+import re
+from functools import cache
+from pathlib import Path
+
+FILE_TYPES = {"f16": "MOSTLY_F16", "q8_0": "MOSTLY_Q8_0", "q4_1": "MOSTLY_Q4_1", "q4_k_m": "MOSTLY_Q4_K_M"}
+BLOCK = 256  # numbers that share a scale in K-quants
+NARROW = {"Q4_K": "Q5_0", "Q6_K": "Q8_0"}  # what rows take that are no multiple of it
+MORE_BITS = ("attn_v.weight", "ffn_down.weight")
+
+
+def kind_of(path: Path) -> str:
+    """What the matrices of a GGUF file are in, as the file says: "q4_k_m", "f16"."""
+    import gguf
+
+    field = gguf.GGUFReader(path).fields.get("general.file_type")
+    return gguf.LlamaFileType(field.contents()).name.partition("_")[2].lower() if field else "unknown"
+
+
+def requantise(source: Path, out: Path, kind: str) -> None:
+    """Copy a GGUF file with its matrices as another type; vectors stay fp32.
+
+    Args:
+        source: a GGUF file of any type.
+        out: the file to write.
+        kind: one of `FILE_TYPES`.
+    """
+    import gguf
+    import numpy as np
+
+    reader = gguf.GGUFReader(source)
+    writer = gguf.GGUFWriter(out, reader.fields["general.architecture"].contents())
+    for name, field in reader.fields.items():
+        if name.startswith("GGUF.") or name == "general.architecture":
+            continue
+        value, kinds = field.contents(), field.types
+        if name == "general.file_type":
+            value = gguf.LlamaFileType[FILE_TYPES[kind]].value
+        writer.add_key_value(
+            name, value, kinds[0], kinds[-1] if kinds[0] == gguf.GGUFValueType.ARRAY else None
+        )
+    shapes = {tensor.name: tuple(int(size) for size in tensor.shape) for tensor in reader.tensors}
+    types = mixture(shapes) if kind == "q4_k_m" else dict.fromkeys(shapes, kind.upper())
+    for tensor in reader.tensors:
+        weights = gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
+        if weights.ndim < 2:
+            writer.add_tensor(tensor.name, weights)
+        else:
+            wanted = gguf.GGMLQuantizationType[types[tensor.name]]
+            writer.add_tensor(tensor.name, _rounded(weights, wanted), raw_dtype=wanted)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def mixture(shapes: dict[str, tuple[int, ...]]) -> dict[str, str]:
+    """The type of each matrix in Q4_K_M, by name.
+
+    Args:
+        shapes: of every tensor, by its name in GGUF; rows are as wide as the first size.
+    """
+    output = "output.weight" if "output.weight" in shapes else "token_embd.weight"
+    layers = 1 + max((int(found[1]) for found in map(_LAYER.match, shapes) if found), default=0)
+
+    def kind(name: str, width: int) -> str:
+        found = _LAYER.match(name)
+        six = name == output or (found and found[2] in MORE_BITS and _gets_more(int(found[1]), layers))
+        chosen = "Q6_K" if six else "Q4_K"
+        return NARROW[chosen] if width % BLOCK else chosen
+
+    return {name: kind(name, shape[0]) for name, shape in shapes.items() if len(shape) > 1}
+
+
+_LAYER = re.compile(r"blk\.(\d+)\.(.+)")
+
+
+def _gets_more(layer: int, layers: int) -> bool:
+    """The first and the last eighth of the layers, and every third between them.
+
+    Older files count the layers in the order of their names, in which 10 follows 1.
+    """
+    eighth = layers // 8
+    return layer < eighth or layer >= 7 * layers // 8 or (layer - eighth) % 3 == 2
+
+
+def _rounded(weights, kind):
+    """A matrix of fp32 as the bytes of another type, (rows, bytes a row)."""
+    import gguf
+
+    try:
+        return gguf.quantize(weights, kind)
+    except NotImplementedError:
+        return _by_ggml(weights, kind)
+
+
+def _by_ggml(weights, kind):
+    import gguf
+    import numpy as np
+
+    block, size = gguf.GGML_QUANT_SIZES[kind]
+    rows, width = weights.shape
+    weights = np.ascontiguousarray(weights)
+    out = np.empty((rows, width // block * size), np.uint8)
+    written = _ggml().ggml_quantize_chunk(
+        kind.value, weights.ctypes.data, out.ctypes.data, 0, rows, width, None
+    )
+    if written != out.nbytes:
+        raise RuntimeError(f"ggml wrote {written} bytes of {kind.name} where {out.nbytes} were expected")
+    return out
+
+
+@cache
+def _ggml() -> ctypes.CDLL:
+    """ggml's own functions, in the library of the wheel that runs llama.cpp."""
+    import xllamacpp
+
+    library = ctypes.CDLL(xllamacpp.xllamacpp.__file__)
+    library.ggml_quantize_chunk.restype = ctypes.c_size_t
+    library.ggml_quantize_chunk.argtypes = [
+        ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * 3, ctypes.c_void_p,
+    ]  # fmt: skip
+    return library

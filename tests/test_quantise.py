@@ -1,0 +1,73 @@
+"""Weights in fewer bits: would break if a file held other numbers, or other types, than its name says."""
+
+import gguf
+import numpy as np
+import pytest
+
+from slmlib import quantise
+
+KINDS = [*quantise.FILE_TYPES]
+WIDE, NARROW = 512, 96  # rows that K-quants can hold, and rows that they cannot
+
+
+@pytest.fixture
+def source(tmp_path):
+    """A file of two layers with weights drawn from a normal distribution."""
+    draw = np.random.default_rng(7)
+    writer = gguf.GGUFWriter(tmp_path / "toy.gguf", "llama")
+    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
+    writer.add_array("tokenizer.ggml.tokens", ["a", "b"])
+    shapes = {"token_embd.weight": (8, WIDE), "output_norm.weight": (WIDE,)}
+    for layer in range(2):
+        shapes |= {f"blk.{layer}.attn_q.weight": (8, WIDE), f"blk.{layer}.ffn_up.weight": (8, NARROW)}
+        shapes |= {f"blk.{layer}.ffn_down.weight": (8, WIDE), f"blk.{layer}.attn_v.weight": (8, NARROW)}
+    for name, shape in shapes.items():
+        writer.add_tensor(name, draw.standard_normal(shape).astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return tmp_path / "toy.gguf"
+
+
+def tensors(path) -> dict:
+    return {t.name: t for t in gguf.GGUFReader(path).tensors}
+
+
+def values(tensor):
+    return gguf.dequantize(tensor.data, tensor.tensor_type)
+
+
+@pytest.mark.parametrize(("kind", "loss"), [("f16", 3e-4), ("q8_0", 0.006), ("q4_1", 0.1), ("q4_k_m", 0.08)])
+def test_weights_are_what_they_were_within_their_rounding(source, tmp_path, kind, loss):
+    """Root mean square of what is lost, of weights of one; never nothing, for then nothing was rounded."""
+    quantise.requantise(source, tmp_path / "out.gguf", kind)
+    before, after = tensors(source), tensors(tmp_path / "out.gguf")
+    assert quantise.kind_of(tmp_path / "out.gguf") == kind and before.keys() == after.keys()
+    for name, tensor in after.items():
+        lost = np.sqrt(np.mean((values(tensor) - values(before[name])) ** 2))
+        assert (lost == 0) if name == "output_norm.weight" else (0 < lost < loss), name
+    fields = gguf.GGUFReader(tmp_path / "out.gguf").fields
+    assert fields["tokenizer.ggml.tokens"].contents() == ["a", "b"]
+
+
+def test_the_mixture_is_written_as_it_is_planned(source, tmp_path):
+    """K-quants where rows are wide enough, others where not; six bits where llama.cpp has them."""
+    quantise.requantise(source, tmp_path / "out.gguf", "q4_k_m")
+    found = {name: t.tensor_type.name for name, t in tensors(tmp_path / "out.gguf").items()}
+    assert found["output_norm.weight"] == "F32" and found["token_embd.weight"] == "Q6_K"
+    assert (found["blk.0.attn_q.weight"], found["blk.0.ffn_up.weight"]) == ("Q4_K", "Q5_0")
+    assert (found["blk.0.ffn_down.weight"], found["blk.0.attn_v.weight"]) == ("Q4_K", "Q5_0")
+    assert (found["blk.1.ffn_down.weight"], found["blk.1.attn_v.weight"]) == ("Q6_K", "Q8_0")
+
+
+def test_half_of_the_layers_have_more_bits():
+    """Of 24, as in a file of Qwen2.5's makers, which has twelve: the ends, and every third between."""
+    shapes = {f"blk.{layer}.ffn_down.weight": (WIDE, 8) for layer in range(24)}
+    six = [int(name.split(".")[1]) for name, kind in quantise.mixture(shapes).items() if kind == "Q6_K"]
+    assert six == [0, 1, 2, 5, 8, 11, 14, 17, 20, 21, 22, 23]
+
+
+def test_an_output_of_its_own_leaves_the_embedding_at_four_bits():
+    shapes = {"token_embd.weight": (WIDE, 8), "output.weight": (WIDE, 8)}
+    assert quantise.mixture(shapes) == {"token_embd.weight": "Q4_K", "output.weight": "Q6_K"}
