@@ -22,6 +22,8 @@ KNOWN = {
     "maximum",
 }  # fmt: skip
 
+BOUNDS = ("pattern", "format", "minLength", "maxLength", "minimum", "maximum")
+
 
 class UnsupportedSchema(ValueError):
     """A schema whose keywords the grammar cannot hold."""
@@ -81,6 +83,10 @@ def _unknown(node):
         yield "a length beside a pattern or format"
     if {"pattern", "format"} <= node.keys():
         yield "a format beside a pattern"
+    if node.keys() & {"enum", "const"} and node.keys() & set(BOUNDS):
+        yield "a bound beside enum or const"
+    if "type" not in node and node.keys() & set(BOUNDS):
+        yield "a bound without a type"
     for child in (*node.get("properties", {}).values(), *([node["items"]] if "items" in node else [])):
         yield from _unknown(child)
 
@@ -204,17 +210,34 @@ def lark(schema: Mapping) -> str:
     """The schema's grammar in the language of llguidance, which llama.cpp has built in.
 
     Where only one text can follow, llguidance would also choose how it is cut into tokens; as under
-    xgrammar, the model does.
+    xgrammar, the model does. The grammar is tried, because llama.cpp drops one that it cannot read.
+
+    Raises:
+        UnsupportedSchema: a keyword that cannot be enforced, or a schema that nothing satisfies.
     """
     return _lark(grammar_text(schema))
 
 
 @lru_cache(maxsize=4096)
 def _lark(text: str) -> str:
+    from llguidance import LLMatcher, LLTokenizer
+
     fixed = {"item_separator": SEPARATORS[0], "key_separator": SEPARATORS[1], "whitespace_flexible": False}
     exact = _mapped(json.loads(text), _with_decimals)
     grammar = json.dumps(exact | {"x-guidance": fixed})
-    return f'%llguidance {{"no_forcing": true}}\nstart: %json {grammar}'
+    grammar = f'%llguidance {{"no_forcing": true}}\nstart: %json {grammar}'
+    fault = LLMatcher.validate_grammar(grammar, LLTokenizer("byte"))
+    if fault:
+        raise UnsupportedSchema(f"the grammar of this schema cannot be made: {fault}")
+    return grammar
+
+
+def follows(schema: Mapping, answer: str) -> bool:
+    """Whether the grammar of a schema allows an answer, or the beginning of one."""
+    from llguidance import LLMatcher, LLTokenizer
+
+    letters = answer.encode()
+    return LLMatcher(LLTokenizer("byte"), lark(schema)).try_consume_tokens([*letters]) == len(letters)
 
 
 def _with_decimals(node: Mapping) -> dict:

@@ -33,7 +33,8 @@ from slmlib.tasks import Example, Task, choose
 
 PACKAGES = (
     "torch", "transformers", "tokenizers", "safetensors", "accelerate", "bitsandbytes", "openvino",
-    "openvino-genai", "xllamacpp", "llguidance", "xgrammar", "codecarbon", "jsonschema", "numpy", "scipy",
+    "openvino-genai", "xllamacpp", "gguf", "llguidance", "xgrammar", "openai", "httpx", "codecarbon",
+    "jsonschema", "numpy", "scipy",
 )  # fmt: skip
 FEATURES = {
     "avx", "avx2", "fma", "f16c", "avx512f", "avx512_bf16", "avx512_fp16", "avx512_vnni", "avx_vnni",
@@ -159,9 +160,10 @@ def publish(path: Path, *, folder: Path = paths.RESULTS) -> Path:
     for part in (path.with_suffix(".predictions.jsonl.gz"), path):
         contracts.write_bytes(target.with_name(part.name), part.read_bytes())
     for other in sorted(target.parent.glob("*.json")):
-        if other != target and _published_as(other) == _published_as(target):
-            other.unlink(missing_ok=True)
-            other.with_suffix(".predictions.jsonl.gz").unlink(missing_ok=True)
+        with suppress(contracts.DataError):  # another run may replace its own older one meanwhile
+            if other != target and _published_as(other) == _published_as(target):
+                other.unlink(missing_ok=True)
+                other.with_suffix(".predictions.jsonl.gz").unlink(missing_ok=True)
     return target
 
 
@@ -393,8 +395,19 @@ def _throughput(completions: Sequence[Completion], seconds: float) -> dict:
         "tokens_in": tokens_in,
         "tokens_out": tokens_out,
         "generation_seconds": round(seconds, 3),
-        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak_memory_bytes": peak_memory(),
     }
+
+
+def peak_memory() -> int:
+    """Most bytes of memory that this process has held. On Linux `getrusage` would count what its parent
+    held before it started this program; the kernel's own list does not."""
+    with suppress(OSError):
+        found = re.search(r"^VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+        if found:
+            return int(found[1]) * 1024
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if platform.system() == "Darwin" else most * 1024
 
 
 def environment() -> dict:

@@ -344,7 +344,8 @@ def gguf(model: Model, kind: str) -> Path:
         )
     if kind == "source":
         return find(model)
-    path = paths.cache() / "gguf" / f"{model.name}-{model.sha256[:12]}-{kind}.gguf"
+    version = f"{kind}-v{quantise.VERSION}"
+    path = paths.cache() / "gguf" / f"{model.name}-{model.sha256[:12]}-{version}.gguf"
     with _alone(path):
         if not _same_file(path):
             print(f"writing {model.file} as {kind} (made once): {path}", flush=True)
@@ -356,6 +357,11 @@ def gguf(model: Model, kind: str) -> Path:
             finally:
                 scratch.unlink(missing_ok=True)
     return path
+
+
+def read_from(path: Path) -> dict:
+    """What a result says of the GGUF file that an engine has read: its hash and its size."""
+    return {"weights_bytes": path.stat().st_size, "weights_sha256": _digest(path)}
 
 
 def _same_file(path: Path) -> bool:

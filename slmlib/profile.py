@@ -11,7 +11,6 @@ cache from case to case, as a device could that is always asked in the same way.
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -22,7 +21,7 @@ from pathlib import Path
 
 from slmlib import contracts, engines, models, paths, tables, tasks
 from slmlib.engines import Completion, Request
-from slmlib.evaluate import environment
+from slmlib.evaluate import environment, peak_memory
 from slmlib.tables import NONE, Table
 from slmlib.tasks import Example
 
@@ -120,7 +119,7 @@ def measure(
         right=right,
         load_seconds=loaded,
         **_times([completion for _, completion in answered]),
-        peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        peak_memory_bytes=peak_memory(),
         joules_per_answer=energy.joules / len(answered),
         joules_per_right_answer=energy.joules / right if right else None,
         energy=energy.source,
@@ -134,6 +133,7 @@ def _ready(model: str, engine: str, dtype: str) -> str:
         The type, resolved.
     """
     tasks.choose("engine with a profile", engine, [name for name in engines.ENGINES if name != "openai"])
+    engines.require(engine)
     dtype = engines.resolve_dtype(dtype, engine=engine)
     models.vocabulary(model)
     if engine in ("openvino", "llamacpp"):

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 FILE_TYPES = {"f16": "MOSTLY_F16", "q8_0": "MOSTLY_Q8_0", "q4_1": "MOSTLY_Q4_1", "q4_k_m": "MOSTLY_Q4_K_M"}
+VERSION = 1  # of how files are made; a new one makes them anew
 BLOCK = 256  # numbers that share a scale in K-quants
 NARROW = {"Q4_K": "Q5_0", "Q6_K": "Q8_0"}  # what rows take that are no multiple of it
 MORE_BITS = ("attn_v.weight", "ffn_down.weight")
@@ -24,6 +25,22 @@ def kind_of(path: Path) -> str:
 
     field = gguf.GGUFReader(path).fields.get("general.file_type")
     return gguf.LlamaFileType(field.contents()).name.partition("_")[2].lower() if field else "unknown"
+
+
+def cache_bytes(path: Path) -> int:
+    """Bytes of keys and values that a token takes in llama.cpp's cache, which is in F16."""
+    import gguf
+
+    fields = gguf.GGUFReader(path).fields
+    kind = fields["general.architecture"].contents()
+
+    def size(name: str, default: int | None = None) -> int:
+        field = fields.get(f"{kind}.{name}")
+        return int(field.contents()) if field else default
+
+    heads = size("attention.head_count")
+    width = size("attention.key_length", size("embedding_length") // heads)
+    return 2 * 2 * size("block_count") * size("attention.head_count_kv", heads) * width
 
 
 def requantise(source: Path, out: Path, kind: str) -> None:

@@ -18,6 +18,7 @@ PREFERRED = (("openvino", "float32"), ("transformers", "float32"), ("transformer
 BITS = {
     "float32": 32, "f16": 16, "bfloat16": 16, "q8_0": 8, "int8": 8, "q4_1": 4, "q4_k_m": 4, "nf4": 4,
 }  # fmt: skip
+TIMED = "test"  # the split whose published runs have the machine to themselves
 Groups = Mapping[str, str] | None
 
 
@@ -112,7 +113,9 @@ def engines_of(result: Result, results: Iterable[Result]) -> list[Result]:
     return [result, *sorted(others, key=lambda r: (-BITS.get(numbers(r.engine), 0), _setting(r)))]
 
 
-def engines_table(results: Sequence[Result], groups: Groups = None) -> Table | None:
+def engines_table(
+    results: Sequence[Result], groups: Groups = None, profiles: Iterable[Mapping] = ()
+) -> Table | None:
     """Each model in its engines and types of number, compared case by case with the run that stands for it.
 
     "Same answers" are completions that are the same text. The differences have paired intervals.
@@ -120,23 +123,35 @@ def engines_table(results: Sequence[Result], groups: Groups = None) -> Table | N
     Args:
         results: runs of one split.
         groups: the group of each case by id; by default as in the task's examples.
+        profiles: what `profile` measured; their memory is that of one case at a time.
     """
+    memory = {_profiled(found): found["peak_memory_bytes"] for found in profiles}
     rows = [
-        _engine_line(run, runs[0], groups)
+        _engine_line(run, runs[0], memory, groups)
         for runs in (engines_of(result, results) for result in standing(results))
         if len(runs) > 1
         for run in runs
     ]
     header = [
         "Model", "Engine", "Numbers", "JSONExact", "FieldF1", "FieldF1, difference", "Same answers",
-        "Weights, MB", "Peak, GB", "tok/s",
+        "Weights, MB", "Memory, MB", "tok/s",
     ]  # fmt: skip
     return Table.of(header, rows) if rows else None
 
 
-def _engine_line(run: Result, reference: Result, groups: Groups) -> list[str]:
+def _profiled(found: Mapping) -> tuple:
+    """What a profile is of; as `_ran` says it of a run."""
+    engine = found["engine"]
+    return found["model"], found["decoding"], engine["name"], engine["dtype"], found["prompt"]
+
+
+def _ran(run: Result) -> tuple:
+    return run.model["name"], run.decoding["mode"], *_setting(run), run.prompt["name"]
+
+
+def _engine_line(run: Result, reference: Result, memory: Mapping, groups: Groups) -> list[str]:
     itself = run.run == reference.run
-    peak, weights = run.throughput.get("peak_memory_bytes"), run.engine.get("weights_bytes")
+    peak, weights = memory.get(_ran(run)), run.engine.get("weights_bytes")
     return [
         run.label,
         run.engine["name"],
@@ -145,7 +160,7 @@ def _engine_line(run: Result, reference: Result, groups: Groups) -> list[str]:
         NONE if itself else tables.difference("field_f1", difference(run, reference, "field_f1", groups)),
         NONE if itself else f"{same_answers(run, reference)}/{run.n}",
         f"{weights / 1e6:.0f}" if weights else NONE,
-        f"{peak / 1e9:.1f}" if peak else NONE,
+        f"{peak / 1e6:.0f}" if peak else NONE,
         f"{run.throughput['tokens_per_second']:.1f}" if _same_machine(run, reference) else NONE,
     ]
 
@@ -178,7 +193,8 @@ def tax(
     """What a score is with weights of so many bits less what it is with 16, both under llama.cpp, with the
     paired interval; None if either was not run."""
     runs = [r for r in engines_of(result, results) if r.engine["name"] == "llamacpp"]
-    runs.sort(key=lambda r: r.engine["dtype"] != "source")  # of several, the file as it came
+    made = {"q4_k_m": 0, "source": 2}  # rather than the file as it came, what is made from the 16 bits
+    runs.sort(key=lambda r: made.get(r.engine["dtype"], 1))
     full, found = ([r for r in runs if BITS.get(numbers(r.engine)) == wanted] for wanted in (16, bits))
     return difference(found[0], full[0], metric, groups) if full and found else None
 
@@ -204,7 +220,7 @@ def _twins(a: Result, b: Result) -> bool:
 
 
 def decodings_table(results: Sequence[Result], groups: Groups = None) -> Table | None:
-    """What the constraint gives and takes: valid answers, scores, and seconds a case.
+    """What the constraint gives and takes: valid answers, scores, and on `TIMED` seconds a case.
 
     Args:
         results: runs of any splits.
@@ -223,7 +239,7 @@ def _decoding_line(free: Result, bound: Result, groups: Groups) -> list[str]:
     prompts = "the same" if same else "each its own"
     valid = (tables.estimate("schema_compliance", r.metrics["schema_compliance"]) for r in (free, bound))
     changed = (tables.difference(m, difference(bound, free, m, groups)) for m in ("json_exact", "field_f1"))
-    comparable = _same_machine(free, bound)
+    comparable = free.split == TIMED and _same_machine(free, bound)
     paces = (1 / r.throughput["cases_per_second"] for r in (free, bound))
     pace = (f"{seconds:.2f}" if comparable else NONE for seconds in paces)
     return [tables.plain(free.model["name"]), free.split, prompts, *valid, *changed, *pace]

@@ -63,6 +63,8 @@ def test_a_keyword_that_would_be_dropped_is_refused():
         ({"type": "string", "format": "email", "maxLength": 9}, "a length beside a pattern or format"),
         ({"type": "string", "format": "date", "pattern": "^2"}, "a format beside a pattern"),
         ({"type": "object", "properties": {"b": {"type": "number", "exclusiveMinimum": 0}}}, "exclusiveMin"),
+        ({"enum": ["a", "bc"], "maxLength": 1}, "a bound beside enum"),
+        ({"minimum": 3}, "a bound without a type"),
     ],
 )
 def test_what_a_grammar_would_drop_is_refused_wherever_it_stands(part, words):
@@ -70,6 +72,30 @@ def test_what_a_grammar_would_drop_is_refused_wherever_it_stands(part, words):
     schema = {"type": "object", "properties": {"a": part}}
     with pytest.raises(decoding.UnsupportedSchema, match=words):
         decoding.grammar_text(schema)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "integer", "minimum": 5, "maximum": 1},
+        {"type": "string", "pattern": "^(?=a)b$"},
+        {"type": "integer", "const": "a"},
+    ],
+)
+def test_a_schema_that_nothing_satisfies_is_refused(part):
+    """llama.cpp says nothing where it cannot read a grammar: it answers free."""
+    schema = {"type": "object", "required": ["a"], "additionalProperties": False, "properties": {"a": part}}
+    with pytest.raises(decoding.UnsupportedSchema, match="cannot be made"):
+        decoding.lark(schema)
+
+
+@pytest.mark.parametrize(
+    ("answer", "taken"),
+    [('{"on": "2026-05-03", "kind": "red"}', True), ('{"on": "2026-05', True), ('{"on": "3 May', False)],
+)
+def test_whether_an_answer_follows_its_grammar(answer, taken):
+    """Whole, cut off at the limit, or gone astray."""
+    assert decoding.follows(SCHEMA, answer) == taken
 
 
 def test_numbers_end_under_every_grammar():

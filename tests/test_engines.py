@@ -72,6 +72,23 @@ def test_lookup_goes_on_as_the_text_did_before():
     assert lookup.draft() == [4, 1, 2, 5, 6, 1, 2, 3]
 
 
+def test_cores_are_those_that_a_container_may_use(tmp_path, monkeypatch):
+    """With a quota of one core on a machine of many, more threads only wait for each other."""
+    monkeypatch.setattr(engines, "CGROUP", tmp_path)
+    whole = engines.available_threads()
+    for limit, cores in (("100000 100000\n", 1), ("50000 100000\n", 1), ("max 100000\n", whole)):
+        (tmp_path / "cpu.max").write_text(limit)
+        assert engines.available_threads() == cores
+
+
+@pytest.mark.parametrize(("name", "module"), [("llamacpp", "httpx"), ("openvino", "xgrammar")])
+def test_what_an_engine_needs_later_is_missed_at_its_start(name, module, monkeypatch):
+    """And not in the middle of a run."""
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(engines.EngineError, match=rf"the engine {name} needs {module}"):
+        engines.start(name, "smollm2-135m-instruct", dtype="auto", batch_size=1)
+
+
 @pytest.mark.model
 def test_a_prompt_may_go_without_the_chat_template(loaded):
     """The messages as they are: nothing that the model's template would add."""

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from slmlib import contracts, profile
+from slmlib import contracts, evaluate, profile
 from slmlib.engines import Completion
 
 
@@ -31,6 +31,14 @@ def test_an_unknown_model_is_one_line():
     assert done.returncode and done.stderr.startswith("error: unknown model 'gpt-9'")
 
 
+def test_memory_is_that_of_the_process_and_not_of_its_parent():
+    """A notebook that has held gigabytes starts the process that is measured."""
+    held = b"x" * 700_000_000
+    code = "from slmlib import evaluate; print(evaluate.peak_memory())"
+    child = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout)
+    assert 10e6 < child < 600e6 < evaluate.peak_memory() and held
+
+
 @pytest.mark.model
 def test_a_real_model_is_measured_in_a_process_of_its_own(tmp_path):
     """And what is written down can be read again, and shown."""
@@ -38,7 +46,7 @@ def test_a_real_model_is_measured_in_a_process_of_its_own(tmp_path):
     assert json.dumps(found) and found["cases"] == 2 and found["engine"]["dtype"] == "source"
     assert 0 < found["first_token_p50"] <= found["latency_p50"] <= found["latency_p95"]
     assert found["peak_memory_bytes"] > found["engine"]["weights_bytes"] > 90e6
-    assert found["joules_per_answer"] > 0 and found["energy"].startswith(("measured: ", "estimated: "))
+    assert found["joules_per_answer"] > 0 and found["energy"].startswith(("measured", "estimated: "))
     path = profile.write(found, tmp_path)
     assert path.name == "smollm2-135m-instruct-llamacpp-source-free.json"
     kept = profile.load_all(tmp_path)

@@ -4,7 +4,7 @@ import gguf
 import numpy as np
 import pytest
 
-from slmlib import quantise
+from slmlib import models, quantise
 
 KINDS = [*quantise.FILE_TYPES]
 WIDE, NARROW = 512, 96  # rows that K-quants can hold, and rows that they cannot
@@ -59,6 +59,11 @@ def test_the_mixture_is_written_as_it_is_planned(source, tmp_path):
     assert (found["blk.0.attn_q.weight"], found["blk.0.ffn_up.weight"]) == ("Q4_K", "Q5_0")
     assert (found["blk.0.ffn_down.weight"], found["blk.0.attn_v.weight"]) == ("Q4_K", "Q5_0")
     assert (found["blk.1.ffn_down.weight"], found["blk.1.attn_v.weight"]) == ("Q6_K", "Q8_0")
+
+
+def test_the_cache_of_llama_cpp_is_known_beforehand():
+    """Keys and values of 30 layers with three heads of 64, two bytes each."""
+    assert quantise.cache_bytes(models.find(models.get("smollm2-135m-instruct"))) == 2 * 2 * 30 * 3 * 64
 
 
 def test_half_of_the_layers_have_more_bits():

@@ -74,6 +74,8 @@ def test_published_numbers_follow_from_the_predictions(result):
     for example, score in zip(examples, scores, strict=True):
         assert rows[example.id]["failure"] == score.failure
         assert rows[example.id]["scores"] == {k: round(v, 6) for k, v in score.scores.items()}
+        finished = rows[example.id]["finish"] == "stop" and result.decoding["mode"] == "schema"
+        assert not finished or score.scores["schema_compliance"] == 1, rows[example.id]
     again = evaluate.summarise(task, examples, scores)
     for name, metric in result.metrics.items():
         assert metric == pytest.approx(again[name], abs=2e-6), name

@@ -56,6 +56,16 @@ def test_engines_are_compared_with_the_run_that_stands(runs):
     assert four["Same answers"] == "14/20" and four["Weights, MB"] == "–"
 
 
+def test_memory_is_that_of_the_profile(runs):
+    """Of the same model, engine, type of number, decoding and prompt; a dash where nothing was measured."""
+    engine = {"name": "llamacpp", "dtype": "q8_0"}
+    found = {"model": "a-model", "engine": engine, "decoding": "free", "prompt": "one-shot"}
+    found |= {"model": runs["d-q8"].model["name"], "peak_memory_bytes": 612_000_000}
+    table = variants.engines_table(list(runs.values()), GROUPS, [found])
+    column = table.header.index("Memory, MB")
+    assert [row[column] for row in table.rows] == ["–", "–", "–", "612", "–"]
+
+
 def test_the_tax_is_that_of_llama_cpp_s_weights(runs):
     """6 of 20 answers more are wrong than in 16 bits there, each of which loses half a point."""
     found = variants.tax(runs["a-usual"], runs.values(), 4, groups=GROUPS)
@@ -77,6 +87,15 @@ def test_free_and_constrained_runs_are_paired(runs, tmp_path):
     assert own["JSONExact, difference"].startswith("+20.0 % [") and own["s/case, free"] == "0.67"
     assert alike["JSONExact, difference"].startswith("+10.0 % [")
     assert (own["Prompts"], alike["Prompts"]) == ("each its own", "the same")
+
+
+def test_times_are_those_of_the_split_that_is_timed(tmp_path):
+    """Runs of the other splits may have shared the machine, and their times would say nothing."""
+    for mode in ("free", "schema"):
+        usual = {"prompt": "one-shot" if mode == "free" else "one-shot-schema", "mode": mode}
+        write_run(tmp_path, predictions(10), run=mode, split="test_noisy", **FULL | usual)
+    (line,) = variants.decodings_table(results.load_all(tmp_path), GROUPS).rows
+    assert line[1] == "test_noisy" and line[-2:] == ("–", "–")
 
 
 def test_the_leaderboard_says_what_is_known_and_leaves_out_the_rest(runs):

@@ -27,6 +27,12 @@ DTYPES = {  # engine -> what it can compute or read; "auto" is the first, or mea
     "llamacpp": ("q8_0", "f16", "q4_k_m", "q4_1", "source"),
     "openai": ("served",),
 }
+NEEDS = {  # engine -> modules that it imports
+    "transformers": ("torch", "transformers", "llguidance", "llguidance.hf"),
+    "openvino": ("openvino", "openvino_genai", "gguf", "xgrammar"),
+    "llamacpp": ("xllamacpp", "gguf", "httpx", "llguidance"),
+    "openai": ("openai", "tenacity"),
+}
 ENGINES = tuple(DTYPES)
 DECODINGS = ("free", "schema")
 BATCH = 1000  # cases in a batch, of which a few are under way at once: their prompts are held as tokens
@@ -126,18 +132,27 @@ def start(
         ModelError: the weights are missing or damaged.
     """
     choose("engine", name, ENGINES)
-    try:
-        module = importlib.import_module(f"slmlib.engines.{name}")
-        options = {"dtype": dtype, "batch_size": batch_size, "threads": threads}
-        return module.start(model, **options, reuse=reuse, endpoint=endpoint)
-    except ModuleNotFoundError as error:
-        lacking = (error.name or "").partition(".")[0]
-        if not lacking or lacking == "slmlib":
-            raise
-        package = PACKAGES.get(lacking, lacking)
-        raise EngineError(
-            f"the engine {name} needs {package}, which is not installed. Run: pip install {package}"
-        ) from error
+    require(name)
+    module = importlib.import_module(f"slmlib.engines.{name}")
+    options = {"dtype": dtype, "batch_size": batch_size, "threads": threads}
+    return module.start(model, **options, reuse=reuse, endpoint=endpoint)
+
+
+def require(name: str) -> None:
+    """Import what an engine needs, so that nothing is found to be missing in the middle of a run.
+
+    Raises:
+        EngineError: a package is missing; the message gives the command that installs it.
+    """
+    for module in NEEDS[name]:
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            lacking = (error.name or module).partition(".")[0]
+            package = PACKAGES.get(lacking, lacking)
+            raise EngineError(
+                f"the engine {name} needs {package}, which is not installed. Run: pip install {package}"
+            ) from error
 
 
 def numbers(described: Mapping) -> str | None:
@@ -146,8 +161,12 @@ def numbers(described: Mapping) -> str | None:
 
 
 def available_threads() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores that this process may use, of the machine and of a container around it."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(OSError, ValueError):  # "max" is no number: no limit
+        quota, period = map(int, (CGROUP / "cpu.max").read_text().split())
+        cores = min(cores, max(1, quota // period))
+    return cores
 
 
 def available_memory() -> int:

@@ -15,10 +15,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from slmlib import decoding, models, quantise
-from slmlib.engines import Completion, EngineError, OnTokens, Request, available_threads, by_prefix, ignore
+from slmlib.engines import (
+    Completion,
+    EngineError,
+    OnTokens,
+    Request,
+    available_memory,
+    available_threads,
+    by_prefix,
+    ignore,
+)
 from slmlib.engines.rows import Row
 
 CONTEXT = 4096  # tokens of a slot, or the model's own context if that is shorter
+CACHE_MIB = 1024  # of prompts read before, beside the slots
 PATIENCE = 600.0  # seconds without a token
 
 
@@ -48,24 +58,33 @@ class LlamaCpp:
         self.dtype, self.batch_size, self.reuse = dtype, batch_size, reuse
         self.threads = threads or available_threads()
         self.context = min(CONTEXT, vocabulary.context)
-        self.at_once, self.halvings = batch_size, 0
+        self.at_once, self.halvings = min(batch_size, self._fitting()), 0
         self.server = self._server()
 
+    def _fitting(self) -> int:
+        """Slots whose keys and values the free memory holds; all of their room is taken at the start."""
+        free = available_memory() - self.weights.stat().st_size
+        return max(1, free // (self.context * quantise.cache_bytes(self.weights)))
+
     def _server(self):
-        """A server with as many slots as the memory holds; all of their room is taken at the start."""
+        """A server with as many slots as can be had."""
         import xllamacpp
 
         options = xllamacpp.CommonParams()
         options.model.path, options.port = str(self.weights), 0
         options.cpuparams.n_threads = options.cpuparams_batch.n_threads = self.threads
         options.warmup, options.verbosity = False, 0
+        options.cache_ram_mib = CACHE_MIB if self.reuse else 0
         while True:
             options.n_ctx, options.n_parallel = self.context * self.at_once, self.at_once
             try:
                 return xllamacpp.Server(options)
             except RuntimeError as error:
                 if self.at_once == 1:
-                    raise EngineError(f"llama.cpp cannot load {self.weights}: {error}") from error
+                    raise EngineError(
+                        f"llama.cpp cannot load {self.weights}: {error}. "
+                        "Delete it, so that it is made again, or free some memory."
+                    ) from error
             self.at_once, self.halvings = self.at_once // 2, self.halvings + 1
 
     def describe(self) -> dict:
@@ -80,9 +99,10 @@ class LlamaCpp:
             "device": "cpu",
             "kernels": _kernels(),
             "weights": quantise.kind_of(self.weights),
-            "weights_bytes": self.weights.stat().st_size,
+            **models.read_from(self.weights),
         }
-        return found | ({"halvings": self.halvings} if self.halvings else {})
+        fewer = {"fitting": self.at_once} if self.at_once < self.batch_size else {}
+        return found | fewer | ({"halvings": self.halvings} if self.halvings else {})
 
     def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
         return by_prefix(requests, self.vocabulary.tokenizer, self.batch_size)
@@ -113,11 +133,20 @@ class LlamaCpp:
             fault = row.too_long(self.context)
             if not fault:
                 self._stream(client, row, start, stopped)
+                fault = self._left_its_grammar(row)
             found.put(row.failed(fault, start) if fault else row.completion(start))
         except decoding.UnsupportedSchema as error:
             found.put(row.failed(str(error), start))
         except Exception as error:
             found.put(row.failed(f"{type(error).__name__}: {error}", start))
+
+    @staticmethod
+    def _left_its_grammar(row: Row) -> str:
+        """What llama.cpp does not say: where it cannot go on with a grammar, it goes on without one."""
+        schema = row.request.schema
+        if schema is None or row.finish == "error" or decoding.follows(schema, row.text):
+            return ""
+        return "llama.cpp went on without the grammar of the schema"
 
     def _stream(self, client, row: Row, start: float, stopped: list) -> None:
         asked = {

@@ -5,7 +5,7 @@ then worse than those of the same weights elsewhere. Prompts are tokenised and a
 own tokenizer, as in the reference engine. Requests enter as others leave, in an order in which prompts that
 begin alike follow one another, so that what they share is read once. "float32" computes everything in fp32,
 the cache included, which makes answers those of the plain loop, and "bfloat16" is faster. Where a step
-fails, as it does when the memory is short, half as many requests go on in a new pipeline.
+fails, as it does when the memory is short, half as many requests go on in a new pipeline with half the cache.
 """
 
 import time
@@ -78,7 +78,8 @@ class OpenVino:
             "device": "cpu",
             "kernels": " ".join(sorted(openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))),
             "weights": "f16",
-            "weights_bytes": self.weights.stat().st_size,
+            "cache_gb": self.cache_gb,
+            **models.read_from(self.weights),
         }
         return found | ({"halvings": self.halvings} if self.halvings else {})
 
@@ -121,12 +122,23 @@ class OpenVino:
         rows = [row for row, _ in running]
         running.clear()
         self.pipeline = None  # frees its memory before the next one takes its own
-        self.pipeline = self._pipeline()
+        self.pipeline = self._smaller_pipeline()
         if len(rows) == 1 and self.at_once == 1:
+            self.at_once = self.batch_size
             yield rows[0].failed(f"OpenVINO cannot answer this case alone: {error}", start)
             return
         self.at_once, self.halvings = max(1, len(rows) // 2), self.halvings + 1
         waiting.extendleft(Row(row.request, self.vocabulary) for row in reversed(rows))
+
+    def _smaller_pipeline(self):
+        """A pipeline with half of the cache, or less if even that cannot be had."""
+        while True:
+            self.cache_gb = max(1, self.cache_gb // 2)
+            try:
+                return self._pipeline()
+            except RuntimeError as why:
+                if self.cache_gb == 1:
+                    raise engines.EngineError(f"OpenVINO cannot start again: {why}. Free memory.") from why
 
     def _add(self, row: Row):
         import numpy as np

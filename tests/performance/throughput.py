@@ -82,7 +82,8 @@ def table(title: str, rounds: dict[str, list[Measured]]) -> None:
             ]
             rate = statistics.median(m[which] for m in measured)
             line += f" {rate:9.3f} {ratios[0]:8.1f} {ratios[1]:12.2f} |"
-        same = sum(text.startswith(measured[0][2][case]) for case, text in truth.items())
+        answers = {case: measured[0][2][case] for case in truth}
+        same = sum(bool(answers[case]) and text.startswith(answers[case]) for case, text in truth.items())
         print(f"{line} {same} of {len(truth)}", flush=True)
 
 
