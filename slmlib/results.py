@@ -28,6 +28,7 @@ TIERS = ("simple", "medium", "complex")
 METRICS = ("json_exact", "field_f1", "schema_compliance")  # the columns of the leaderboard
 KINDS = ("group", "register", "domain", "noise")  # what a manifest counts in each split
 TALK = ("email", "chat", "call", "letter")  # registers of people to one another
+WIDEST = ("amx_bf16", "avx512_bf16", "avx512f", "avx2", "sve", "asimd")  # instructions, best first
 PREDICTIONS = ".predictions.jsonl.gz"
 
 
@@ -691,10 +692,11 @@ def _pretty(value) -> str:
 
 
 def machine(result: Result) -> str:
-    """The machine of a run as printed: CPU and cores."""
+    """The machine of a run as printed: cores, CPU, and the widest of its instructions that engines use."""
     found = result.environment["machine"]
-    cpu, cores = found.get("cpu"), found.get("cores")
-    return " × ".join(str(part) for part in (cores, cpu) if part) or NONE
+    widest = next((name for name in WIDEST if name in found.get("features", ())), None)
+    counted = " × ".join(str(found[part]) for part in ("cores", "cpu") if found.get(part))
+    return ", ".join(filter(None, (counted, widest))) or NONE
 
 
 # --- numbers for the prose --------------------------------------------------------------------

@@ -167,9 +167,11 @@ def _engine_line(run: Result, reference: Result, memory: Mapping, groups: Groups
 
 def _same_machine(a: Result, b: Result) -> bool:
     """Whether times of two runs may stand side by side."""
-    machines = (r.environment["machine"] for r in (a, b))
-    one, other = ((m["cpu"], m["cores"], r.engine["threads"]) for m, r in zip(machines, (a, b), strict=True))
-    return one == other
+    def told(run: Result) -> tuple:
+        machine = run.environment["machine"]  # one name may stand for CPUs with other instructions
+        return machine["cpu"], machine.get("features"), machine["cores"], run.engine["threads"]
+
+    return told(a) == told(b)
 
 
 def same_answers(a: Result, b: Result) -> int:

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 
 from slmlib import engines
 from slmlib.endpoint import Client, Endpoint
-from slmlib.engines import Request
+from slmlib.engines import Request, openvino
 from slmlib.engines.openai import OpenAI
 from slmlib.engines.rows import Lookup, encode
 from slmlib.engines.transformers import Transformers
@@ -79,6 +79,12 @@ def test_cores_are_those_that_a_container_may_use(tmp_path, monkeypatch):
     for limit, cores in (("100000 100000\n", 1), ("50000 100000\n", 1), ("max 100000\n", whole)):
         (tmp_path / "cpu.max").write_text(limit)
         assert engines.available_threads() == cores
+
+
+def test_openvino_says_that_this_cpu_has_no_bfloat16(monkeypatch):
+    monkeypatch.setattr(openvino, "kernels", lambda: ["FP32", "INT8"])
+    with pytest.raises(engines.EngineError, match=r"AVX512-BF16 or AMX.* Use dtype float32"):
+        engines.start("openvino", "smollm2-135m-instruct", dtype="bfloat16", batch_size=1)
 
 
 @pytest.mark.parametrize(("name", "module"), [("llamacpp", "httpx"), ("openvino", "xgrammar")])

@@ -3,7 +3,7 @@
 import pytest
 from toy_results import predictions, write_run
 
-from slmlib import plots, results, variants
+from slmlib import contracts, plots, results, variants
 
 GROUPS = {f"case-{i:03d}": f"g{i % 5}" for i in range(20)}
 FULL = {"engine": "openvino", "dtype": "float32", "prompt": "one-shot"}
@@ -96,6 +96,19 @@ def test_times_are_those_of_the_split_that_is_timed(tmp_path):
         write_run(tmp_path, predictions(10), run=mode, split="test_noisy", **FULL | usual)
     (line,) = variants.decodings_table(results.load_all(tmp_path), GROUPS).rows
     assert line[1] == "test_noisy" and line[-2:] == ("–", "–")
+
+
+def test_times_of_one_cpu_name_with_other_instructions_do_not_stand_side_by_side(tmp_path):
+    for mode in ("free", "schema"):
+        usual = {"prompt": "one-shot" if mode == "free" else "one-shot-schema", "mode": mode}
+        path = write_run(tmp_path, predictions(10), run=mode, **FULL | usual)
+    record = contracts.read_json(path)
+    record["environment"]["machine"]["features"] = ["avx", "avx2"]
+    contracts.write_json(path, record)
+    found = results.load_all(tmp_path)
+    (line,) = variants.decodings_table(found, GROUPS).rows
+    assert line[-2:] == ("–", "–")
+    assert {results.machine(run) for run in found} == {"2 × Toy CPU", "2 × Toy CPU, avx2"}
 
 
 def test_the_leaderboard_says_what_is_known_and_leaves_out_the_rest(runs):

@@ -25,10 +25,26 @@ STEP_TOKENS = 2048  # of prompts and answers, computed in one step
 def start(
     model: str, *, dtype: str, batch_size: int, threads: int | None, reuse: bool = True, **_
 ) -> "OpenVino":
-    """The engine with a registered model loaded."""
+    """The engine with a registered model loaded.
+
+    Raises:
+        EngineError: this CPU does not compute in that type.
+    """
+    if dtype == "bfloat16" and "BF16" not in kernels():
+        raise engines.EngineError(
+            "OpenVINO computes in bfloat16 only on CPUs with AVX512-BF16 or AMX, and this one has neither. "
+            "Use dtype float32, or the engine transformers."
+        )
     weights = models.gguf(models.get(model), "f16")
     sizes = {"batch_size": batch_size, "threads": threads, "reuse": reuse}
     return OpenVino(weights, models.vocabulary(model), dtype=dtype, **sizes)
+
+
+def kernels() -> list[str]:
+    """What OpenVINO computes in on this CPU, such as FP32, BF16 and INT8."""
+    import openvino
+
+    return sorted(openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
 
 
 class OpenVino:
@@ -66,7 +82,6 @@ class OpenVino:
         return openvino_genai.ContinuousBatchingPipeline(str(self.weights), scheduler, "CPU", hints)
 
     def describe(self) -> dict:
-        import openvino
         import openvino_genai
 
         found = {
@@ -76,7 +91,7 @@ class OpenVino:
             "batch_size": self.batch_size,
             "threads": self.threads,
             "device": "cpu",
-            "kernels": " ".join(sorted(openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))),
+            "kernels": " ".join(kernels()),
             "weights": "f16",
             "cache_gb": self.cache_gb,
             **models.read_from(self.weights),

@@ -19,12 +19,16 @@ from dataclasses import replace
 from transformers.utils import logging
 
 from slmlib import engines, models, tasks
-from slmlib.engines import Request
+from slmlib.engines import Request, openvino
 
 ROUNDS, AT_ONCE, PLAIN_CASES, LONGEST = 3, 32, 2, 512
 SLOTS = (8, 16, 32)
 PLAIN, PEER = "plain loop", "llamacpp q8_0"
-RUNNERS = ("openvino bfloat16", "openvino float32", PEER)
+RUNNERS = (
+    *(["openvino bfloat16"] if "BF16" in openvino.kernels() else []),  # where the CPU computes in it
+    "openvino float32",
+    PEER,
+)
 Measured = tuple[float, float, dict[str, str]]  # cases a second, tokens a second, answers by case
 
 
