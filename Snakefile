@@ -30,7 +30,7 @@ def files(*patterns):
 LIBRARY = ["slmlib/contracts.py", "slmlib/tasks.py", "slmlib/scoring.py", *files("slmlib/edgejson/**/*.py")]
 RUNNING = [
     f"slmlib/{name}.py"
-    for name in ("decoding", "endpoint", "evaluate", "journal", "models", "profile", "quantise", "stats")
+    for name in ("decoding", "endpoint", "evaluate", "journal", "machine", "models", "profile", "quantise", "stats")
 ]
 RUNNING += files("slmlib/engines/*.py")
 # what is analysed is what is published: by this run if it is a full one, as it stands if not

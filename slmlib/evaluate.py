@@ -7,13 +7,7 @@ in fewer bits the cases under way beside a case can move its last bits, so that 
 
 import errno
 import hashlib
-import importlib.metadata
 import json
-import os
-import platform
-import re
-import resource
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -22,24 +16,13 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import slmlib
-from slmlib import contracts, engines, models, paths, progress, scoring, stats, tasks
+from slmlib import contracts, engines, machine, models, paths, progress, scoring, stats, tasks
 from slmlib import decoding as grammars
 from slmlib.engines import Completion, Engine, Request
 from slmlib.engines.control import Control
 from slmlib.journal import Journal
 from slmlib.scoring import Score
 from slmlib.tasks import Example, Task, choose
-
-PACKAGES = (
-    "torch", "transformers", "tokenizers", "safetensors", "accelerate", "bitsandbytes", "openvino",
-    "openvino-genai", "xllamacpp", "gguf", "llguidance", "xgrammar", "openai", "httpx", "codecarbon",
-    "jsonschema", "numpy", "scipy",
-)  # fmt: skip
-FEATURES = {
-    "avx", "avx2", "fma", "f16c", "avx512f", "avx512_bf16", "avx512_fp16", "avx512_vnni", "avx_vnni",
-    "amx_bf16", "amx_int8", "asimd", "asimddp", "asimdhp", "bf16", "i8mm", "sve",
-}  # fmt: skip  # instructions of a CPU that the engines' kernels choose by
 
 
 class Interrupted(KeyboardInterrupt):
@@ -108,7 +91,7 @@ def evaluate(
         UnknownName: a name that does not exist; the message lists the valid ones.
         DataError, ModelError: files that are missing or were changed.
     """
-    started, clock, surroundings = datetime.now(UTC), time.perf_counter(), environment()
+    started, clock, surroundings = datetime.now(UTC), time.perf_counter(), machine.environment()
     task = task if isinstance(task, Task) else tasks.get(task)
     plan = prepare(
         task,
@@ -395,70 +378,5 @@ def _throughput(completions: Sequence[Completion], seconds: float) -> dict:
         "tokens_in": tokens_in,
         "tokens_out": tokens_out,
         "generation_seconds": round(seconds, 3),
-        "peak_memory_bytes": peak_memory(),
+        "peak_memory_bytes": machine.peak_memory(),
     }
-
-
-def peak_memory() -> int:
-    """Most bytes of memory that this process has held. On Linux `getrusage` would count what its parent
-    held before it started this program; the kernel's own list does not."""
-    with suppress(OSError):
-        found = re.search(r"^VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
-        if found:
-            return int(found[1]) * 1024
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if platform.system() == "Darwin" else most * 1024
-
-
-def environment() -> dict:
-    """Packages, machine and commit of this process."""
-    return {"packages": {"slmlib": slmlib.__version__, **_versions()}, "machine": machine(), **commit()}
-
-
-def _versions() -> dict[str, str]:
-    """Of the packages that are installed; an engine may lack its own."""
-    found = {}
-    for name in PACKAGES:
-        with suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found
-
-
-def machine() -> dict:
-    """The machine as far as it explains a speed: CPU and its kernels' instructions, cores, memory, system."""
-    return {
-        "cpu": _cpu(),
-        "features": sorted(set(_cpuinfo("flags|Features").split()) & FEATURES),
-        "cores": engines.available_threads(),
-        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-    }
-
-
-def _cpu() -> str:
-    return _cpuinfo("model name") or platform.processor() or platform.machine()
-
-
-def _cpuinfo(field: str) -> str:
-    """A field of the first core in Linux's list; nothing where there is no such list or field."""
-    try:
-        found = re.search(rf"^(?:{field})\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    except OSError:
-        return ""
-    return found[1] if found else ""
-
-
-def commit() -> dict:
-    """The commit, and whether what results depend on differs from it."""
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", "-C", str(paths.ROOT), *arguments], capture_output=True, text=True, check=True
-        ).stdout.strip()
-
-    try:
-        code = ("slmlib", "notebooks", "requirements.lock", "data", ":!data/results")
-        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--", *code))}
-    except (OSError, subprocess.CalledProcessError):
-        return {"commit": None, "dirty": None}

@@ -19,9 +19,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from slmlib import contracts, engines, models, paths, tables, tasks
+from slmlib import contracts, engines, machine, models, paths, tables, tasks
 from slmlib.engines import Completion, Request
-from slmlib.evaluate import environment, peak_memory
 from slmlib.tables import NONE, Table
 from slmlib.tasks import Example
 
@@ -103,7 +102,7 @@ def measure(
     loaded = time.perf_counter() - begun
     for _, request in asked[:WARM_UP]:
         list(running.generate([request]))
-    with _Energy() as energy:
+    with machine.Energy() as energy:
         answered = [(case, c) for case, request in asked[WARM_UP:] for c in running.generate([request])]
     for _, completion in answered:
         if completion.finish == "error":
@@ -119,7 +118,7 @@ def measure(
         right=right,
         load_seconds=loaded,
         **_times([completion for _, completion in answered]),
-        peak_memory_bytes=peak_memory(),
+        peak_memory_bytes=machine.peak_memory(),
         joules_per_answer=energy.joules / len(answered),
         joules_per_right_answer=energy.joules / right if right else None,
         energy=energy.source,
@@ -139,32 +138,6 @@ def _ready(model: str, engine: str, dtype: str) -> str:
     if engine in ("openvino", "llamacpp"):
         models.gguf(models.get(model), "f16" if engine == "openvino" else dtype)
     return dtype
-
-
-class _Energy:
-    """The energy of what is done inside, by CodeCarbon."""
-
-    def __enter__(self) -> "_Energy":
-        from codecarbon import OfflineEmissionsTracker
-
-        self.tracker = OfflineEmissionsTracker(
-            country_iso_code="USA",  # only emissions depend on it, and they are not read
-            measure_power_secs=1,
-            tracking_mode="machine",  # as the counters of RAPL do; by process it counts spikes
-            save_to_file=False,
-            allow_multiple_runs=True,
-            log_level="error",
-        )
-        self.tracker.start()
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.tracker.stop()
-        self.joules = self.tracker.final_emissions_data.energy_consumed * 3.6e6  # kWh
-        parts = [part.description() for part in self.tracker._hardware]
-        counted = sum("rapl" in part.lower() or "gpu" in part.lower() for part in parts)
-        how = "estimated" if not counted else "measured" if counted == len(parts) else "measured in part"
-        self.source = f"{how}: {', '.join(parts)}"
 
 
 def _asked(count: int, prompt: str | None, decoding: str) -> list[tuple[Example, Request]]:
@@ -200,7 +173,7 @@ def _percentile(values: Sequence[float], percent: int) -> float:
 
 def write(found: Mapping, folder: Path) -> Path:
     """Write a profile, with the machine it was measured on, into a folder of results."""
-    record = {**found, "environment": environment()}
+    record = {**found, "environment": machine.environment()}
     parts = [found["model"], found["engine"]["name"], found["engine"]["dtype"], found["decoding"]]
     parts += [] if found["prompt"] == tasks.get("edgejson").usual[found["decoding"]] else [found["prompt"]]
     path = folder / "profiles" / f"{'-'.join(parts).replace('_', '-')}.json"

@@ -167,6 +167,7 @@ def _engine_line(run: Result, reference: Result, memory: Mapping, groups: Groups
 
 def _same_machine(a: Result, b: Result) -> bool:
     """Whether times of two runs may stand side by side."""
+
     def told(run: Result) -> tuple:
         machine = run.environment["machine"]  # one name may stand for CPUs with other instructions
         return machine["cpu"], machine.get("features"), machine["cores"], run.engine["threads"]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from slmlib import contracts, evaluate, results
+from slmlib import contracts, evaluate, machine, results
 from slmlib.evaluate import publish
 from slmlib.tasks import UnknownName
 
@@ -84,8 +84,8 @@ def test_a_server_may_have_any_model(toy_task, tmp_path):
 
 def test_a_lacking_engine_does_not_stop_a_control(monkeypatch):
     """Versions are told of what is there."""
-    monkeypatch.setattr(evaluate, "PACKAGES", ("torch", "a-wheel-that-no-one-has"))
-    assert set(evaluate.environment()["packages"]) == {"slmlib", "torch"}
+    monkeypatch.setattr(machine, "PACKAGES", ("torch", "a-wheel-that-no-one-has"))
+    assert set(machine.environment()["packages"]) == {"slmlib", "torch"}
 
 
 def test_a_prompt_without_template_cannot_be_asked_of_a_server(tmp_path):
@@ -112,4 +112,4 @@ def test_hostile_completions_are_kept_as_data(toy_task, tmp_path):
 
 def test_peak_memory_is_that_of_the_process(toy_task, tmp_path):
     peak = run(toy_task, tmp_path).throughput["peak_memory_bytes"]
-    assert 0 < peak <= evaluate.peak_memory()
+    assert 0 < peak <= machine.peak_memory()

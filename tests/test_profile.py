@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from slmlib import contracts, evaluate, profile
+from slmlib import contracts, machine, profile
 from slmlib.engines import Completion
 
 
@@ -34,9 +34,9 @@ def test_an_unknown_model_is_one_line():
 def test_memory_is_that_of_the_process_and_not_of_its_parent():
     """A notebook that has held gigabytes starts the process that is measured."""
     held = b"x" * 700_000_000
-    code = "from slmlib import evaluate; print(evaluate.peak_memory())"
+    code = "from slmlib import machine; print(machine.peak_memory())"
     child = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout)
-    assert 10e6 < child < 600e6 < evaluate.peak_memory() and held
+    assert 10e6 < child < 600e6 < machine.peak_memory() and held
 
 
 @pytest.mark.model

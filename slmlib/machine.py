@@ -1,0 +1,123 @@
+"""The machine under a run: what explains a speed, what memory and energy were taken, which code ran."""
+
+import importlib.metadata
+import os
+import platform
+import re
+import resource
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+import slmlib
+from slmlib import engines, paths
+
+PACKAGES = (
+    "torch", "transformers", "tokenizers", "safetensors", "accelerate", "bitsandbytes", "openvino",
+    "openvino-genai", "xllamacpp", "gguf", "llguidance", "xgrammar", "openai", "httpx", "codecarbon",
+    "jsonschema", "numpy", "scipy",
+)  # fmt: skip
+FEATURES = {
+    "avx", "avx2", "fma", "f16c", "avx512f", "avx512_bf16", "avx512_fp16", "avx512_vnni", "avx_vnni",
+    "amx_bf16", "amx_int8", "asimd", "asimddp", "asimdhp", "bf16", "i8mm", "sve",
+}  # fmt: skip  # instructions of a CPU that the engines' kernels choose by
+
+
+def peak_memory() -> int:
+    """Most bytes of memory that this process has held. On Linux `getrusage` would count what its parent
+    held before it started this program; the kernel's own list does not."""
+    with suppress(OSError):
+        found = re.search(r"^VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+        if found:
+            return int(found[1]) * 1024
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if platform.system() == "Darwin" else most * 1024
+
+
+def environment() -> dict:
+    """Packages, machine and commit of this process."""
+    return {"packages": {"slmlib": slmlib.__version__, **_versions()}, "machine": described(), **commit()}
+
+
+def _versions() -> dict[str, str]:
+    """Of the packages that are installed; an engine may lack its own."""
+    found = {}
+    for name in PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+def described() -> dict:
+    """The machine as far as it explains a speed: CPU and its kernels' instructions, cores, memory, system."""
+    return {
+        "cpu": _cpu(),
+        "features": sorted(set(_cpuinfo("flags|Features").split()) & FEATURES),
+        "cores": engines.available_threads(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
+
+
+def _cpu() -> str:
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def _cpuinfo(field: str) -> str:
+    """A field of the first core in Linux's list; nothing where there is no such list or field."""
+    try:
+        found = re.search(rf"^(?:{field})\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        return ""
+    return found[1] if found else ""
+
+
+def commit() -> dict:
+    """The commit, and whether what results depend on differs from it."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(paths.ROOT), *arguments], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        code = ("slmlib", "notebooks", "requirements.lock", "data", ":!data/results")
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--", *code))}
+    except (OSError, subprocess.CalledProcessError):
+        return {"commit": None, "dirty": None}
+
+
+class Energy:
+    """The energy of what is done in a `with` block, by CodeCarbon.
+
+    Attributes:
+        joules: of the machine, since the block began.
+        source: "measured", "measured in part" or "estimated", and of what.
+    """
+
+    def __init__(self, every: float = 1):
+        """`every`: seconds between two looks at the counters."""
+        self.every = every
+
+    def __enter__(self) -> "Energy":
+        from codecarbon import OfflineEmissionsTracker
+
+        self.tracker = OfflineEmissionsTracker(
+            country_iso_code="USA",  # only emissions depend on it, and they are not read
+            measure_power_secs=self.every,
+            tracking_mode="machine",  # as the counters of RAPL do; by process it counts spikes
+            save_to_file=False,
+            allow_multiple_runs=True,
+            log_level="error",
+        )
+        self.tracker.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.tracker.stop()
+        self.joules = self.tracker.final_emissions_data.energy_consumed * 3.6e6  # kWh
+        parts = [part.description() for part in self.tracker._hardware]
+        counted = sum("rapl" in part.lower() or "gpu" in part.lower() for part in parts)
+        how = "estimated" if not counted else "measured" if counted == len(parts) else "measured in part"
+        self.source = f"{how}: {', '.join(parts)}"
