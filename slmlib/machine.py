@@ -13,7 +13,7 @@ import slmlib
 from slmlib import engines, paths
 
 PACKAGES = (
-    "torch", "transformers", "tokenizers", "safetensors", "accelerate", "bitsandbytes", "openvino",
+    "torch", "transformers", "tokenizers", "safetensors", "accelerate", "peft", "bitsandbytes", "openvino",
     "openvino-genai", "xllamacpp", "gguf", "llguidance", "xgrammar", "openai", "httpx", "codecarbon",
     "jsonschema", "numpy", "scipy",
 )  # fmt: skip

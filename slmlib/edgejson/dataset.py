@@ -13,7 +13,7 @@ nothing but its place; one whose text is too like an earlier one is drawn again.
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -197,7 +197,9 @@ def case(key: str, split: str, index: int, slot: Slot) -> dict:
     }
 
 
-def extend(size: int, *, seed: int = SEED) -> Iterator[dict]:
+def extend(
+    size: int, *, seed: int = SEED, noisy: float = 0.0, registers: Collection[str] | None = None
+) -> Iterator[dict]:
     """More training data: composed schemas and hand-designed ones in turn, each in a few cases.
 
     Nothing is kept but the hashes of the texts, so that memory stays flat. Schemas come from
@@ -206,6 +208,8 @@ def extend(size: int, *, seed: int = SEED) -> Iterator[dict]:
     Args:
         size: Number of cases.
         seed: The same seed and a smaller size give the beginning of the same split.
+        noisy: Share of the cases that are put under noise, where their register takes any.
+        registers: The kinds of text to take; all if not given.
 
     Raises:
         DataError: a case fails a gate.
@@ -214,21 +218,41 @@ def extend(size: int, *, seed: int = SEED) -> Iterator[dict]:
     for index in range(size):
         block, turn = divmod(index, CASES_A_SCHEMA)
         if turn == 0:
-            family = _extension(f"{seed}/{EXTENDED}/{block}", block)
-        yield _fresh(f"{seed}/{EXTENDED}/{index}", index, Slot(family[turn % len(family)]), seen)
+            family = _extension(f"{seed}/{EXTENDED}/{block}", block, registers)
+        mould, key = family[turn % len(family)], f"{seed}/{EXTENDED}/{index}"
+        yield _fresh(key, index, Slot(mould, _some_noise(key, mould, noisy)), seen)
 
 
-def _extension(key: str, block: int) -> list[Mould]:
+def _extension(key: str, block: int, registers: Collection[str] | None) -> list[Mould]:
     """The moulds of one schema: even blocks compose it, odd ones take a hand-designed one."""
     rng, tier = Random(key), TIER_PATTERN[block // 2 % len(TIER_PATTERN)]
-    if block % 2 == 0:
-        return _shuffled(rng, moulds.composed(key, tier, reserved=False))
-    return _shuffled(rng, rng.choice(_families(key, "train", tier)))
+    for attempt in range(ATTEMPTS):
+        if block % 2 == 0:
+            family = moulds.composed(f"{key}/{attempt}" if attempt else key, tier, reserved=False)
+        else:
+            family = rng.choice(_families(key, "train", tier))
+        family = [mould for mould in family if registers is None or mould.register in registers]
+        if family:
+            return _shuffled(rng, family)
+    raise contracts.DataError(
+        f"no schema of tier {tier} has texts of the registers {', '.join(registers)}. Name others too."
+    )
+
+
+def _some_noise(key: str, mould: Mould, share: float) -> str | None:
+    """A kind of noise that suits the register, for so many of the cases."""
+    chance = Random(f"{key}/noise")
+    kinds = [kind for kind in noise.KINDS if mould.register in noise.REGISTERS[kind]]
+    return chance.choice(kinds) if kinds and chance.random() < share else None
 
 
 def _fresh(key: str, index: int, slot: Slot, seen: set[int]) -> dict:
     for attempt in range(ATTEMPTS):
-        row = case(f"{key}/{attempt}", EXTENDED, index, slot)
+        try:
+            row = case(f"{key}/{attempt}", EXTENDED, index, slot)
+        except noise.TooClean:
+            slot = Slot(slot.mould)
+            continue
         mark = likeness.mark(likeness.plain(row["input"]["text"]))
         if mark not in seen:
             seen.add(mark)

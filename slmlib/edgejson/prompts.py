@@ -6,6 +6,7 @@ A prompt shows the schema compactly, without the keys that only validation reads
     one-shot-schema   the schema and the text
     one-shot-rules    the schema, the text, and what to heed in words
     …-bare            without the model's chat template
+    zero-shot-text    the text alone, to see what a trained model knows by heart
 
 and likewise `zero-shot` and `three-shot`. Asked with the schema alone, a 135M model that decodes freely
 mostly recites it; so the default ends with the form and starts with one worked example. Under
@@ -30,6 +31,7 @@ RULES = (
     "Write dates as YYYY-MM-DD and use only values that the schema allows.\n\n"
     "Schema:\n{schema}\n\nText:\n{text}\n\nJSON:"
 )
+TEXT = "Text:\n{text}\n\nJSON:"
 WORDINGS = {"": FORM, "-schema": PLAIN, "-rules": RULES}
 SHOTS = {"one": 1, "zero": 0, "three": 3}
 BARE = ("one-shot", "one-shot-schema", "zero-shot-rules")  # also asked without a chat template
@@ -142,7 +144,8 @@ def _fields(schema: Mapping, text: str) -> dict[str, str]:
     return {"schema": schemas.for_prompt(schema), "text": text, "form": form(schema)}
 
 
-def _fill(example: Example) -> dict[str, str]:
+def shown(example: Example) -> dict[str, str]:
+    """The parts of a question."""
     return _fields(example.input["schema"], example.input["text"])
 
 
@@ -159,10 +162,11 @@ def _all() -> dict[str, Prompt]:
     for shots, count in SHOTS.items():
         for suffix, words in WORDINGS.items():
             name = f"{shots}-shot{suffix}"
-            found[name] = Prompt(name, SYSTEM, words, _fill, shots=_shots(words, count))
+            found[name] = Prompt(name, SYSTEM, words, shown, shots=_shots(words, count))
     for name in BARE:
         asked = found[name]
-        found[f"{name}-bare"] = Prompt(f"{name}-bare", SYSTEM, asked.user, _fill, asked.shots, chat=False)
+        found[f"{name}-bare"] = Prompt(f"{name}-bare", SYSTEM, asked.user, shown, asked.shots, chat=False)
+    found["zero-shot-text"] = Prompt("zero-shot-text", SYSTEM, TEXT, shown)
     return found
 
 

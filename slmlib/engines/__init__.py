@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -209,19 +210,23 @@ def resolve_dtype(dtype: str, *, engine: str = "transformers") -> str:
     return DTYPES[engine][0]
 
 
+@cache
 def _bfloat16_is_faster() -> bool:
     import torch
 
-    def seconds(kind) -> float:
-        a, b = torch.ones(512, 1536, dtype=kind), torch.ones(1536, 1536, dtype=kind)
+    def seconds(kind, rows: int, repeats: int) -> float:
+        a, b = torch.ones(rows, 1536, dtype=kind), torch.ones(1536, 1536, dtype=kind)
         times = []
-        for _ in range(5):
+        for _ in range(repeats):
             start = time.perf_counter()
             a @ b
             times.append(time.perf_counter() - start)
         return min(times)
 
-    return seconds(torch.bfloat16) < 0.8 * seconds(torch.float32)
+    # a CPU that has no such products takes seconds for what is milliseconds in fp32: fewer rows tell
+    if seconds(torch.bfloat16, 32, 2) > 4 * seconds(torch.float32, 32, 2):
+        return False
+    return seconds(torch.bfloat16, 512, 5) < 0.8 * seconds(torch.float32, 512, 5)
 
 
 def has_template(tokenizer, chat: bool = True) -> bool:

@@ -1,0 +1,65 @@
+"""Checkpoints that are whole or not there: written aside, vouched for by hashes, moved by one rename."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from slmlib import contracts
+
+MANIFEST = "checkpoint.json"
+
+
+def latest(folder: Path) -> Path | None:
+    """The newest whole checkpoint of a folder; one whose files are not as they were written is skipped."""
+    for path in _by_step(folder):
+        fault = _fault(path)
+        if fault is None:
+            return path
+        print(f"{path.name} is skipped: {fault}", flush=True)
+    return None
+
+
+def _by_step(folder: Path) -> list[Path]:
+    return sorted(folder.glob("checkpoint-*"), key=lambda path: -int(path.name.rpartition("-")[2]))
+
+
+def vouch(folder: Path) -> None:
+    """Write the hashes of a checkpoint's files."""
+    files = {path.name: contracts.sha256(path) for path in sorted(folder.iterdir())}
+    contracts.write_json(folder / MANIFEST, {"files": files})
+
+
+def _fault(folder: Path) -> str | None:
+    """What is wrong with a checkpoint."""
+    try:
+        listed = json.loads((folder / MANIFEST).read_text("utf-8"))["files"]
+        changed = [name for name, digest in listed.items() if contracts.sha256(folder / name) != digest]
+    except (OSError, ValueError, KeyError) as error:
+        return f"it is torn ({error})"
+    return f"{', '.join(changed)} changed since it was written" if changed else None
+
+
+def keep_newest(folder: Path, count: int) -> None:
+    for path in _by_step(folder)[count:]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """A folder to write to that becomes `target` by one rename at the end, or leaves no trace."""
+    scratch = target.with_name(f".{target.name}-{os.getpid()}")
+    for rest in target.parent.glob(f".{target.name.rpartition('-')[0] or target.name}*"):
+        shutil.rmtree(rest, ignore_errors=True)  # of a process that was killed
+    scratch.mkdir(parents=True)
+    try:
+        yield scratch
+        for path in scratch.iterdir():
+            with open(path, "rb") as file:
+                os.fsync(file.fileno())
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(scratch, target)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

@@ -1,0 +1,246 @@
+"""EdgeJSON as training material: which cases, in whose words, with which keys.
+
+A model that meets the same schemas over and over learns them by heart instead of learning to read. So cases
+come in lessons: a few cases of one schema, which is redrawn for each lesson. Its keys change order and
+style, its descriptions come and go, and the question is put in other words. Half of the lessons ask as
+`PROMPT` does, which is how a trained model is evaluated. Nothing of a test split or a reserved domain is
+ever drawn: the cases are those of `train` and of `dataset.extend`.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from random import Random
+
+from slmlib import tasks
+from slmlib.edgejson import dataset, schemas
+from slmlib.edgejson.prompts import PLAIN, PROMPTS, SYSTEM, shown
+from slmlib.tasks import Example, Prompt
+
+PROMPT, BLIND_PROMPT = "zero-shot-schema", "zero-shot-text"  # with the schema, and without
+USUAL = 0.5  # share of the lessons that are asked as the evaluation asks
+SYSTEMS = (
+    SYSTEM,
+    "",
+    "You extract data from text.",
+    "You fill JSON objects from text. Reply with JSON only.",
+    "Answer with a JSON object that follows the given schema.",
+    "You are a careful clerk who writes down what a text says as JSON.",
+)
+WORDINGS = (
+    PLAIN,
+    "Schema:\n{schema}\n\nDocument:\n{text}",
+    "Extract a JSON object that is valid under this schema:\n{schema}\n\nfrom this text:\n{text}",
+    "Write the JSON for the text. The schema is\n{schema}\n\nThe text is\n{text}\n\nJSON:",
+    "```json\n{schema}\n```\n\nFill this schema from the message below.\n\n{text}",
+    "Here is a JSON Schema.\n{schema}\n\nWhat does this say, in that form?\n{text}",
+    "{schema}\n\n{text}\n\nReturn the object; leave out what the text does not give.",
+)
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """What a recipe takes of the data.
+
+    Attributes:
+        train: passes over the published split; of the last, a part where it is no whole number.
+        extended: cases of the extended split.
+        noisy: share of the extended cases under noise.
+        registers: kinds of text to take; all if empty.
+        vary: whether lessons differ in wording and keys.
+        schema: whether the question shows the schema.
+    """
+
+    train: float = 1.0
+    extended: int = 0
+    noisy: float = 0.0
+    registers: tuple[str, ...] = ()
+    vary: bool = True
+    schema: bool = True
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Cases of one schema, asked in one way."""
+
+    prompt: Prompt
+    examples: tuple[Example, ...]
+
+    def answers(self) -> list[str]:
+        """The right answers, written as constrained decoding writes them."""
+        return [answer(example.target) for example in self.examples]
+
+
+def answer(target) -> str:
+    """A target as a model is to write it."""
+    return json.dumps(target, ensure_ascii=False)
+
+
+def lessons(
+    mixture: Mixture, *, seed: int, size: int = 4, step: Callable[[], object] = lambda: None
+) -> list[Lesson]:
+    """The whole course, in the order of training.
+
+    Args:
+        mixture: what to take.
+        seed: of order, variation and extended cases; the same seed gives the same course.
+        size: cases in a lesson, at most.
+        step: called for each case that is made.
+    """
+    found = []
+    for index, examples in enumerate(_portions(mixture, seed, size, step)):
+        found.append(_lesson(examples, mixture, Random(f"{seed}/lesson/{index}")))
+    Random(f"{seed}/course").shuffle(found)
+    return found
+
+
+def prompt_for(mixture: Mixture) -> str:
+    """The name of the prompt in which a model that had such lessons is asked."""
+    return PROMPT if mixture.schema else BLIND_PROMPT
+
+
+# --- which cases ------------------------------------------------------------------------------
+
+
+def _portions(mixture: Mixture, seed: int, size: int, step: Callable) -> Iterator[list[Example]]:
+    """Groups of cases with one schema."""
+    published = [e for e in tasks.get(dataset.NAME).load("train") if _wanted(e, mixture)]
+    number, whole = 0, mixture.train
+    while whole > 0:
+        chosen = _share(published, min(whole, 1.0))
+        yield from _grouped(chosen, Random(f"{seed}/pass/{number}"), size)
+        number, whole = number + 1, whole - 1
+    more = dataset.extend(
+        mixture.extended, seed=seed, noisy=mixture.noisy, registers=mixture.registers or None
+    )
+    yield from _grouped(_counted(more, step), None, size)
+
+
+def _wanted(example: Example, mixture: Mixture) -> bool:
+    return not mixture.registers or example.meta["register"] in mixture.registers
+
+
+def _share(examples: list[Example], part: float) -> list[Example]:
+    """So many of the cases, evenly from all of the split."""
+    count = round(part * len(examples))
+    return [examples[i * len(examples) // count] for i in range(count)]
+
+
+def _counted(rows: Iterable[dict], step: Callable) -> Iterator[Example]:
+    for row in rows:
+        step()
+        yield Example(**row)
+
+
+def _grouped(examples: Iterable[Example], rng: Random | None, size: int) -> Iterator[list[Example]]:
+    """Cases of one schema, `size` at most; shuffled within each schema if a source of chance is given."""
+    families: dict[str, list[Example]] = {}
+    for example in examples:
+        families.setdefault(example.group, []).append(example)
+        if rng is None and len(families[example.group]) == size:  # a stream is not kept
+            yield families.pop(example.group)
+    for family in families.values():
+        if rng is not None:
+            rng.shuffle(family)
+        yield from (family[i : i + size] for i in range(0, len(family), size))
+
+
+# --- in which words ---------------------------------------------------------------------------
+
+
+def _lesson(examples: list[Example], mixture: Mixture, rng: Random) -> Lesson:
+    if not mixture.schema:
+        return Lesson(PROMPTS[BLIND_PROMPT], tuple(examples))
+    if not mixture.vary:
+        return Lesson(PROMPTS[PROMPT], tuple(examples))
+    schema, keys = redraw(examples[0].input["schema"], rng)
+    changed = tuple(_retold(example, schema, keys) for example in examples)
+    return Lesson(PROMPTS[PROMPT] if rng.random() < USUAL else _other_words(rng), changed)
+
+
+def _other_words(rng: Random) -> Prompt:
+    return Prompt("varied", rng.choice(SYSTEMS), rng.choice(WORDINGS), shown)
+
+
+def _retold(example: Example, schema: dict, keys) -> Example:
+    fields = {name: getattr(example, name) for name in ("id", "task", "split", "group", "tier", "meta")}
+    asked = {**example.input, "schema": schema}
+    return Example(**fields, input=asked, target=retell(example.target, keys))
+
+
+# --- with which keys --------------------------------------------------------------------------
+
+STYLES: dict[str, Callable[[list[str]], str]] = {
+    "snake": "_".join,
+    "camel": lambda words: words[0] + "".join(word.capitalize() for word in words[1:]),
+    "pascal": lambda words: "".join(word.capitalize() for word in words),
+    "kebab": "-".join,
+    "upper": lambda words: "_".join(words).upper(),
+}
+AS_IT_IS = 0.5  # share of redrawn schemas that keep the style of their keys
+KEEPS_ORDER = 0.4  # and the order of their keys
+DROPS = 0.3  # share of redrawn schemas without descriptions
+
+
+def redraw(schema: Mapping, rng: Random) -> tuple[dict, object]:
+    """A schema that asks for the same in another guise.
+
+    Returns:
+        The schema, and what `retell` needs to turn a target of the old one into one of the new.
+    """
+    style = None if rng.random() < AS_IT_IS else rng.choice(sorted(STYLES))
+    ordered, bare = rng.random() < KEEPS_ORDER, rng.random() < DROPS
+    dropped = {"x-rules", "$schema"} | ({"title", "description"} if bare else set())
+
+    def change(node: Mapping) -> tuple[dict, object]:
+        kept = {key: value for key, value in node.items() if key not in dropped}
+        if "properties" in node:
+            names = _names(list(node["properties"]), style)
+            parts = [(old, *change(child)) for old, child in node["properties"].items()]
+            if not ordered:
+                rng.shuffle(parts)
+            kept["properties"] = {names[old]: child for old, child, _ in parts}
+            needed = set(node.get("required", ()))
+            kept["required"] = [names[old] for old, _, _ in parts if old in needed]
+            return kept, {old: (names[old], keys) for old, _, keys in parts}
+        if "items" in node:
+            kept["items"], keys = change(node["items"])
+            return kept, [keys]
+        return kept, None
+
+    return change(schema)
+
+
+def _names(names: list[str], style: str | None) -> dict[str, str]:
+    """Each key in another style; all as they are where two would fall together."""
+    if style is None:
+        return {name: name for name in names}
+    changed = {name: STYLES[style](_words(name)) for name in names}
+    return changed if len(set(changed.values())) == len(names) else {name: name for name in names}
+
+
+def _words(name: str) -> list[str]:
+    """`guestCount`, `guest_count` and `GUEST-COUNT` are the words guest and count."""
+    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
+    return [word.lower() for word in re.split(r"[_\-\s]+", parted) if word]
+
+
+def retell(value, keys):
+    """A value of the old schema as one of the redrawn one, its keys in the new schema's order."""
+    if isinstance(keys, dict):
+        return {new: retell(value[old], inner) for old, (new, inner) in keys.items() if old in value}
+    return [retell(each, keys[0]) for each in value] if isinstance(keys, list) else value
+
+
+def sizes(course: Iterable[Lesson]) -> dict[str, int]:
+    """What a course holds: lessons, cases, schemas, and cases by split."""
+    course = list(course)
+    cases = [example for lesson in course for example in lesson.examples]
+    by_split = {split: sum(e.split == split for e in cases) for split in ("train", dataset.EXTENDED)}
+    return {
+        "lessons": len(course),
+        "cases": len(cases),
+        "schemas": len({schemas.shape(e.input["schema"]) for e in cases}),
+        **by_split,
+    }

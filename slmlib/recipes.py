@@ -1,0 +1,101 @@
+"""Training recipes: YAML files that decide everything a training run makes.
+
+`data/recipes/recipe.schema.json` says which keys there are, their bounds and their defaults. A recipe may
+start from another one and change a few keys, so that an ablation reads as its difference.
+"""
+
+import copy
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from slmlib import contracts, paths
+from slmlib.tasks import choose
+
+SCHEMA = paths.DATA / "recipes" / "recipe.schema.json"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A checked recipe with every key filled in; `recipe["batch"]["tokens"]` reads one."""
+
+    name: str
+    settings: Mapping
+
+    def __getitem__(self, key: str):
+        return self.settings[key]
+
+    @property
+    def sha256(self) -> str:
+        """Of what the run depends on: another name or sentence makes no other model."""
+        deciding = {key: value for key, value in self.settings.items() if key != "about"}
+        return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
+
+
+def names(folder: Path | None = None) -> list[str]:
+    """The recipes of a folder, by their paths without suffix."""
+    folder = folder or SCHEMA.parent
+    return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml"))
+
+
+def load(name: str, *, seed: int | None = None, folder: Path | None = None) -> Recipe:
+    """A recipe by name.
+
+    Args:
+        name: of a file of `data/recipes/`, without suffix.
+        seed: in place of the recipe's own.
+        folder: another folder of recipes.
+
+    Raises:
+        UnknownName: there is no such recipe; the message lists them.
+        DataError: an unknown key or a value out of bounds; the message names file, key and rule.
+    """
+    folder = folder or SCHEMA.parent
+    given = _read(choose("recipe", name, names(folder)), folder, ())
+    given |= {} if seed is None else {"seed": seed}
+    contracts.check(given, SCHEMA, where=str(_path(name, folder)))
+    return Recipe(name, _filled(given, json.loads(SCHEMA.read_text("utf-8"))))
+
+
+def _path(name: str, folder: Path) -> Path:
+    return folder / f"{name}.yaml"
+
+
+def _read(name: str, folder: Path, below: tuple[str, ...]) -> dict:
+    """The recipe's keys over those of the recipe that it starts from."""
+    path = _path(name, folder)
+    if name in below:
+        raise contracts.DataError(f"{path}: starts from itself, by {' from '.join((*below, name))}.")
+    try:
+        given = yaml.safe_load(path.read_text("utf-8"))
+    except OSError as error:
+        raise contracts.DataError(
+            f"{path}: {error.strerror}. There are: {', '.join(names(folder))}."
+        ) from None
+    except yaml.YAMLError as error:
+        raise contracts.DataError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    contracts.check(given, SCHEMA, where=str(path))
+    base = given.pop("from", None)
+    return given if base is None else _merged(_read(base, folder, (*below, name)), given)
+
+
+def _merged(base: Mapping, changes: Mapping) -> dict:
+    both = dict(base)
+    for key, value in changes.items():
+        inner = isinstance(value, Mapping) and isinstance(base.get(key), Mapping)
+        both[key] = _merged(base[key], value) if inner else value
+    return both
+
+
+def _filled(given: Mapping, schema: Mapping) -> dict:
+    """The keys in the schema's order, its defaults where nothing is given."""
+    found = {}
+    for key, part in schema["properties"].items():
+        if key in given or "default" in part:
+            value = copy.deepcopy(given.get(key, part.get("default")))
+            found[key] = _filled(value, part) if part.get("type") == "object" else value
+    return found

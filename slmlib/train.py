@@ -1,0 +1,516 @@
+"""Fine-tuning from a recipe: LoRA, QLoRA or all weights, on transformers' Trainer with peft.
+
+The loss is that of the answers alone, summed over a step and divided by its tokens. Cases that share their
+question's beginning are packed behind it (`packing`), so a step's batches are single sequences. The order
+of the packs is fixed by the seed, and a checkpoint holds all that a step depends on: a run that was killed
+goes on from its last whole checkpoint and ends in the weights of an unbroken one, to the bit on one machine.
+A checkpoint appears by one rename with the hashes of its files; a torn one is told apart and skipped.
+"""
+
+import errno
+import fcntl
+import hashlib
+import json
+import math
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+from slmlib import checkpoints, contracts, engines, machine, models, packing, paths, progress, recipes, tasks
+from slmlib.edgejson import training
+from slmlib.edgejson.training import Lesson, Mixture
+from slmlib.packing import Pack, Question
+from slmlib.recipes import Recipe
+
+VERSION = "1"  # of how lessons become weights; a new one makes a run another run
+RECORD, CLOCK = "training.json", "clock.json"
+NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory")
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+class TrainingError(RuntimeError):
+    """A run that cannot go on: says why, what is kept, and how to go on."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a run learns from, in order.
+
+    Attributes:
+        packs: the training sequences.
+        sizes: lessons, cases and schemas in them.
+        left_out: cases that are longer than a pack.
+        saved: share of the tokens that packing saves.
+    """
+
+    packs: list[Pack]
+    sizes: dict[str, int]
+    left_out: int
+    saved: float
+
+
+def train(recipe: str | Recipe, *, out: Path | None = None, until: int | None = None) -> Path:
+    """Train a model, or go on where the same run was stopped.
+
+    Args:
+        recipe: a recipe, or the name of one.
+        out: folder of training runs, `runs/training` if not given.
+        until: stop after this step, as a kill would, with a checkpoint: for tests and long runs in parts.
+
+    Returns:
+        The folder of the run: `model/` (the adapter, or all weights), `training.json`, `tensorboard/`.
+
+    Raises:
+        DataError, ModelError: files that are missing or were changed.
+        TrainingError: the run cannot go on; what is done is kept.
+    """
+    recipe = recipe if isinstance(recipe, Recipe) else recipes.load(recipe)
+    folder = (out or paths.RUNS / "training") / run_name(recipe)
+    if (folder / RECORD).exists():
+        return folder
+    with _alone(folder), _explained(recipe, folder):
+        _Run(recipe, folder).go(until)
+    return folder
+
+
+def run_name(recipe: Recipe) -> str:
+    """The recipe's name and seed, ended by a hash of all that decides the weights."""
+    base, data = models.get(recipe["model"]), tasks.get("edgejson").manifest()["files"]["train.jsonl"]
+    deciding = [VERSION, recipe.sha256, models.fingerprint(base), data["sha256"]]
+    digest = hashlib.sha256(json.dumps(deciding).encode()).hexdigest()[:8]
+    return f"{recipe.name.replace('/', '-')}-{recipe['seed']}-{digest}"
+
+
+# --- what is learnt ---------------------------------------------------------------------------
+
+
+def mixture(recipe: Recipe) -> Mixture:
+    """The recipe's data, as the task takes them."""
+    return Mixture(**{**recipe["data"], "registers": tuple(recipe["data"]["registers"])})
+
+
+def course(recipe: Recipe, tokenizer) -> Course:
+    """The packs of a recipe; a case that is longer than a pack is left out, never cut."""
+    batch, wanted = recipe["batch"], mixture(recipe)
+    with progress.bar(total=wanted.extended, desc="cases", unit="case") as bar:
+        lessons = training.lessons(wanted, seed=recipe["seed"], size=batch["lesson"], step=bar.update)
+    asked = [questions(lesson, tokenizer) for lesson in lessons]
+    short = [[q for q in lesson if len(q) <= batch["tokens"]] for lesson in asked]
+    packs = list(packing.pack([lesson for lesson in short if lesson], limit=batch["tokens"]))
+    alone = sum(len(question) for lesson in short for question in lesson)
+    return Course(
+        packs,
+        training.sizes(lessons),
+        left_out=sum(map(len, asked)) - sum(map(len, short)),
+        saved=1 - sum(map(len, packs)) / alone if alone else 0.0,
+    )
+
+
+def questions(lesson: Lesson, tokenizer) -> list[Question]:
+    """A lesson in tokens; an answer ends with the token that ends a turn."""
+    return [
+        _question(example.id, lesson.prompt.messages(example), answer, tokenizer)
+        for example, answer in zip(lesson.examples, lesson.answers(), strict=True)
+    ]
+
+
+def _question(name: str, messages, answer: str, tokenizer) -> Question:
+    prompt = tokenizer(engines.prompt_text(tokenizer, messages), add_special_tokens=False)["input_ids"]
+    told = tokenizer(answer, add_special_tokens=False)["input_ids"]
+    return Question(name, prompt, [*told, tokenizer.eos_token_id])
+
+
+def _validation(recipe: Recipe, tokenizer) -> list[Pack]:
+    """Cases of `val` in the usual words, one in a pack: what the loss is measured on."""
+    task, prompt = tasks.get("edgejson"), training.prompt_for(mixture(recipe))
+    asked = [
+        _question(e.id, task.prompts[prompt].messages(e), training.answer(e.target), tokenizer)
+        for e in _spread(task.load("val"), recipe["evaluation"]["loss"])
+    ]
+    return [pack for q in asked for pack in packing.pack([[q]], limit=max(len(q), 1))]
+
+
+def _spread(examples: Sequence, count: int) -> list:
+    """So many of the cases, evenly over the split."""
+    return [examples[i * len(examples) // count] for i in range(count)] if count else []
+
+
+# --- one run ----------------------------------------------------------------------------------
+
+
+class _Run:
+    """A recipe on its way to weights."""
+
+    def __init__(self, recipe: Recipe, folder: Path):
+        self.recipe, self.folder = recipe, folder
+        self.vocabulary = models.vocabulary(recipe["model"])
+        self.precision = _precision(recipe["precision"])
+
+    def go(self, until: int | None) -> None:
+        from transformers import set_seed
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        self.course = course(self.recipe, self.vocabulary.tokenizer)
+        if not self.course.packs:
+            raise TrainingError(f"the recipe {self.recipe.name} leaves no case to train on: see its data.")
+        set_seed(self.recipe["seed"])
+        network = _network(self.recipe)
+        trainer = _trainer(self, network, until)
+        checkpoint = checkpoints.latest(self.folder / "checkpoints")
+        if checkpoint is not None:
+            print(f"going on from {checkpoint.name} of {trainer.steps}", flush=True)
+            trainer.clock.load(checkpoint)
+        with trainer.clock:
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        if until is None or trainer.state.global_step >= trainer.steps:
+            self._finish(trainer)
+
+    def _finish(self, trainer) -> None:
+        """Save the model and, last, the record that says that the run is whole."""
+        with checkpoints.whole_folder(self.folder / "model") as scratch:
+            trainer.model.save_pretrained(scratch)
+            self.vocabulary.tokenizer.save_pretrained(scratch)
+        contracts.write_json(self.folder / RECORD, self._record(trainer))
+        shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
+
+    def _record(self, trainer) -> dict:
+        base, clock, budget = models.get(self.recipe["model"]), trainer.clock, self.recipe["budget"]
+        history = trainer.state.log_history
+        weights = sorted((self.folder / "model").glob("*.safetensors"))
+        peak = machine.peak_memory()
+        return {
+            "run": self.folder.name,
+            "recipe": {"name": self.recipe.name, **self.recipe.settings},
+            "base": {"name": base.name, "hub": base.base, "sha256": models.fingerprint(base)},
+            "data": {
+                "manifest_sha256": contracts.sha256(tasks.get("edgejson").folder / "manifest.json"),
+                **self.course.sizes,
+                "left_out": self.course.left_out,
+                "tokens": sum(map(len, self.course.packs)),
+                "saved_by_packing": round(self.course.saved, 4),
+            },
+            "weights": {path.name: contracts.sha256(path) for path in weights},
+            "steps": trainer.state.global_step,
+            "precision": self.precision,
+            "loss": [_numbers(line, "loss", "learning_rate") for line in history if "loss" in line],
+            "validation": [_numbers(line, *_MEASURED) for line in history if "eval_loss" in line],
+            "seconds": round(clock.seconds, 1),
+            "tokens_per_second": round(clock.tokens / clock.seconds, 1),
+            "peak_memory_bytes": peak,
+            "within_budget": clock.seconds <= 60 * budget["minutes"] and peak <= 1e9 * budget["memory_gb"],
+            "joules": round(clock.joules),
+            "energy": clock.source,
+            "environment": machine.environment(),
+        }
+
+
+_MEASURED = ("eval_loss", "eval_json_exact", "eval_field_f1", "eval_answers")
+
+
+def _numbers(line: dict, *names: str) -> dict:
+    return {"step": line["step"], **{n.removeprefix("eval_"): line[n] for n in names if n in line}}
+
+
+def _precision(wanted: str) -> str:
+    return engines.resolve_dtype("auto") if wanted == "auto" else wanted
+
+
+def _network(recipe: Recipe):
+    """The network with the weights to train."""
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    held = "nf4" if recipe["method"] == "qlora" else "float32"
+    network = models.load(recipe["model"], dtype=held, device=device).network
+    if recipe["method"] == "full":
+        return network.train()
+    from peft import LoraConfig, get_peft_model
+
+    lora = recipe["lora"]
+    config = LoraConfig(
+        r=lora["rank"],
+        lora_alpha=lora["alpha"],
+        lora_dropout=lora["dropout"],
+        target_modules=list(lora["targets"]),
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(network, config)
+
+
+def _trainer(run: _Run, network, until: int | None):
+    """A Trainer over the packs, in their order."""
+    import torch
+    from transformers import TrainingArguments
+
+    recipe, packs = run.recipe, run.course.packs
+    steps = math.ceil(len(packs) / recipe["batch"]["packs"])
+    optimiser = recipe["optimiser"]
+    arguments = TrainingArguments(
+        output_dir=str(run.folder / "checkpoints"),
+        num_train_epochs=1,
+        per_device_train_batch_size=1,
+        gradient_accumulation_steps=min(recipe["batch"]["packs"], len(packs)),
+        train_sampling_strategy="sequential",
+        learning_rate=optimiser["rate"],
+        lr_scheduler_type=optimiser["schedule"],
+        warmup_steps=math.ceil(optimiser["warmup"] * steps),
+        weight_decay=optimiser["weight_decay"],
+        max_grad_norm=optimiser["clip"],
+        optim="adamw_torch",
+        bf16=run.precision == "bfloat16",
+        use_cpu=not torch.cuda.is_available(),
+        seed=recipe["seed"],
+        save_strategy="steps",
+        save_steps=recipe["checkpoints"]["every"],
+        eval_strategy="steps",
+        eval_steps=recipe["evaluation"]["every"],
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        report_to=[],
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        dataloader_pin_memory=False,
+    )
+    return _trainer_class()(run, network, arguments, steps, until)
+
+
+def _trainer_class():
+    """Trainer's subclass, made when it is needed: transformers takes seconds to import."""
+    import torch
+    from transformers import Trainer, TrainerCallback
+
+    class PackTrainer(Trainer):
+        """Trains on packs, saves whole checkpoints, and measures loss and answers on `val`."""
+
+        loss_is_scaled_for_ga = True
+
+        def __init__(self, run: _Run, network, arguments, steps: int, until: int | None):
+            self.run, self.steps = run, steps
+            self.clock = _Clock()
+            self.scratch: Path | None = None
+            validation = _validation(run.recipe, run.vocabulary.tokenizer)
+            super().__init__(
+                network,
+                arguments,
+                data_collator=lambda packs: packing.inputs(packs[0]),
+                train_dataset=run.course.packs,
+                eval_dataset=validation,
+                callbacks=[_reporter(TrainerCallback, self, until), *_loggers(run.folder)],
+            )
+
+        # the loss of a step is that of all its answers' tokens alike, whichever packs they are in
+        def _get_num_items_in_batch(self, batch_samples, device):
+            count = torch.tensor(sum(len(batch["labels"]) for batch in batch_samples), device=device)
+            return self.accelerator.gather(count).sum() if self.accelerator.num_processes > 1 else count
+
+        def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+            total = packing.loss(model, inputs)
+            if not torch.isfinite(total):
+                raise TrainingError(
+                    f"the loss is {total.item()} at step {self.state.global_step + 1}. "
+                    "Take a lower rate or a longer warm-up."
+                )
+            self.clock.tokens += inputs["input_ids"].numel()
+            return total * self.accelerator.num_processes / num_items_in_batch
+
+        def evaluate(self, *_, **__):
+            measured = _measured(self)
+            self.log(measured)
+            self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, measured)
+            return measured
+
+        def _get_output_dir(self, trial=None):
+            return str(self.scratch or self.args.output_dir)
+
+        def _save_checkpoint(self, model, trial):
+            name = f"checkpoint-{self.state.global_step}"
+            target = Path(self.args.output_dir) / name
+            with checkpoints.whole_folder(target) as scratch:
+                self.scratch = scratch.parent / f"{scratch.name}-parts"
+                try:
+                    super()._save_checkpoint(model, trial)
+                    for part in (self.scratch / name).iterdir():
+                        os.replace(part, scratch / part.name)
+                finally:
+                    shutil.rmtree(self.scratch, ignore_errors=True)
+                    self.scratch = None
+                (scratch / "training_args.bin").unlink(missing_ok=True)  # a pickle that nothing reads
+                self.clock.save(scratch)
+                checkpoints.vouch(scratch)
+            checkpoints.keep_newest(target.parent, self.run.recipe["checkpoints"]["keep"])
+
+    return PackTrainer
+
+
+def _measured(trainer) -> dict:
+    """Loss and scores on the fixed slices of `val`."""
+    import torch
+
+    network, total, count = trainer.model.eval(), 0.0, 0
+    precise = torch.autocast(
+        trainer.args.device.type, torch.bfloat16, enabled=trainer.run.precision == "bfloat16"
+    )
+    with torch.no_grad(), precise:
+        for pack in trainer.eval_dataset:
+            batch = {name: value.to(trainer.args.device) for name, value in packing.inputs(pack).items()}
+            total, count = total + packing.loss(network, batch).item(), count + len(pack.labels)
+        answered = _answered(trainer.run, network)
+    return {"eval_loss": total / count, **answered}
+
+
+def _answered(run: _Run, network) -> dict:
+    """JSONExact and FieldF1 of the network as it is, decoding freely."""
+    from slmlib.engines.transformers import Transformers
+
+    task = tasks.get("edgejson")
+    examples = _spread(task.load("val"), run.recipe["evaluation"]["answers"])
+    if not examples:
+        return {}
+    prompt = task.prompts[training.prompt_for(mixture(run.recipe))]
+    inner = network.get_base_model() if hasattr(network, "get_base_model") else network
+    loaded = models.Loaded(models.get(run.recipe["model"]), inner, run.vocabulary, "float32")
+    engine = Transformers(loaded, batch_size=len(examples))
+    asked = [engines.request(task, example, prompt) for example in examples]
+    found = {c.id: c for batch in engine.batches(asked) for c in engine.generate(batch)}
+    scores = [task.score(e, found[e.id].text, found[e.id].finish).scores for e in examples]
+    means = {name: sum(s[name] for s in scores) / len(scores) for name in ("json_exact", "field_f1")}
+    return {**{f"eval_{name}": value for name, value in means.items()}, "eval_answers": len(scores)}
+
+
+def _reporter(base, trainer, until: int | None):
+    """A progress bar with loss, speed and time left."""
+
+    class Reporter(base):
+        def on_train_begin(self, args, state, control, **_):
+            bar = {"total": trainer.steps, "initial": state.global_step, "unit": "step"}
+            self.bar = progress.bar(desc=trainer.run.folder.name, **bar)
+
+        def on_log(self, args, state, control, logs=None, **_):
+            if "loss" in (logs or {}):
+                self.bar.set_postfix_str(f"loss {logs['loss']:.3f}, {trainer.clock.speed:.0f} tok/s")
+            if "eval_loss" in (logs or {}):
+                right = (
+                    f", JSONExact {100 * logs['eval_json_exact']:.0f} %" if "eval_json_exact" in logs else ""
+                )
+                self.bar.write(f"step {state.global_step}: validation loss {logs['eval_loss']:.3f}{right}")
+
+        def on_step_end(self, args, state, control, **_):
+            self.bar.update()
+            control.should_evaluate |= state.global_step == trainer.steps
+            if until is not None and state.global_step >= until:
+                control.should_save = control.should_training_stop = True
+
+        def on_train_end(self, args, state, control, **_):
+            self.bar.close()
+
+    return Reporter()
+
+
+def _loggers(folder: Path) -> list:
+    """TensorBoard, and Weights & Biases where its key is in the environment and its package installed."""
+    from torch.utils.tensorboard import SummaryWriter
+    from transformers.integrations import TensorBoardCallback, WandbCallback
+
+    found = [TensorBoardCallback(SummaryWriter(str(folder / "tensorboard")))]
+    if os.environ.get("WANDB_API_KEY"):
+        found.append(WandbCallback())
+    return found
+
+
+class _Clock:
+    """Seconds, tokens and joules of a run over all its parts: what a kill takes back is not counted."""
+
+    def __init__(self):
+        self.seconds, self.tokens, self.joules, self.source = 0.0, 0, 0.0, ""
+
+    def __enter__(self) -> "_Clock":
+        self._begin()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._end()
+
+    def _begin(self) -> None:
+        self._began, self._read = time.perf_counter(), self.tokens
+        self._energy = machine.Energy(every=5)
+        self._energy.__enter__()
+
+    def _end(self) -> None:
+        self._energy.__exit__()
+        self.seconds += time.perf_counter() - self._began
+        self.joules, self.source = self.joules + self._energy.joules, self._energy.source
+
+    @property
+    def speed(self) -> float:
+        """Tokens a second since the last checkpoint."""
+        return (self.tokens - self._read) / (time.perf_counter() - self._began)
+
+    def save(self, folder: Path) -> None:
+        self._end()
+        kept = {name: getattr(self, name) for name in ("seconds", "tokens", "joules", "source")}
+        (folder / CLOCK).write_text(json.dumps(kept), "utf-8")
+        self._begin()
+
+    def load(self, folder: Path) -> None:
+        for name, value in json.loads((folder / CLOCK).read_text("utf-8")).items():
+            setattr(self, name, value)
+
+
+# --- what can go wrong ------------------------------------------------------------------------
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process at a time works on a run; the kernel lets go of the lock when it ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TrainingError(f"{folder}: another process is training this; wait for it.") from None
+        yield
+
+
+@contextmanager
+def _explained(recipe: Recipe, folder: Path) -> Iterator[None]:
+    """Turn what stops a run into one message: why, what is kept, how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise TrainingError(f"stopped. {_kept(recipe, folder)}") from None
+    except TrainingError as error:
+        raise TrainingError(f"{error} {_kept(recipe, folder)}") from None
+    except (MemoryError, RuntimeError, OSError, SafetensorError) as error:
+        why = _why(error, recipe)
+        if why is None:
+            raise
+        raise TrainingError(f"{why} {_kept(recipe, folder)}") from error
+
+
+def _why(error: Exception, recipe: Recipe) -> str | None:
+    """What went wrong, for what a user can mend."""
+    told = str(error)
+    if isinstance(error, MemoryError) or any(words in told for words in NO_MEMORY):
+        return (
+            f"out of memory. Set batch.tokens of the recipe below {recipe['batch']['tokens']}, and "
+            "batch.packs higher by as much."
+        )
+    full = getattr(error, "errno", None) in NO_SPACE or "No space left" in told or "file write failed" in told
+    return "no space left on the disk. Free some." if full else None
+
+
+def _kept(recipe: Recipe, folder: Path) -> str:
+    checkpoint = None
+    with suppress(OSError):
+        checkpoint = checkpoints.latest(folder / "checkpoints")
+    command = f"python -m slmlib.notebook 03_train OUT.ipynb -p recipe {recipe.name} -p seed {recipe['seed']}"
+    if checkpoint is None:
+        return f"No checkpoint was written yet. To start again: {command}"
+    return f"{checkpoint} is kept. To go on from it: {command}"

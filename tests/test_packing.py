@@ -1,0 +1,84 @@
+"""Packing: would break if a case in a pack were learnt from otherwise than by itself."""
+
+import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from slmlib import packing
+from slmlib.packing import Question
+
+BEGINNING = list(range(10, 30))
+LESSONS = [
+    [Question("a", [*BEGINNING, 40, 41], [50, 51, 2]), Question("b", [*BEGINNING, 42], [52, 2])],
+    [Question("c", [60, 61, 62], [53, 54, 55, 2])],
+    [Question("d", [*BEGINNING, 43], [56, 2]), Question("e", [*BEGINNING, 44, 45], [57, 58, 2])],
+]
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=64, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2
+    )
+    return LlamaForCausalLM(config)
+
+
+def gradients(network) -> dict:
+    return {name: weight.grad.clone() for name, weight in network.named_parameters()}
+
+
+def test_a_pack_teaches_what_its_cases_teach_alone(network):
+    """Losses and gradients are sums over the cases, as of the library's own loss on each by itself."""
+    packed = 0.0
+    for pack in packing.pack(LESSONS, limit=80):
+        found = packing.loss(network, packing.inputs(pack))
+        found.backward()
+        packed += found.item()
+    together = gradients(network)
+    network.zero_grad()
+    alone = 0.0
+    for question in (question for lesson in LESSONS for question in lesson):
+        tokens = torch.tensor([[*question.prompt, *question.answer]])
+        labels = tokens.clone()
+        labels[:, : len(question.prompt)] = -100
+        found = network(input_ids=tokens, labels=labels).loss * len(question.answer)
+        found.backward()
+        alone += found.item()
+    assert packed == pytest.approx(alone, rel=1e-5)
+    for name, gradient in gradients(network).items():
+        torch.testing.assert_close(together[name], gradient, rtol=1e-3, atol=1e-5)
+
+
+def test_what_is_shared_is_read_once():
+    (pack,) = packing.pack(LESSONS[:1], limit=80)
+    assert len(pack) == 20 + (2 + 3) + (1 + 2) < sum(map(len, LESSONS[0]))
+    assert pack.positions[20:] == [20, 21, 22, 23, 24, 20, 21, 22]
+    assert [pack.labels[i] for i in range(3)] == [50, 51, 2] and pack.cases == ["a", "b"]
+
+
+def test_a_branch_sees_the_beginning_and_itself():
+    (pack,) = packing.pack(LESSONS[:2], limit=80)
+    seen = packing.mask(pack)[0, 0]
+    first_of_b = 25
+    assert seen[first_of_b, :20].all() and seen[first_of_b, first_of_b]
+    assert not seen[first_of_b, 20:25].any() and not seen[first_of_b, 26:].any()
+    assert not seen[28:, :28].any()  # the second lesson is a tree of its own
+
+
+@pytest.mark.parametrize("limit", [26, 30, 40, 200])
+def test_packs_keep_to_the_limit_and_lose_nothing(limit):
+    packs = list(packing.pack(LESSONS, limit=limit))
+    assert all(len(pack) <= limit for pack in packs)
+    assert [case for pack in packs for case in pack.cases] == ["a", "b", "c", "d", "e"]
+
+
+def test_a_case_that_is_too_long_is_refused():
+    with pytest.raises(ValueError, match="a has 25 tokens, and a pack takes 24"):
+        list(packing.pack(LESSONS, limit=24))
+
+
+def test_prompts_that_are_equal_keep_a_token_each():
+    same = [Question("a", [1, 2, 3], [4]), Question("b", [1, 2, 3], [5])]
+    (pack,) = packing.pack([same], limit=20)
+    assert packing.shared(same) == 2 and pack.tokens == [1, 2, 3, 4, 3, 5]

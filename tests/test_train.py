@@ -1,0 +1,287 @@
+"""Training: would break if a kill changed the weights, a torn file was trusted, or a case was cut.
+
+A toy network with the embedded model's tokenizer learns from real cases.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import toy_model
+import yaml
+
+from slmlib import checkpoints, contracts, models, packing, paths, recipes, tasks, train
+from slmlib.edgejson import dataset, schemas, training
+from slmlib.edgejson.training import Mixture
+
+TOY = {
+    "about": "A toy.",
+    "model": "toy-1m",
+    "lora": {"rank": 2, "alpha": 4, "dropout": 0.1},
+    "data": {"train": 0.03},
+    "batch": {"lesson": 3, "tokens": 1500, "packs": 2},
+    "precision": "float32",
+    "evaluation": {"every": 100, "loss": 2, "answers": 0},
+    "checkpoints": {"every": 1, "keep": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    """The toy network, in a model folder of its own."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("SLMBENCH_MODELS", str(tmp_path_factory.mktemp("models")))
+    model = toy_model.write()
+    patch.setitem(models.MODELS, model.name, model)
+    yield model
+    patch.undo()
+
+
+@pytest.fixture
+def recipe(toy, tmp_path):
+    def make(**changes):
+        folder = tmp_path / "recipes"
+        folder.mkdir(exist_ok=True)
+        (folder / "toy.yaml").write_text(yaml.safe_dump(TOY | changes))
+        return recipes.load("toy", folder=folder)
+
+    return make
+
+
+def weights(folder: Path) -> dict[str, str]:
+    return {path.name: contracts.sha256(path) for path in (folder / "model").glob("*.safetensors")}
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import toy_model
+from slmlib import checkpoints, models, packing, recipes, train
+
+models.MODELS["toy-1m"] = models.Model("toy-1m", "Apache-2.0", 800_000, "toy/toy-1m", hub="toy/toy-1m")
+where, name = (packing, "loss") if sys.argv[3] == "step" else (checkpoints, "vouch")
+kept, calls = getattr(where, name), []
+
+def killing(*given):
+    calls.append(1)
+    if len(calls) == int(sys.argv[4]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return kept(*given)
+
+setattr(where, name, killing)
+train.train(recipes.load("toy", folder=Path(sys.argv[1])), out=Path(sys.argv[2]))
+"""
+
+
+@pytest.fixture(scope="module")
+def unbroken(toy, tmp_path_factory):
+    """The weights of runs that were left alone, by method."""
+    found = {}
+
+    def of(recipe):
+        if recipe["method"] not in found:
+            found[recipe["method"]] = train.train(recipe, out=tmp_path_factory.mktemp("unbroken"))
+        return found[recipe["method"]]
+
+    return of
+
+
+@pytest.mark.parametrize(
+    ("method", "where", "call"), [("lora", "step", 6), ("lora", "checkpoint", 2), ("full", "step", 5)]
+)
+def test_a_killed_run_ends_in_the_weights_of_an_unbroken_one(recipe, unbroken, tmp_path, method, where, call):
+    """To the bit; killed between two packs of a step, and while a checkpoint is being written."""
+    chosen, out = recipe(method=method), tmp_path / "runs"
+    environment = os.environ | {"PYTHONPATH": f"{paths.ROOT}:{paths.ROOT / 'tests'}"}
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "recipes"), str(out), where, str(call)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    (folder,) = out.iterdir()
+    assert not (folder / train.RECORD).exists() and checkpoints.latest(folder / "checkpoints")
+    resumed = train.train(chosen, out=out)
+    assert resumed == folder and weights(folder) == weights(unbroken(chosen))
+    assert not (folder / "checkpoints").exists()
+
+
+def test_the_record_says_what_was_done(recipe, unbroken):
+    chosen = recipe()
+    folder = unbroken(chosen)
+    record = contracts.read_json(folder / train.RECORD)
+    assert record["recipe"]["lora"]["rank"] == 2 and record["weights"] == weights(folder)
+    assert [line["step"] for line in record["loss"]] == list(range(1, record["steps"] + 1))
+    assert record["validation"][-1]["step"] == record["steps"]
+    assert record["data"]["cases"] == 24 and record["data"]["saved_by_packing"] > 0.2
+    assert record["seconds"] > 0 and record["energy"].startswith(("estimated", "measured"))
+    assert list((folder / "tensorboard").iterdir())
+    assert train.train(chosen, out=folder.parent) == folder  # what is done is not done again
+
+
+def test_a_torn_checkpoint_is_told_and_skipped(recipe, tmp_path, capsys):
+    chosen = recipe()
+    folder = train.train(chosen, out=tmp_path, until=3)
+    newest = checkpoints.latest(folder / "checkpoints")
+    torn = newest / "optimizer.pt"
+    torn.write_bytes(torn.read_bytes()[:-100])
+    older = checkpoints.latest(folder / "checkpoints")
+    assert (newest.name, older.name) == ("checkpoint-3", "checkpoint-2")
+    assert "checkpoint-3 is skipped: optimizer.pt changed since it was written" in capsys.readouterr().out
+    (newest / checkpoints.MANIFEST).unlink()
+    assert checkpoints.latest(folder / "checkpoints") == older
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_checkpoint(recipe, tmp_path, monkeypatch):
+    loss, calls = packing.loss, []
+
+    def broken(*given):
+        calls.append(1)
+        return loss(*given) * (float("nan") if len(calls) == 5 else 1)
+
+    monkeypatch.setattr(packing, "loss", broken)
+    with pytest.raises(train.TrainingError, match=r"loss is nan at step 3.*checkpoint-2 is kept. To go on"):
+        train.train(recipe(), out=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), r"out of memory. Set batch.tokens"),
+        (OSError(28, "No space left on device"), r"no space left on the disk"),
+        (KeyboardInterrupt(), r"stopped\."),
+    ],
+)
+def test_what_stops_a_run_is_told_with_the_way_on(recipe, tmp_path, monkeypatch, error, told):
+    def failing(*_):
+        raise error
+
+    monkeypatch.setattr(checkpoints, "vouch", failing)
+    with pytest.raises(train.TrainingError, match=told + r".*No checkpoint was written yet.*-p recipe toy"):
+        train.train(recipe(), out=tmp_path)
+
+
+def test_one_process_trains_a_run(recipe, tmp_path):
+    chosen = recipe()
+    folder = tmp_path / train.run_name(chosen)
+    with train._alone(folder), pytest.raises(train.TrainingError, match="another process is training this"):
+        train.train(chosen, out=tmp_path)
+
+
+def test_a_case_that_is_too_long_is_left_out_and_counted(recipe):
+    tokenizer = models.vocabulary("toy-1m").tokenizer
+    whole, short = (
+        train.course(recipe(batch={"lesson": 3, "tokens": tokens, "packs": 2}), tokenizer)
+        for tokens in (4000, 600)
+    )
+    assert whole.left_out == 0 and short.left_out > 0
+    cases = [case for pack in short.packs for case in pack.cases]
+    assert len(cases) + short.left_out == whole.sizes["cases"]
+
+
+def test_qlora_trains_over_four_bits(recipe, tmp_path):
+    pytest.importorskip("bitsandbytes")
+    folder = train.train(recipe(method="qlora", data={"train": 0.01}), out=tmp_path)
+    assert contracts.read_json(folder / train.RECORD)["steps"] > 0 and weights(folder)
+
+
+# --- recipes ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_published_recipes_are_whole(name):
+    assert models.MODELS[recipes.load(name)["model"]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"rank": 8}, r"toy.yaml.*'rank' was unexpected"),
+        ({"batch": {"tokens": 10}}, r"toy.yaml: \$.batch.tokens: 10 is less than the minimum of 64"),
+        ({"method": "dpo"}, r"method: 'dpo' is not one of \['full', 'lora', 'qlora'\]"),
+        ({"from": "nowhere"}, r"nowhere.yaml: No such file"),
+        ({"from": "toy"}, r"starts from itself"),
+    ],
+)
+def test_a_bad_recipe_is_refused_by_name(recipe, changes, told):
+    with pytest.raises(contracts.DataError, match=told):
+        recipe(**changes)
+
+
+def test_an_unknown_recipe_lists_the_others():
+    with pytest.raises(ValueError, match=r"unknown recipe 'cpi'; did you mean 'cpu'\?"):
+        recipes.load("cpi")
+
+
+def test_another_sentence_makes_no_other_run(recipe):
+    first = recipe()
+    assert recipe(about="Other words.").sha256 == first.sha256 != recipe(seed=2).sha256
+
+
+# --- what is learnt ---------------------------------------------------------------------------
+
+MIXTURE = Mixture(train=1, extended=150, noisy=0.5)
+
+
+@pytest.fixture(scope="module")
+def lessons():
+    return training.lessons(MIXTURE, seed=3, size=4)
+
+
+def test_no_test_case_and_no_unseen_schema_reaches_a_mixture(lessons):
+    """By id, by text, by schema and by domain; redrawn schemas are told by their shape and values."""
+    task = tasks.get("edgejson")
+    judged = [e for split in task.splits if split.startswith("test") for e in task.load(split)]
+    learnt = [example for lesson in lessons for example in lesson.examples]
+    assert {e.split for e in learnt} == {"train", dataset.EXTENDED}
+    assert not {e.input["text"] for e in learnt} & {e.input["text"] for e in judged}
+    unseen = [e for e in judged if e.split == dataset.UNSEEN]
+    assert not {e.meta["domain"] for e in learnt} & {e.meta["domain"] for e in unseen}
+    assert not {e.group for e in learnt} & {e.group for e in unseen}
+
+
+def test_validation_cases_are_not_learnt_from(lessons):
+    val = {e.input["text"] for e in tasks.get("edgejson").load("val")}
+    assert not val & {example.input["text"] for lesson in lessons for example in lesson.examples}
+
+
+def test_redrawn_cases_are_valid_and_keep_their_values(lessons):
+    def values(value):
+        if isinstance(value, dict):
+            return sorted(repr(x) for part in value.values() for x in values(part))
+        return [x for part in value for x in values(part)] if isinstance(value, list) else [value]
+
+    originals = {e.id: e for e in tasks.get("edgejson").load("train")}
+    for lesson in lessons:
+        for example in lesson.examples:
+            contracts.Draft202012Validator(example.input["schema"]).validate(example.target)
+            if example.id in originals:
+                assert values(example.target) == values(originals[example.id].target)
+            assert list(example.target) == [
+                key for key in example.input["schema"]["properties"] if key in example.target
+            ]
+
+
+def test_lessons_vary_and_half_ask_as_the_evaluation_does(lessons):
+    usual = sum(lesson.prompt.name == training.PROMPT for lesson in lessons) / len(lessons)
+    assert 0.35 < usual < 0.65
+    keys = {key for lesson in lessons for key in lesson.examples[0].input["schema"]["properties"]}
+    assert {"-", "_"} <= set("".join(keys)) and any(key != key.lower() for key in keys)
+    groups = [lesson.examples[0].group for lesson in lessons]
+    orders = {
+        (g, *lesson.examples[0].input["schema"]["properties"])
+        for g, lesson in zip(groups, lessons, strict=True)
+    }
+    assert len(orders) > 2 * len(set(groups)) / 1.5
+
+
+def test_the_same_seed_gives_the_same_course():
+    small = Mixture(train=0.1, extended=10)
+    assert training.lessons(small, seed=5) == training.lessons(small, seed=5)
+    assert training.lessons(small, seed=5) != training.lessons(small, seed=6)
+
+
+def test_a_blind_mixture_shows_no_schema():
+    (lesson, *_) = training.lessons(Mixture(train=0.01, schema=False), seed=1)
+    asked = lesson.prompt.messages(lesson.examples[0])[-1]["content"]
+    assert "properties" not in asked and schemas.for_prompt(lesson.examples[0].input["schema"]) not in asked
