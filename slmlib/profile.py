@@ -95,6 +95,7 @@ def measure(
         decoding: "free" or "schema".
         threads: cores to use; all that there are if not given.
     """
+    prompt = prompt or models.usual_prompt(tasks.get("edgejson"), model, decoding)
     asked = _asked(cases + WARM_UP, prompt, decoding)
     dtype = _ready(model, engine, dtype)
     begun = time.perf_counter()
@@ -112,7 +113,7 @@ def measure(
     return Profile(
         model=model,
         engine=running.describe(),
-        prompt=prompt or tasks.get("edgejson").usual[decoding],
+        prompt=prompt,
         decoding=decoding,
         cases=len(answered),
         right=right,
@@ -140,10 +141,10 @@ def _ready(model: str, engine: str, dtype: str) -> str:
     return dtype
 
 
-def _asked(count: int, prompt: str | None, decoding: str) -> list[tuple[Example, Request]]:
+def _asked(count: int, prompt: str, decoding: str) -> list[tuple[Example, Request]]:
     """Simple cases of EdgeJSON's `val`, each with its request."""
     task = tasks.get("edgejson")
-    chosen = task.prompts[tasks.choose("prompt", prompt or task.usual[decoding], task.prompts)]
+    chosen = task.prompts[tasks.choose("prompt", prompt, task.prompts)]
     simple = [example for example in task.load("val") if example.tier == "simple"]
     cases = [simple[i % len(simple)] for i in range(count)]
     return [(case, engines.request(task, case, chosen, decoding)) for case in cases]
@@ -175,7 +176,8 @@ def write(found: Mapping, folder: Path) -> Path:
     """Write a profile, with the machine it was measured on, into a folder of results."""
     record = {**found, "environment": machine.environment()}
     parts = [found["model"], found["engine"]["name"], found["engine"]["dtype"], found["decoding"]]
-    parts += [] if found["prompt"] == tasks.get("edgejson").usual[found["decoding"]] else [found["prompt"]]
+    usual = models.usual_prompt(tasks.get("edgejson"), found["model"], found["decoding"])
+    parts += [] if found["prompt"] == usual else [found["prompt"]]
     path = folder / "profiles" / f"{'-'.join(parts).replace('_', '-')}.json"
     contracts.check(record, contracts.PROFILE, where=str(path))
     contracts.write_json(path, record)

@@ -43,13 +43,18 @@ def cache_bytes(path: Path) -> int:
     return 2 * 2 * size("block_count") * size("attention.head_count_kv", heads) * width
 
 
-def requantise(source: Path, out: Path, kind: str) -> None:
+def requantise(source: Path, out: Path, kind: str, *, weights: Path | None = None) -> None:
     """Copy a GGUF file with its matrices as another type; vectors stay fp32.
 
     Args:
         source: a GGUF file of any type.
         out: the file to write.
         kind: one of `FILE_TYPES`.
+        weights: a folder of safetensors whose weights replace those of the file, which gives the rest: for a
+            model that was trained from it.
+
+    Raises:
+        ValueError: the folder lacks one of the file's tensors, or has it in another shape.
     """
     import gguf
     import numpy as np
@@ -67,17 +72,63 @@ def requantise(source: Path, out: Path, kind: str) -> None:
         )
     shapes = {tensor.name: tuple(int(size) for size in tensor.shape) for tensor in reader.tensors}
     types = mixture(shapes) if kind == "q4_k_m" else dict.fromkeys(shapes, kind.upper())
+    replaced = {} if weights is None else replacements(reader, weights)
     for tensor in reader.tensors:
-        weights = gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
-        if weights.ndim < 2:
-            writer.add_tensor(tensor.name, weights)
+        if weights is None:
+            values = gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
+        else:
+            values = _replaced(replaced, tensor)
+        if values.ndim < 2:
+            writer.add_tensor(tensor.name, values)
         else:
             wanted = gguf.GGMLQuantizationType[types[tensor.name]]
-            writer.add_tensor(tensor.name, _rounded(weights, wanted), raw_dtype=wanted)
+            writer.add_tensor(tensor.name, _rounded(values, wanted), raw_dtype=wanted)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def replacements(reader, folder: Path) -> dict:
+    """The weights of a folder of safetensors by their names in GGUF, in fp32, rows ordered as there."""
+    import gguf
+    import numpy as np
+    from safetensors import safe_open
+
+    kind = reader.fields["general.architecture"].contents()
+    layers = int(reader.fields[f"{kind}.block_count"].contents())
+    heads = int(reader.fields[f"{kind}.attention.head_count"].contents())
+    shared = reader.fields.get(f"{kind}.attention.head_count_kv")
+    architecture = next(key for key, name in gguf.MODEL_ARCH_NAMES.items() if name == kind)
+    names = gguf.get_tensor_name_map(architecture, layers)
+    turned = {"attn_q.weight": heads, "attn_k.weight": int(shared.contents()) if shared else heads}
+    found = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(path, "np") as file:
+            for name in file.keys():  # noqa: SIM118  safe_open is no mapping
+                known = names.get_name(name, try_suffixes=(".weight", ".bias"))
+                values = file.get_tensor(name).astype(np.float32)
+                part = (known or name).rpartition("blk.")[2].partition(".")[2]
+                if kind == "llama" and part in turned:
+                    values = _interleaved(values, turned[part])
+                found[known or name] = values
+    return found
+
+
+def _interleaved(weights, heads: int):
+    """Rows of a query or key matrix in llama.cpp's order, where the two halves of a rotation alternate."""
+    rows, width = weights.shape
+    return weights.reshape(heads, 2, rows // heads // 2, width).swapaxes(1, 2).reshape(rows, width)
+
+
+def _replaced(found: dict, tensor):
+    """The new values of a tensor of the file."""
+    shape = tuple(int(size) for size in reversed(tensor.shape))
+    values = found.get(tensor.name)
+    if values is None or values.shape != shape:
+        had = "are missing" if values is None else f"have the shape {values.shape}"
+        raise ValueError(f"the weights of {tensor.name} {had}; the file has {shape}")
+    return values
 
 
 def mixture(shapes: dict[str, tuple[int, ...]]) -> dict[str, str]:

@@ -57,7 +57,7 @@ from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import FormatError, ValidationError
+from jsonschema.exceptions import FormatError, ValidationError, best_match
 from jsonschema.validators import extend
 from jsonschema_specifications import REGISTRY
 from scipy.optimize import linear_sum_assignment
@@ -774,6 +774,12 @@ def _compiled(schema: str):
 def is_compliant(value, schema: Mapping[str, Any]) -> bool:
     """SchemaCompliance: valid under Draft 2020-12, formats checked."""
     return _compiled(json.dumps(schema))[0].is_valid(value)
+
+
+def breach(value, schema: Mapping[str, Any]) -> str | None:
+    """The rule of the schema that a value breaks, in words; None if it is valid."""
+    error = best_match(_compiled(json.dumps(schema))[0].iter_errors(value))
+    return f"{error.json_path}: {error.message}" if error else None
 
 
 # Grading -------------------------------------------------------------------------------------

@@ -92,7 +92,8 @@ class Task:
     """What a benchmark task is: where its examples are, how to ask, and how to judge.
 
     `score(example, completion, finish)` never raises, whatever the completion.
-    `usual` names the prompt of each way of decoding where none is asked for; such runs are ranked.
+    `usual` names the prompt of each way of decoding where none is asked for; such runs are ranked. A model
+    that was trained here is asked as it was trained, in the prompt `trained`, whichever the decoding.
     `metrics` maps a score's name to how its mean is estimated: "proportion" (clustered Wilson) or
     "mean" (cluster bootstrap by group). `ratios` are sums over all cases: a name, and what turns a
     score's counts into numerator and denominator. `rules` and `oracle` write the completions of
@@ -113,10 +114,15 @@ class Task:
     rules: Callable[[Example], str]
     oracle: Callable[[Example], str]
     ratios: Mapping[str, Callable[[Mapping[str, int]], tuple[int, int]]] = field(default_factory=dict)
+    trained: str = ""  # name of a prompt
 
     @property
     def folder(self) -> Path:
         return paths.DATA / self.name
+
+    def usual_prompt(self, decoding: str, *, trained: bool = False) -> str:
+        """The prompt in which a model is asked if no other is named."""
+        return self.trained if trained and self.trained else self.usual[decoding]
 
     def manifest(self) -> dict:
         """Counts, seeds, versions and file hashes of the published data set."""

@@ -31,7 +31,9 @@ def _setting(result: Result) -> tuple:
 
 
 def _asked_usually(result: Result) -> bool:
-    return result.prompt["name"] == tasks.get(result.task).usual[result.decoding["mode"]]
+    trained = result.model["adapter"] is not None
+    usual = tasks.get(result.task).usual_prompt(result.decoding["mode"], trained=trained)
+    return result.prompt["name"] == usual
 
 
 def _preference(result: Result) -> tuple:

@@ -16,6 +16,8 @@ def source(tmp_path):
     draw = np.random.default_rng(7)
     writer = gguf.GGUFWriter(tmp_path / "toy.gguf", "llama")
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
+    writer.add_block_count(2)
+    writer.add_head_count(2)
     writer.add_array("tokenizer.ggml.tokens", ["a", "b"])
     shapes = {"token_embd.weight": (8, WIDE), "output_norm.weight": (WIDE,)}
     for layer in range(2):
@@ -76,3 +78,23 @@ def test_half_of_the_layers_have_more_bits():
 def test_an_output_of_its_own_leaves_the_embedding_at_four_bits():
     shapes = {"token_embd.weight": (WIDE, 8), "output.weight": (WIDE, 8)}
     assert quantise.mixture(shapes) == {"token_embd.weight": "Q4_K", "output.weight": "Q6_K"}
+
+
+@pytest.mark.model
+def test_trained_weights_replace_those_of_the_file(tmp_path):
+    """Names and the order of rows are llama.cpp's: with the origin's own weights the same file comes out."""
+    model = models.get("smollm2-135m-instruct")
+    plain, replaced = tmp_path / "plain.gguf", tmp_path / "replaced.gguf"
+    quantise.requantise(models.find(model), plain, "f16")
+    quantise.requantise(models.find(model), replaced, "f16", weights=models.converted(model))
+    assert plain.read_bytes() == replaced.read_bytes()
+
+
+def test_weights_of_another_model_are_refused(source, tmp_path):
+    from safetensors.numpy import save_file
+
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    save_file({"model.norm.weight": np.ones(3, np.float32)}, folder / "model.safetensors")
+    with pytest.raises(ValueError, match=r"weights of token_embd.weight are missing"):
+        quantise.requantise(source, tmp_path / "out.gguf", "f16", weights=folder)

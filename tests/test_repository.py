@@ -6,7 +6,7 @@ import tomllib
 import pytest
 import yaml
 
-from slmlib import evaluate, paths, published, results, tasks
+from slmlib import evaluate, models, paths, published, results, tasks
 
 LOCK = "".join((paths.ROOT / f"requirements{part}.lock").read_text() for part in ("", "-nodeps"))
 PROJECT = tomllib.loads((paths.ROOT / "pyproject.toml").read_text())
@@ -47,7 +47,7 @@ def plan(run: dict) -> evaluate.Plan:
         key: value for key, value in run.items() if key not in ("quick", "task", "limit", "device_cases")
     }
     task = tasks.get(run["task"])
-    options["prompt"] = run["prompt"] or task.usual[run["decoding"]]
+    options["prompt"] = run["prompt"] or models.usual_prompt(task, run["model"], run["decoding"])
     return evaluate.prepare(task, **options, limit=run["limit"] or None, out=paths.RESULTS)
 
 

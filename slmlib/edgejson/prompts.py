@@ -34,6 +34,7 @@ RULES = (
 TEXT = "Text:\n{text}\n\nJSON:"
 WORDINGS = {"": FORM, "-schema": PLAIN, "-rules": RULES}
 SHOTS = {"one": 1, "zero": 0, "three": 3}
+TRAINED = "zero-shot-schema"  # how models are trained, and then asked
 BARE = ("one-shot", "one-shot-schema", "zero-shot-rules")  # also asked without a chat template
 
 LOAN = (

@@ -27,6 +27,7 @@ TASK = Task(
     splits=("train", "val", "test", "test_unseen", "test_noisy"),
     prompts=prompts.PROMPTS,
     usual={"free": "one-shot", "schema": "one-shot-schema"},
+    trained=prompts.TRAINED,
     metrics={
         "json_exact": "proportion",
         "field_f1": "mean",

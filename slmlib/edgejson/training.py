@@ -15,10 +15,10 @@ from random import Random
 
 from slmlib import tasks
 from slmlib.edgejson import dataset, schemas
-from slmlib.edgejson.prompts import PLAIN, PROMPTS, SYSTEM, shown
+from slmlib.edgejson.prompts import PLAIN, PROMPTS, SYSTEM, TRAINED, shown
 from slmlib.tasks import Example, Prompt
 
-PROMPT, BLIND_PROMPT = "zero-shot-schema", "zero-shot-text"  # with the schema, and without
+PROMPT, BLIND_PROMPT = TRAINED, "zero-shot-text"  # with the schema, and without
 USUAL = 0.5  # share of the lessons that are asked as the evaluation asks
 SYSTEMS = (
     SYSTEM,
