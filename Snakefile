@@ -18,6 +18,8 @@ PYTHON = shlex.quote(sys.executable)
 NOTEBOOK = f"{PYTHON} -m slmlib.notebook"
 
 RUNS = published.runs()
+TRAININGS = published.trainings()
+TRAINED = [name for name, run in TRAININGS.items() if PROFILE == "full" or run["quick"]]
 CHOSEN = [name for name, run in RUNS.items() if PROFILE == "full" or run["quick"]]
 CONTROLS = ("no-op", "oracle", "rules")
 
@@ -33,6 +35,8 @@ RUNNING = [
     for name in ("decoding", "endpoint", "evaluate", "journal", "machine", "models", "profile", "quantise", "stats")
 ]
 RUNNING += files("slmlib/engines/*.py")
+TRAINING = [f"slmlib/{name}.py" for name in ("checkpoints", "packing", "recipes", "train")]
+TRAINING += files("data/recipes/**/*")
 # what is analysed is what is published: by this run if it is a full one, as it stands if not
 PUBLICATION = (
     [f"{OUT}/02_evaluate/{name}.ipynb" for name in CHOSEN] if PROFILE == "full" else files("data/results/*/*", "data/results/*/profiles/*")
@@ -50,6 +54,7 @@ rule all:
     input:
         "_site/index.html",
         expand(f"{OUT}/02_evaluate/{{name}}.ipynb", name=CHOSEN),
+        expand(f"{OUT}/03_train/{{name}}.ipynb", name=TRAINED),
 
 
 rule generate:
@@ -81,6 +86,23 @@ rule evaluate:
     threads: lambda wildcards: 1 if RUNS[wildcards.name]["model"] in CONTROLS else workflow.cores or 8
     shell:
         "{NOTEBOOK} 02_evaluate {output} {params.options}"
+
+
+rule train:
+    input:
+        "notebooks/03_train.ipynb",
+        f"{OUT}/01_generate.ipynb",
+        LIBRARY,
+        TRAINING,
+    output:
+        f"{OUT}/03_train/{{name}}.ipynb",
+    benchmark:
+        f"{OUT}/benchmarks/03_train-{{name}}.tsv"
+    params:
+        options=lambda wildcards: parameters(TRAININGS[wildcards.name]),
+    threads: workflow.cores or 8
+    shell:
+        "{NOTEBOOK} 03_train {output} {params.options}"
 
 
 rule analyze:

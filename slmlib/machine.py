@@ -101,8 +101,11 @@ class Energy:
         self.every = every
 
     def __enter__(self) -> "Energy":
+        import logging
+
         from codecarbon import OfflineEmissionsTracker
 
+        logging.getLogger("codecarbon").setLevel(logging.ERROR)  # it greets before it reads its log_level
         self.tracker = OfflineEmissionsTracker(
             country_iso_code="USA",  # only emissions depend on it, and they are not read
             measure_power_secs=self.every,

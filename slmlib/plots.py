@@ -19,7 +19,7 @@ from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from slmlib import contracts, paths, tables
+from slmlib import contracts, packing, paths, tables
 from slmlib.engines import numbers
 from slmlib.results import TIERS, Result, Row
 from slmlib.scoring import FAILURES
@@ -362,3 +362,52 @@ def _legend_below(ax: Axes, *, columns: int, **options) -> None:
 def _settings(result: Result) -> str:
     engine = result.engine
     return f"batch {engine['batch_size']}, {engine['dtype']}, {engine['threads']} threads"
+
+
+@styled
+def plot_pack(pack, *, ax: Axes | None = None) -> Axes:
+    """Which token of a training sequence sees which: a row for each token, marked where it sees a column.
+
+    Args:
+        pack: a `packing.Pack`.
+        ax: where to draw; a new figure by default.
+    """
+    ax = ax or new_axes(WIDTH)
+    seen = packing.mask(pack)[0, 0].numpy()
+    colours = mpl.colors.ListedColormap([GROUND, BLUE])
+    ax.imshow(seen, cmap=colours, interpolation="nearest", vmin=0, vmax=1)
+    ax.set_xlabel("Token that is seen")
+    ax.set_ylabel("Token that sees")
+    ax.grid(False)
+    return ax
+
+
+@styled
+def plot_learning(record: Mapping, *, axes: Sequence[Axes] | None = None) -> Sequence[Axes]:
+    """Losses over the steps of a training run, and under them the scores on the slice of `val`.
+
+    Args:
+        record: `training.json`.
+        axes: two axes; a new figure by default, with one where nothing was answered.
+    """
+    scored = [line for line in record["validation"] if "json_exact" in line]
+    if axes is None:
+        rows = 2 if scored else 1
+        axes = plt.subplots(rows, figsize=(WIDTH, 2.8 * rows), sharex=True, squeeze=False)[1][:, 0]
+    steps = [line["step"] for line in record["loss"]]
+    axes[0].plot(steps, [line["loss"] for line in record["loss"]], color=BLUE, lw=1, label="training")
+    checked = [line["step"] for line in record["validation"]]
+    losses = [line["loss"] for line in record["validation"]]
+    axes[0].plot(checked, losses, "o-", color=ORANGE, label="validation")
+    axes[0].set_ylabel("Loss of an answer's token")
+    axes[0].set_ylim(bottom=0)
+    axes[0].legend()
+    for name, colour in (("json_exact", GREEN), ("field_f1", PURPLE)) if scored else ():
+        values = [line[name] for line in scored]
+        axes[1].plot([line["step"] for line in scored], values, "o-", color=colour, label=tables.title(name))
+    if scored:
+        axes[1].set_ylim(0, 1)
+        axes[1].set_ylabel(f"{scored[0]['answers']} cases of val")
+        axes[1].legend()
+    axes[-1].set_xlabel("Step")
+    return axes

@@ -35,6 +35,26 @@ def runs(path: Path = FILE) -> dict[str, dict]:
     return found
 
 
+TRAINING = {"recipe": "", "seed": 0, "publish_as": "", "quick": False}
+
+
+def trainings(path: Path = FILE) -> dict[str, dict]:
+    """Parameters of notebook 03 for each training run, and whether `make quick` runs it, by name.
+
+    Raises:
+        ValueError: an entry has a parameter that the notebook does not take.
+    """
+    found = {}
+    for entry in yaml.safe_load(path.read_text("utf-8")).get("training", []):
+        unknown = sorted(set(entry) - set(TRAINING))
+        if unknown:
+            raise ValueError(f"{path}: unknown {', '.join(unknown)}. Valid: {', '.join(TRAINING)}.")
+        chosen = TRAINING | entry
+        seed = f"-{chosen['seed']}" if chosen["seed"] else ""
+        found[f"{chosen['recipe'].replace('/', '-')}{seed}"] = chosen
+    return found
+
+
 def _expanded(entry: dict):
     """One entry for each combination of the listed values."""
     values = [value if isinstance(value, list) else [value] for value in entry.values()]

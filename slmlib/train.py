@@ -15,6 +15,7 @@ import math
 import os
 import shutil
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -241,7 +242,9 @@ def _network(recipe: Recipe):
         target_modules=list(lora["targets"]),
         task_type="CAUSAL_LM",
     )
-    return get_peft_model(network, config)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of transformers about how peft asks it
+        return get_peft_model(network, config)
 
 
 def _trainer(run: _Run, network, until: int | None):
@@ -284,7 +287,7 @@ def _trainer(run: _Run, network, until: int | None):
 def _trainer_class():
     """Trainer's subclass, made when it is needed: transformers takes seconds to import."""
     import torch
-    from transformers import Trainer, TrainerCallback
+    from transformers import PrinterCallback, Trainer, TrainerCallback
 
     class PackTrainer(Trainer):
         """Trains on packs, saves whole checkpoints, and measures loss and answers on `val`."""
@@ -304,6 +307,7 @@ def _trainer_class():
                 eval_dataset=validation,
                 callbacks=[_reporter(TrainerCallback, self, until), *_loggers(run.folder)],
             )
+            self.remove_callback(PrinterCallback)
 
         # the loss of a step is that of all its answers' tokens alike, whichever packs they are in
         def _get_num_items_in_batch(self, batch_samples, device):

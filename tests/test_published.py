@@ -43,3 +43,11 @@ def test_a_list_stands_for_one_run_with_each_item(tmp_path):
 def test_a_line_that_cannot_be_meant_is_refused(tmp_path, line, words):
     with pytest.raises(ValueError, match=words):
         published.runs(write(tmp_path, LIST + line))
+
+
+def test_trainings_are_named_after_recipe_and_seed(tmp_path):
+    lines = "training:\n  - {recipe: toy, quick: true}\n  - {recipe: ablations/rank-8, seed: 2}\n"
+    found = published.trainings(write(tmp_path, lines))
+    assert list(found) == ["toy", "ablations-rank-8-2"] and found["toy"]["quick"]
+    with pytest.raises(ValueError, match=r"unknown rate. Valid: recipe, seed, publish_as"):
+        published.trainings(write(tmp_path, "training:\n  - {recipe: toy, rate: 1}\n"))

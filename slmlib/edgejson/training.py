@@ -44,7 +44,8 @@ class Mixture:
     """What a recipe takes of the data.
 
     Attributes:
-        train: passes over the published split; of the last, a part where it is no whole number.
+        train: share of the published split, evenly from all of it.
+        passes: over that share; each has its cases in other lessons.
         extended: cases of the extended split.
         noisy: share of the extended cases under noise.
         registers: kinds of text to take; all if empty.
@@ -53,6 +54,7 @@ class Mixture:
     """
 
     train: float = 1.0
+    passes: int = 1
     extended: int = 0
     noisy: float = 0.0
     registers: tuple[str, ...] = ()
@@ -106,11 +108,9 @@ def prompt_for(mixture: Mixture) -> str:
 def _portions(mixture: Mixture, seed: int, size: int, step: Callable) -> Iterator[list[Example]]:
     """Groups of cases with one schema."""
     published = [e for e in tasks.get(dataset.NAME).load("train") if _wanted(e, mixture)]
-    number, whole = 0, mixture.train
-    while whole > 0:
-        chosen = _share(published, min(whole, 1.0))
+    chosen = _share(published, mixture.train)
+    for number in range(mixture.passes):
         yield from _grouped(chosen, Random(f"{seed}/pass/{number}"), size)
-        number, whole = number + 1, whole - 1
     more = dataset.extend(
         mixture.extended, seed=seed, noisy=mixture.noisy, registers=mixture.registers or None
     )
