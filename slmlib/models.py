@@ -25,7 +25,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from slmlib import contracts, paths, quantise
+from slmlib import contracts, paths, quantise, tasks
 from slmlib.tasks import Task, choose
 
 CONTROLS = ("no-op", "oracle", "rules")
@@ -422,12 +422,29 @@ def gguf(model: Model, kind: str) -> Path:
             scratch = path.with_name(f".{path.name}-{os.getpid()}")
             try:
                 weights = converted(model) if model.origin else None
-                quantise.requantise(find(origin), scratch, kind, weights=weights)
+                weighed = _importance(model, find(origin)) if kind in quantise.WEIGHED else None
+                quantise.requantise(find(origin), scratch, kind, weights=weights, weighed=weighed)
                 os.replace(scratch, path)
                 contracts.write_json(path.with_suffix(".json"), {"sha256": contracts.sha256(path)})
             finally:
                 scratch.unlink(missing_ok=True)
     return path
+
+
+IMPORTANT_CASES = 40  # of `train`, on which importance is measured
+
+
+def _importance(model: Model, source: Path) -> dict:
+    """Of the columns of a model's matrices, on questions and right answers of EdgeJSON's `train`."""
+    from slmlib.engines import prompt_text
+
+    task, loaded = tasks.get("edgejson"), load(model.name)
+    prompt = task.prompts[task.usual_prompt("schema", trained=bool(model.origin))]
+    cases = task.load("train")
+    cases = [cases[i * len(cases) // IMPORTANT_CASES] for i in range(IMPORTANT_CASES)]
+    texts = (prompt_text(loaded.tokenizer, prompt.messages(e)) + task.oracle(e) for e in cases)
+    tokens = (loaded.tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts)
+    return quantise.importance(source, loaded.network, tokens)
 
 
 def read_from(path: Path) -> dict:

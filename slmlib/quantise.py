@@ -4,15 +4,24 @@ One type is written by the `gguf` package. For K-quants, which it only reads, th
 itself, in the library that the wheel of llama.cpp holds. Q4_K_M has four bits for most matrices, and six for
 the output and for half of the value and down projections. K-quants come in blocks of 256 numbers: narrower
 rows take Q5_0 and Q8_0 instead, as in llama.cpp, and so do most matrices of SmolLM2-135M (576 wide).
-Vectors stay fp32.
+Vectors stay fp32. Q4_K_M_I is Q4_K_M whose rounding errors are weighed by how large the inputs of each column
+are on training texts: llama.cpp's importance matrix.
 """
 
 import ctypes
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-FILE_TYPES = {"f16": "MOSTLY_F16", "q8_0": "MOSTLY_Q8_0", "q4_1": "MOSTLY_Q4_1", "q4_k_m": "MOSTLY_Q4_K_M"}
+FILE_TYPES = {
+    "f16": "MOSTLY_F16",
+    "q8_0": "MOSTLY_Q8_0",
+    "q4_1": "MOSTLY_Q4_1",
+    "q4_k_m": "MOSTLY_Q4_K_M",
+    "q4_k_m_i": "MOSTLY_Q4_K_M",
+}
+WEIGHED = ("q4_k_m_i",)  # kinds whose rounding is weighed by `importance`
 VERSION = 1  # of how files are made; a new one makes them anew
 BLOCK = 256  # numbers that share a scale in K-quants
 NARROW = {"Q4_K": "Q5_0", "Q6_K": "Q8_0"}  # what rows take that are no multiple of it
@@ -43,7 +52,9 @@ def cache_bytes(path: Path) -> int:
     return 2 * 2 * size("block_count") * size("attention.head_count_kv", heads) * width
 
 
-def requantise(source: Path, out: Path, kind: str, *, weights: Path | None = None) -> None:
+def requantise(
+    source: Path, out: Path, kind: str, *, weights: Path | None = None, weighed: Mapping | None = None
+) -> None:
     """Copy a GGUF file with its matrices as another type; vectors stay fp32.
 
     Args:
@@ -52,6 +63,7 @@ def requantise(source: Path, out: Path, kind: str, *, weights: Path | None = Non
         kind: one of `FILE_TYPES`.
         weights: a folder of safetensors whose weights replace those of the file, which gives the rest: for a
             model that was trained from it.
+        weighed: the importance of each matrix's columns, by its name in GGUF, for the kinds in `WEIGHED`.
 
     Raises:
         ValueError: the folder lacks one of the file's tensors, or has it in another shape.
@@ -71,7 +83,7 @@ def requantise(source: Path, out: Path, kind: str, *, weights: Path | None = Non
             name, value, kinds[0], kinds[-1] if kinds[0] == gguf.GGUFValueType.ARRAY else None
         )
     shapes = {tensor.name: tuple(int(size) for size in tensor.shape) for tensor in reader.tensors}
-    types = mixture(shapes) if kind == "q4_k_m" else dict.fromkeys(shapes, kind.upper())
+    types = mixture(shapes) if kind.startswith("q4_k_m") else dict.fromkeys(shapes, kind.upper())
     replaced = {} if weights is None else replacements(reader, weights)
     for tensor in reader.tensors:
         if weights is None:
@@ -82,25 +94,70 @@ def requantise(source: Path, out: Path, kind: str, *, weights: Path | None = Non
             writer.add_tensor(tensor.name, values)
         else:
             wanted = gguf.GGMLQuantizationType[types[tensor.name]]
-            writer.add_tensor(tensor.name, _rounded(values, wanted), raw_dtype=wanted)
+            rounded = _rounded(values, wanted, (weighed or {}).get(tensor.name))
+            writer.add_tensor(tensor.name, rounded, raw_dtype=wanted)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
 
 
-def replacements(reader, folder: Path) -> dict:
-    """The weights of a folder of safetensors by their names in GGUF, in fp32, rows ordered as there."""
+def _names(reader) -> tuple[str, object]:
+    """The architecture of a file, and gguf's map from other libraries' names of its tensors."""
     import gguf
-    import numpy as np
-    from safetensors import safe_open
 
     kind = reader.fields["general.architecture"].contents()
     layers = int(reader.fields[f"{kind}.block_count"].contents())
+    architecture = next(key for key, name in gguf.MODEL_ARCH_NAMES.items() if name == kind)
+    return kind, gguf.get_tensor_name_map(architecture, layers)
+
+
+def importance(source: Path, network, sequences: Iterable[Sequence[int]]) -> dict:
+    """How much the columns of each matrix of the layers count: the mean square of their inputs.
+
+    Args:
+        source: a GGUF file of the model, for its names.
+        network: the model in transformers.
+        sequences: tokens of texts like those that it will meet.
+
+    Returns:
+        (columns,) in fp32 by the name of the matrix in GGUF.
+    """
+    import gguf
+    import torch
+
+    _, names = _names(gguf.GGUFReader(source))
+    sums: dict[str, object] = {}
+
+    def watch(name: str):
+        def seen(_, given) -> None:
+            sums[name] = sums.get(name, 0) + given[0].detach().float().square().flatten(0, -2).sum(0)
+
+        return seen
+
+    layers = [
+        (n, m) for n, m in network.named_modules() if isinstance(m, torch.nn.Linear) and ".layers." in n
+    ]
+    hooks = [module.register_forward_pre_hook(watch(name)) for name, module in layers]
+    count = 0
+    with torch.inference_mode():
+        for tokens in sequences:
+            network.base_model(torch.tensor([tokens]).to(network.device))
+            count += len(tokens)
+    for hook in hooks:
+        hook.remove()
+    known = {name: names.get_name(f"{name}.weight", try_suffixes=(".weight",)) for name in sums}
+    return {known[name]: (total / count).cpu().numpy() for name, total in sums.items()}
+
+
+def replacements(reader, folder: Path) -> dict:
+    """The weights of a folder of safetensors by their names in GGUF, in fp32, rows ordered as there."""
+    import numpy as np
+    from safetensors import safe_open
+
+    kind, names = _names(reader)
     heads = int(reader.fields[f"{kind}.attention.head_count"].contents())
     shared = reader.fields.get(f"{kind}.attention.head_count_kv")
-    architecture = next(key for key, name in gguf.MODEL_ARCH_NAMES.items() if name == kind)
-    names = gguf.get_tensor_name_map(architecture, layers)
     turned = {"attn_q.weight": heads, "attn_k.weight": int(shared.contents()) if shared else heads}
     found = {}
     for path in sorted(folder.glob("*.safetensors")):
@@ -161,17 +218,22 @@ def _gets_more(layer: int, layers: int) -> bool:
     return layer < eighth or layer >= 7 * layers // 8 or (layer - eighth) % 3 == 2
 
 
-def _rounded(weights, kind):
-    """A matrix of fp32 as the bytes of another type, (rows, bytes a row)."""
+def _rounded(weights, kind, weighed=None):
+    """A matrix of fp32 as the bytes of another type, (rows, bytes a row).
+
+    `weighed`: (columns,), how much an error in each column counts; only ggml heeds it.
+    """
     import gguf
 
+    if weighed is not None:
+        return _by_ggml(weights, kind, weighed)
     try:
         return gguf.quantize(weights, kind)
     except NotImplementedError:
         return _by_ggml(weights, kind)
 
 
-def _by_ggml(weights, kind):
+def _by_ggml(weights, kind, weighed=None):
     import gguf
     import numpy as np
 
@@ -179,8 +241,12 @@ def _by_ggml(weights, kind):
     rows, width = weights.shape
     weights = np.ascontiguousarray(weights)
     out = np.empty((rows, width // block * size), np.uint8)
+    weighed = None if weighed is None else np.ascontiguousarray(weighed, np.float32)
+    if weighed is not None and weighed.shape != (width,):
+        raise ValueError(f"{width} columns have {weighed.shape[0]} weights")
+    pointer = None if weighed is None else weighed.ctypes.data
     written = _ggml().ggml_quantize_chunk(
-        kind.value, weights.ctypes.data, out.ctypes.data, 0, rows, width, None
+        kind.value, weights.ctypes.data, out.ctypes.data, 0, rows, width, pointer
     )
     if written != out.nbytes:
         raise RuntimeError(f"ggml wrote {written} bytes of {kind.name} where {out.nbytes} were expected")

@@ -16,7 +16,8 @@ from slmlib.tables import NONE, Table
 
 PREFERRED = (("openvino", "float32"), ("transformers", "float32"), ("transformers", "bfloat16"))
 BITS = {
-    "float32": 32, "f16": 16, "bfloat16": 16, "q8_0": 8, "int8": 8, "q4_1": 4, "q4_k_m": 4, "nf4": 4,
+    "float32": 32, "f16": 16, "bfloat16": 16, "q8_0": 8, "int8": 8,
+    "q4_1": 4, "q4_k_m": 4, "q4_k_m_i": 4, "nf4": 4,
 }  # fmt: skip
 TIMED = "test"  # the split whose published runs have the machine to themselves
 Groups = Mapping[str, str] | None

@@ -98,3 +98,22 @@ def test_weights_of_another_model_are_refused(source, tmp_path):
     save_file({"model.norm.weight": np.ones(3, np.float32)}, folder / "model.safetensors")
     with pytest.raises(ValueError, match=r"weights of token_embd.weight are missing"):
         quantise.requantise(source, tmp_path / "out.gguf", "f16", weights=folder)
+
+
+@pytest.mark.model
+def test_importance_is_known_of_every_matrix_and_lessens_the_error_where_it_counts(loaded, tmp_path):
+    path = models.find(models.get("smollm2-135m-instruct"))
+    found = quantise.importance(path, loaded.network, [[1, 5, 9, 200, 7], [4, 4, 8]])
+    reader = gguf.GGUFReader(path)
+    matrices = {t.name: t for t in reader.tensors if t.name.startswith("blk.") and len(t.shape) > 1}
+    assert {name: values.shape for name, values in found.items()} == {
+        name: (int(tensor.shape[0]),) for name, tensor in matrices.items()
+    }
+    tensor = matrices["blk.3.ffn_down.weight"]  # 1536 wide, so that K-quants hold it
+    weights = gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
+    kind, weighed = gguf.GGMLQuantizationType.Q4_K, found[tensor.name]
+    errors = [
+        ((gguf.dequantize(quantise._rounded(weights, kind, given), kind) - weights) ** 2 * weighed).sum()
+        for given in (None, weighed)
+    ]
+    assert errors[1] < 0.95 * errors[0]

@@ -25,7 +25,7 @@ from slmlib.tasks import Example, Message, Prompt, Task, choose
 DTYPES = {  # engine -> what it can compute or read; "auto" is the first, or measured
     "transformers": ("float32", "bfloat16", "int8", "nf4"),
     "openvino": ("float32", "bfloat16"),
-    "llamacpp": ("q8_0", "f16", "q4_k_m", "q4_1", "source"),
+    "llamacpp": ("q8_0", "f16", "q4_k_m", "q4_k_m_i", "q4_1", "source"),
     "openai": ("served",),
 }
 NEEDS = {  # engine -> modules that it imports

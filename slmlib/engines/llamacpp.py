@@ -98,7 +98,7 @@ class LlamaCpp:
             "threads": self.threads,
             "device": "cpu",
             "kernels": _kernels(),
-            "weights": quantise.kind_of(self.weights),
+            "weights": self.dtype if self.dtype in quantise.WEIGHED else quantise.kind_of(self.weights),
             **models.read_from(self.weights),
         }
         fewer = {"fitting": self.at_once} if self.at_once < self.batch_size else {}
