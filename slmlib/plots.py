@@ -1,13 +1,14 @@
 """The figures: one style, one function per figure, SVG files that are the same bytes every time.
 
-Dark ground of its own, so that a figure reads the same on the dark site and in the white paper;
-Okabe-Ito colours, told apart by readers with any colour vision; letters large enough for a phone
-(a 12 pt letter on a figure 5.6 inches wide is still 10 px on a screen of 360).
+Colours are the tokens of the site's theme: a dark ground, so that a figure reads the same on the dark site
+and in the white paper, and Okabe-Ito series, told apart by readers with any colour vision. Letters are large
+enough for a phone (a 12 pt letter on a figure 5.6 inches wide is still 10 px on a screen of 360).
 """
 
 import functools
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import cycle
@@ -24,10 +25,20 @@ from slmlib.engines import numbers
 from slmlib.results import TIERS, Result, Row
 from slmlib.scoring import FAILURES
 
-GROUND, TEXT, MUTED, RULE = "#0a0a0a", "#e8e8e8", "#a0a0a0", "#2a2a2a"
-BLUE, ORANGE, GREEN, PURPLE, RED, YELLOW = "#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#F0E442"
-SERIES = (BLUE, ORANGE, PURPLE, YELLOW, GREEN, RED)
-FAILURE_COLOURS = (MUTED, YELLOW, ORANGE, BLUE, PURPLE, RED, "#0072B2", "#7A5CC2", TEXT)
+THEME = paths.ROOT / "site" / "theme.css"
+
+
+def tokens(theme: Path = THEME) -> dict[str, str]:
+    """The site's named colours, by name: `{"page": "#0a0a0a", ...}`; the first meaning of a name holds."""
+    named = re.findall(r"^\s*--([a-z-]+): (#[0-9a-f]{6});", theme.read_text("utf-8"), re.MULTILINE)
+    return dict(reversed(named))
+
+
+COLOUR = tokens()
+GROUND, TEXT, MUTED, RULE = (COLOUR[name] for name in ("page", "text", "muted", "line"))
+SERIES = tuple(COLOUR[name] for name in ("blue", "orange", "purple", "yellow", "green", "red"))
+BLUE, ORANGE, PURPLE, YELLOW, GREEN, RED = SERIES
+FAILURE_COLOURS = (MUTED, YELLOW, ORANGE, BLUE, PURPLE, RED, COLOUR["navy"], COLOUR["violet"], TEXT)
 WIDTH = 5.6  # inches
 Counted = Callable[[object], Iterable[str]]  # a case -> what it counts for
 
@@ -296,6 +307,19 @@ def plot_data(examples: Sequence, panels: Mapping[str, Counted] | None = None) -
     plot_lengths(examples, ax=axes[-1])
     _legend_below(axes[-1], columns=3, markerscale=2.5)
     return figure
+
+
+@styled
+def save_card(path: Path) -> None:
+    """Write the picture that social networks show beside a link: 1200 × 630 pixels, words only."""
+    figure = plt.figure(figsize=(12, 6.3), layout="none")
+    figure.text(0.07, 0.6, "SLMBench – Edge Pack", fontsize=56, fontweight="bold")
+    figure.text(0.07, 0.46, "CycleCore Technologies", fontsize=30, color=MUTED)
+    figure.text(0.07, 0.2, "Small language models on the structured tasks of edge devices", fontsize=24)
+    figure.add_artist(mpl.lines.Line2D([0.07, 0.22], [0.36, 0.36], color=COLOUR["accent"], linewidth=6))
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
+    contracts.write_bytes(path, buffer.getvalue())
 
 
 def _interval(ax: Axes, y: float, value: dict, metric: str, **mark) -> None:

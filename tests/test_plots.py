@@ -172,3 +172,23 @@ def test_splits_have_a_mark_for_each_run(tmp_path):
     ax = plots.plot_splits(found)
     assert [label.get_text() for label in ax.get_yticklabels()] == ["test", "test_noisy"]
     assert len([line for line in ax.lines if len(line.get_xdata()) == 1]) == 3
+
+
+def test_colours_are_the_tokens_of_the_theme():
+    """One place says what the house's black is: the page's ground and the figure's are the same."""
+    assert plots.STYLE["figure.facecolor"] == plots.tokens()["page"] == "#0a0a0a"
+    assert plots.tokens()["line"] == plots.RULE and len(set(plots.SERIES)) == 6
+
+
+def test_a_print_style_does_not_change_the_colours(tmp_path):
+    theme = tmp_path / "theme.css"
+    theme.write_text(":root {\n  --page: #0a0a0a;\n}\n@media print { :root {\n  --page: #ffffff;\n} }\n")
+    assert plots.tokens(theme) == {"page": "#0a0a0a"}
+
+
+def test_the_card_has_the_size_that_networks_ask_for(tmp_path):
+    from PIL import Image
+
+    plots.save_card(tmp_path / "card.png")
+    for card in (tmp_path / "card.png", paths.ROOT / "site/card.png"):
+        assert Image.open(card).size == (1200, 630) and card.stat().st_size < 100_000
