@@ -41,7 +41,7 @@ TRAINING += files("data/recipes/**/*")
 PUBLICATION = (
     [f"{OUT}/02_evaluate/{name}.ipynb" for name in CHOSEN] if PROFILE == "full" else files("data/results/*/*", "data/results/*/profiles/*")
 )
-ANALYSIS = [f"slmlib/{name}.py" for name in ("results", "variants", "profile", "tables", "plots", "stats")]
+ANALYSIS = [f"slmlib/{name}.py" for name in ("results", "variants", "profile", "tables", "plots", "pages", "stats")]
 
 
 def parameters(run):
@@ -109,6 +109,8 @@ rule analyze:
     input:
         "notebooks/04_analyze.ipynb",
         "data/edgejson/manifest.json",
+        "site/theme.css",
+        files("data/*/README.md", "data/adapters/*/README.md"),
         LIBRARY,
         ANALYSIS,
         PUBLICATION,

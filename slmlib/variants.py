@@ -128,7 +128,7 @@ def engines_table(
         groups: the group of each case by id; by default as in the task's examples.
         profiles: what `profile` measured; their memory is that of one case at a time.
     """
-    memory = {_profiled(found): found["peak_memory_bytes"] for found in profiles}
+    memory = {profiled(found): found["peak_memory_bytes"] for found in profiles}
     rows = [
         _engine_line(run, runs[0], memory, groups)
         for runs in (engines_of(result, results) for result in standing(results))
@@ -142,19 +142,20 @@ def engines_table(
     return Table.of(header, rows) if rows else None
 
 
-def _profiled(found: Mapping) -> tuple:
-    """What a profile is of; as `_ran` says it of a run."""
+def profiled(found: Mapping) -> tuple:
+    """What a profile is of; as `ran` says it of a run."""
     engine = found["engine"]
     return found["model"], found["decoding"], engine["name"], engine["dtype"], found["prompt"]
 
 
-def _ran(run: Result) -> tuple:
+def ran(run: Result) -> tuple:
+    """What a run is of; as `profiled` says it of a profile."""
     return run.model["name"], run.decoding["mode"], *_setting(run), run.prompt["name"]
 
 
 def _engine_line(run: Result, reference: Result, memory: Mapping, groups: Groups) -> list[str]:
     itself = run.run == reference.run
-    peak, weights = memory.get(_ran(run)), run.engine.get("weights_bytes")
+    peak, weights = memory.get(ran(run)), run.engine.get("weights_bytes")
     return [
         run.label,
         run.engine["name"],
