@@ -342,7 +342,9 @@ def _filled(site: type, rendered: Paper, root: Path) -> type:
 
 def _project(project):
     """The project with a notice at the top of each page."""
-    project.config["format"]["html"]["include-before-body"] = {"text": _notice()}
+    options = project.config["format"]["html"]
+    own = options.get("include-before-body", [])
+    options["include-before-body"] = [*(own if isinstance(own, list) else [own]), {"text": _notice()}]
     return project
 
 

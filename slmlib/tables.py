@@ -186,5 +186,6 @@ def _html_row(tag: str, cells: Iterable[Cell], styles: list[str]) -> str:
 
 def _html_cell(cell: Cell) -> str:
     if isinstance(cell, Link):
-        return f'<a href="{html.escape(cell.href)}">{markup(cell)}</a>'
+        rendered = re.sub(r"^(/[^#?]*)\.qmd", r"\1.html", cell.href)  # a page of the site, as it is served
+        return f'<a href="{html.escape(rendered)}">{markup(cell)}</a>'
     return markup(cell)

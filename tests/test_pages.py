@@ -49,6 +49,7 @@ def test_models_lead_to_their_pages_and_controls_do_not(material):
     leading = {link.href for link in links if isinstance(link, tables.Link)}
     assert {f"/site/models/{name}" for name in written} <= leading
     assert not any(str(link) in models.CONTROLS for link in links if isinstance(link, tables.Link))
+    assert 'href="/site/models/toy-1m.html"' in pages.board_table(material.rows).html()  # in a notebook
 
 
 def test_an_incomplete_run_has_no_page(material):
