@@ -12,7 +12,7 @@ export TOKENIZERS_PARALLELISM := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quick full site test test-slow lab bench lint notebooks scrub lock clean
+.PHONY: help setup quick full site browser test test-slow lab bench lint notebooks scrub lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,7 +42,12 @@ full: $(READY) ## remake everything that is published, from data/runs.yaml
 site: $(READY) ## website and paper into _site/, with Quarto where it is installed
 	@$(BIN)/python -m slmlib.preview
 
-test: $(READY) ## the tests, in minutes
+# the pages are tested in it; where it cannot be had, those tests are skipped and say why
+browser:
+	@for name in chromium chromium-browser google-chrome; do command -v $$name > /dev/null && exit; done; test "$$(id -u)" -ne 0 \
+	  || { apt-get update -qq && apt-get install -qq -y chromium; } || echo "no Chromium: tests in a browser are skipped"
+
+test: $(READY) browser ## the tests, in minutes
 	$(BIN)/python -m pytest
 
 test-slow: $(READY) ## the exhaustive proofs too

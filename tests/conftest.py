@@ -28,3 +28,13 @@ def loaded():
     from slmlib import models
 
     return models.load("smollm2-135m-instruct")
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """The built site: the preview of the committed sources, or what `SLMBENCH_SITE` names, as of Quarto."""
+    from slmlib import preview
+
+    if os.environ.get("SLMBENCH_SITE"):
+        return Path(os.environ["SLMBENCH_SITE"]).resolve()
+    return preview.build(tmp_path_factory.mktemp("site") / "_site").parent

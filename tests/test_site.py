@@ -4,6 +4,7 @@ Built once as the preview, which needs no Quarto. A dead link, a number that is 
 without words or a script from the web would show here.
 """
 
+import gzip
 import html
 import json
 import os
@@ -12,9 +13,11 @@ import shutil
 import subprocess
 from collections import Counter
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -54,6 +57,8 @@ class Page(HTMLParser):
     images: list[dict] = field(default_factory=list)
     loads: list[str] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
+    meta: dict[str, str] = field(default_factory=dict)
+    heads: int = 0  # headings of the first level
 
     def __post_init__(self):
         super().__init__()
@@ -66,13 +71,11 @@ class Page(HTMLParser):
             self.links.append(found["href"])
         if tag == "img":
             self.images.append(found)
+        if tag == "meta" and "content" in found:
+            self.meta[found.get("name") or found.get("property") or ""] = found["content"]
+        self.heads += tag == "h1"
         if tag in ("script", "link", "iframe", "img") and (found.get("src") or found.get("href")):
             self.loads.append(found.get("src") or found["href"])
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    return preview.build(tmp_path_factory.mktemp("site") / "_site").parent
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +140,148 @@ def test_every_page_is_described():
         if source.suffix == ".qmd":
             front = yaml.safe_load(source.read_text("utf-8").split("---\n")[1])
             assert front["title"] and front["description"], source
+
+
+WRITTEN = [name for name, source in zip(PAGES, SOURCES, strict=True) if source.suffix == ".qmd"]
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_page_has_a_title_and_a_description_in_its_head(site, pages, name):
+    """What search engines and social networks show of it."""
+    title = re.search(r"<title>(.*?)</title>", (site / name).read_text("utf-8"), re.DOTALL)[1]
+    meta = pages[name].meta
+    assert title.strip() and pages[name].heads >= 1
+    assert 20 < len(meta["description"]) < 200 and meta["og:title"] and meta["og:description"]
+    assert meta["og:image"].startswith("https://slmbench.com/") and meta["twitter:card"]
+
+
+def test_titles_differ(site):
+    titles = [re.search(r"<title>(.*?)</title>", (site / n).read_text("utf-8"), re.DOTALL)[1] for n in PAGES]
+    assert [title for title, count in Counter(titles).items() if count > 1] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_first_link_leads_to_the_content(pages, name):
+    assert pages[name].links[0] == "#quarto-document-content"
+    assert "quarto-document-content" in pages[name].ids
+
+
+ADDRESS = CONFIG["website"]["site-url"].rstrip("/")
+
+
+def test_the_sitemap_names_every_page(site):
+    tree = ElementTree.parse(site / "sitemap.xml")
+    places = [node.text for node in tree.iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")]
+    assert sorted(places) == sorted(f"{ADDRESS}/{name}" for name in PAGES)
+
+
+def test_the_feed_is_one_that_readers_take(site):
+    channel = ElementTree.parse(site / "site/blog/index.xml").find("channel")
+    assert all(channel.findtext(tag) for tag in ("title", "link", "description"))
+    items = channel.findall("item")
+    posts = [name for name in PAGES if name.startswith("site/blog/posts/")]
+    assert len(items) == len(posts) >= 1
+    for item in items:
+        assert item.findtext("title") and item.findtext("description") and item.findtext("guid")
+        assert parsedate_to_datetime(item.findtext("pubDate"))
+        assert item.findtext("link").removeprefix(f"{ADDRESS}/") in posts
+
+
+def test_the_domain_is_published_with_the_pages(site):
+    assert (site / "CNAME").read_text().strip() == ADDRESS.removeprefix("https://")
+
+
+DECIMAL = re.compile(r"(?<![\w.])\d+\.\d+(?![\w.]*\w)")  # 8.0, but neither Qwen2.5 nor 2.0.0
+WHOLE = re.compile(r"(?<![\w.])\d{3,}(?![\w.]*\w)")  # smaller ones are in every text
+
+
+def numbers_of(values, kind: re.Pattern) -> set[str]:
+    """The numbers of one kind that `_variables.yml` holds."""
+    if isinstance(values, dict):
+        return set().union(*(numbers_of(value, kind) for value in values.values()))
+    return set(kind.findall(str(values)))
+
+
+def prose(source: Path) -> str:
+    """A page without front matter, code, links' targets and shortcodes."""
+    text = re.sub(r"\A---\n.*?\n---\n", "", source.read_text("utf-8"), flags=re.DOTALL)
+    for noise in (r"```.*?```", r"`[^`]*`", r"\{\{<.*?>\}\}", r"\]\([^)]*\)", r"\{[^}]*\}", r"\$[^$]*\$"):
+        text = re.sub(noise, " ", text, flags=re.DOTALL)
+    return text
+
+
+HELD = {
+    key: part for key, part in preview.variables(paths.ROOT).items() if key not in ("environment", "scorer")
+}
+BY_HAND = [source for source in SOURCES if source.suffix == ".qmd" and source.parent.name != "models"]
+
+
+@pytest.mark.parametrize("source", BY_HAND, ids=lambda path: path.stem)
+def test_no_number_is_typed_that_the_results_hold(source):
+    """A number by hand would stay when the results change."""
+    text = prose(source)
+    assert set(DECIMAL.findall(text)) & numbers_of(HELD, DECIMAL) == set()
+    assert set(WHOLE.findall(text)) & numbers_of(HELD["edgejson"], WHOLE) == set()
+
+
+def test_a_typed_number_is_found(tmp_path):
+    page = tmp_path / "page.qmd"
+    page.write_text(
+        "---\ntitle: 9.9\n---\n8.0 % of 2000, `1.5`, {{< var a.b >}}, Qwen2.5 in 2.0.0, [x](/300).\n"
+    )
+    assert DECIMAL.findall(prose(page)) == ["8.0"] and WHOLE.findall(prose(page)) == ["2000"]
+    assert numbers_of({"a": {"b": "4.0–15.2 %"}, "c": 500}, DECIMAL) == {"4.0", "15.2"}
+
+
+def test_pages_of_models_are_those_of_the_board(pages):
+    linked = {Path(link).name for link in pages["site/leaderboard.html"].links if "models/" in link}
+    built = {Path(name).name for name in PAGES if name.startswith("site/models/") and "/card-" not in name}
+    assert linked == built != set()
+
+
+def test_no_page_runs_what_a_model_wrote(site):
+    """Beside the renderer's own, the one script is ours, the same on every page."""
+    ours = (paths.ROOT / "site/script.html").read_text("utf-8").strip()
+    for name in PAGES:
+        main = re.search(r"<main.*</main>", (site / name).read_text("utf-8"), re.DOTALL)[0]
+        assert "<script" not in main.replace(ours, ""), name
+        assert not re.search(r"<[^>]+\son(error|load|click)=", main), name
+
+
+def weight(site, name: str) -> tuple[int, int]:
+    """Bytes of a page with its styles, scripts and fonts: as they lie, and as they travel (gzip)."""
+    page = site / name
+    files = {page, *(page.parent / load for load in Page(page).loads if not load.startswith("data:"))}
+    files = {file.resolve() for file in files if file.suffix in (".html", ".css", ".js")}
+    sheets = {sheet for sheet in files if sheet.suffix == ".css"}
+    fonts = {
+        (sheet.parent / found).resolve()
+        for sheet in sheets
+        for found in re.findall(r"url\([\"']?([^\"')?]+\.woff2)", sheet.read_text("utf-8"))
+    }
+    plain = sum(file.stat().st_size for file in files | fonts)
+    packed = sum(len(gzip.compress(file.read_bytes(), mtime=0)) for file in files | fonts)
+    return plain, packed
+
+
+@pytest.mark.parametrize("name", ["index.html", "site/leaderboard.html"])
+def test_a_page_is_light(site, name):
+    """Without figures, and with every font that a style could ask for."""
+    _, packed = weight(site, name)
+    assert packed < 500_000
+
+
+def test_the_leaderboard_names_a_check_that_there_is():
+    page = (paths.ROOT / "site/leaderboard.qmd").read_text("utf-8")
+    assert "python -m slmlib.submission data/results/edgejson/RUN.json" in page
+    assert (paths.ROOT / "slmlib/submission.py").exists()
+
+
+def test_workflows_and_templates_are_readable():
+    for path in (paths.ROOT / ".github").rglob("*.yml"):
+        assert isinstance(yaml.safe_load(path.read_text("utf-8")), dict), path
+    pages = yaml.safe_load((paths.ROOT / ".github/workflows/pages.yml").read_text("utf-8"))
+    assert "quarto render" in [step.get("run") for step in pages["jobs"]["render"]["steps"]]
 
 
 def test_the_leaderboard_leads_to_its_evidence(pages):
@@ -238,7 +383,7 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the
 # Scroll widths do not tell: a layout may clip what is too wide. So every element is measured.
 HARNESS = """<!doctype html><body><pre id="out"></pre><script>
 const pages = PAGES, found = {};
-let waiting = 2 * pages.length;
+let waiting = 3 * pages.length;
 function scrolls(element) {
   const box = element.parentElement;
   if (!box || box.tagName == "BODY") return false;
@@ -249,7 +394,7 @@ function wide(root) {
     .filter(e => e.getBoundingClientRect().right > root.clientWidth + 1 && !e.closest("svg") && !scrolls(e))
     .map(e => `${e.tagName}.${e.className} ${e.textContent.slice(0, 40)}`);
 }
-for (const page of pages) for (const width of [390, 1280]) {
+for (const page of pages) for (const width of [390, 768, 1280]) {
   const frame = document.createElement("iframe");
   frame.style = `width: ${width}px; height: 900px; border: 0`;
   frame.onload = () => {
@@ -265,13 +410,13 @@ for (const page of pages) for (const width of [390, 1280]) {
 @pytest.mark.browser
 @needs_chromium
 def test_no_page_is_wider_than_the_window(site, tmp_path):
-    """At the width of a phone and of a desk: tables and code scroll in their own box."""
+    """At the width of a phone, a tablet and a desk: tables and code scroll in their own box."""
     harness = tmp_path / "harness.html"
     addresses = [(site / name).as_uri() for name in PAGES]
     harness.write_text(HARNESS.replace("PAGES", json.dumps(addresses)))
-    text = chromium("--virtual-time-budget=30000", "--dump-dom", harness.as_uri(), folder=tmp_path)
+    text = chromium("--virtual-time-budget=60000", "--dump-dom", harness.as_uri(), folder=tmp_path)
     found = json.loads(html.unescape(re.search(r'<pre id="out">(.*?)</pre>', text)[1]))
-    assert len(found) == 2 * len(PAGES)
+    assert len(found) == 3 * len(PAGES)
     assert {page: wide for page, wide in found.items() if wide} == {}
 
 
