@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from slmlib import contracts, models, paths, profile, results, scoring, tables, tasks, variants
+from slmlib import contracts, models, paths, profile, results, scoring, tables, variants
 from slmlib.engines import numbers as kind_of_numbers
 from slmlib.results import METRICS, TIERS, Result, Row
 from slmlib.tables import NONE, Link, Table
@@ -257,9 +257,10 @@ def _front(title: str, description: str, **options) -> str:
 
 def _facts(material: Material) -> Table:
     run = material.rows[0].result
-    known = models.MODELS.get(run.model["name"])
+    name = run.model["name"]
+    known = models.MODELS.get(name) or models.trained().get(name)
     facts = {
-        "Name in the repository": run.model["name"],
+        "Name in the repository": name,
         "Size": f"{tables.size(run.model['parameters'])} parameters, {size_class(run)}",
         "Licence": known.licence if known else NONE,
         "Weights": run.model["source"],
@@ -267,6 +268,8 @@ def _facts(material: Material) -> Table:
         "SHA-256 of the weights": run.model["weights_sha256"] or NONE,
         "Adapter": run.model["adapter"] or "none",
     }
+    if (paths.ADAPTERS / name / "README.md").is_file():
+        facts["Card"] = Link("model card", f"/site/models/card-{slug(name)}.qmd")
     return Table.of(["Fact", "Value"], facts.items())
 
 
@@ -422,13 +425,12 @@ def command(run: Result) -> str:
         "model": run.model["name"],
         "split": run.split,
         "decoding": run.decoding["mode"],
+        "prompt": run.prompt["name"],
         "engine": run.engine["name"],
         "dtype": run.engine["dtype"] or "auto",
         "batch_size": run.engine["batch_size"],
         "limit": 0,
     }
-    if run.prompt["name"] != tasks.get(run.task).usual[run.decoding["mode"]]:
-        settings["prompt"] = run.prompt["name"]
     options = " ".join(f"-p {name} {shlex.quote(str(value))}" for name, value in settings.items())
     return f".venv/bin/papermill notebooks/02_evaluate.ipynb runs/mine.ipynb {options}"
 
