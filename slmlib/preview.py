@@ -43,6 +43,23 @@ _REFERENCE = re.compile(r"(fig|tbl|sec)-")
 _MATHS = re.compile(r'<span class="math (inline|display)">\\[(\[](.*?)\\[)\]]</span>', re.DOTALL)
 _NAMES = {"fig": "Figure", "tbl": "Table", "sec": "Section"}
 _SERIOUS = re.compile(r"broken link|not found|not known|executable cell|nest more than")
+# What Quarto's typst names differently from pandoc's: the kinds of its figures and tables.
+_KINDS = {'"quarto-float-fig"': "image", '"quarto-float-tbl"': "table"}
+# Pandoc sets title and abstract into the first column; Quarto sets them across the page, as here.
+_TITLE = """
+#let in-column = conf
+#let conf(title: none, authors: (), date: none, abstract: none, abstract-title: none, ..options, doc) = {
+  set document(title: title)
+  let block-of = block.with(width: 100%, above: 0pt, below: 0pt)
+  let head = place(top, float: true, scope: "parent", clearance: 4mm, block-of[
+    #align(center, block(inset: 2em, text(weight: "bold", size: 1.5em, hyphenate: false, title)))
+    #align(center, authors.map(author => author.name).join(", "))
+    #align(center, block(inset: 1em, date))
+    #block(inset: 2em)[#text(weight: "semibold", abstract-title) #h(1em) #abstract]
+  ])
+  in-column(..options, head + doc)
+}
+"""
 
 Node = dict[str, Any]  # an element of pandoc's syntax tree: {"t": type, "c": content}
 
@@ -190,10 +207,11 @@ def _paper_pdf(tree: Node, meta: dict, root: Path) -> bytes:
 def _typst_options(meta: dict) -> list[str]:
     mark = f'#set page(header: align(center, text(size: 8pt, fill: rgb("#8a5a00"))[{NOTICE} {REMEDY}]))'
     header = [entry["text"] for entry in meta["format"]["typst"].get("include-in-header", [])]
+    header = [re.sub("|".join(_KINDS), lambda kind: _KINDS[kind[0]], text) for text in header]
     return [
         "--from=json", "--to=typst", "--standalone", "--citeproc", "--number-sections",
         "--variable=page-numbering=1", "--metadata=abstract-title=Abstract",
-        *(f"--variable=header-includes={text}" for text in [*header, mark]),
+        *(f"--variable=header-includes={text}" for text in [_TITLE, *header, mark]),
     ]  # fmt: skip
 
 

@@ -245,3 +245,14 @@ def test_the_command_line_ends_with_one_message(monkeypatch, capsys):
     monkeypatch.setattr(preview, "render_site", fail)
     assert preview.main([]) == 1
     assert capsys.readouterr().err == "error: a.qmd: broken. Fix: mend it.\n"
+
+
+def test_a_paper_in_columns_has_its_title_and_wide_tables_across_them(toy, tmp_path):
+    """Rules are written for Quarto's kinds of figures; pandoc's are called otherwise."""
+    rule = '#show figure.where(kind: "quarto-float-tbl"): set figure(placement: top, scope: "parent")'
+    header = f"  typst: {{columns: 2, include-in-header: [{{text: '{rule}'}}], papersize"
+    change(toy, "paper/paper.qmd", "  typst: {papersize", header)
+    preview.build(tmp_path / "_site", root=toy)
+    meta, _ = preview._front_matter((toy / "paper/paper.qmd").read_text("utf-8"))
+    options = "\n".join(preview._typst_options(meta))
+    assert "figure.where(kind: table)" in options and "quarto-float" not in options
