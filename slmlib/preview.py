@@ -158,6 +158,7 @@ def _front_matter(text: str) -> tuple[dict, str]:
     meta = yaml.safe_load(found[1])
     options = {key: value for key, value in meta["format"]["typst"].items() if key != "include-in-header"}
     header = {key: value for key, value in meta.items() if key != "format"} | options
+    header["date"] = f"{meta['date'].day} {meta['date']:%B %Y}"
     return meta, f"---\n{yaml.safe_dump(header, allow_unicode=True)}---\n{text[found.end() :]}"
 
 

@@ -256,3 +256,8 @@ def test_a_paper_in_columns_has_its_title_and_wide_tables_across_them(toy, tmp_p
     meta, _ = preview._front_matter((toy / "paper/paper.qmd").read_text("utf-8"))
     options = "\n".join(preview._typst_options(meta))
     assert "figure.where(kind: table)" in options and "quarto-float" not in options
+
+
+def test_the_paper_shows_its_date_as_one_writes_it(toy):
+    _, text = preview._front_matter((toy / "paper/paper.qmd").read_text("utf-8"))
+    assert "date: 2 January 2026\n" in text
