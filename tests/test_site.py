@@ -106,7 +106,7 @@ def test_links_lead_somewhere(site, pages, name):
         path = (pages[name].path.parent / unquote(target)).resolve() if target else pages[name].path
         path = path / "index.html" if path.is_dir() else path
         assert path.is_file() and path.is_relative_to(site.resolve()), f"{name} links to {link}"
-        if anchor and path.suffix == ".html":
+        if anchor and path.suffix == ".html" and not anchor.startswith("category="):  # the list's filter
             assert unquote(anchor) in Page(path).ids, f"{name} links to {link}"
 
 
