@@ -1,5 +1,6 @@
 """What the tests of paper and blog share: a page's words as read, and the numbers typed in it."""
 
+import os
 import re
 
 import yaml
@@ -44,3 +45,8 @@ def words(path) -> int:
 def typed(path) -> list[str]:
     """Measured numbers that stand in a page's prose by hand, where a variable should be."""
     return _MEASURED.findall(_CODE.sub("", _SHORTCODE.sub("", path.read_text("utf-8"))))
+
+
+def environment() -> dict[str, str]:
+    """The environment of a reader's Python who has installed this repository."""
+    return {**os.environ, "PYTHONPATH": str(paths.ROOT), "TQDM_DISABLE": "1"}
