@@ -18,9 +18,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -519,7 +520,7 @@ def load(name: str, *, dtype: str = "float32", device: str = "cpu") -> Loaded:
     Args:
         name: a name of `MODELS`.
         dtype: "float32", "bfloat16", or "int8" or "nf4": weights of eight or four bits by
-            bitsandbytes, computed in bfloat16.
+            bitsandbytes, computed as `computed_in` says.
         device: a torch device; "auto" spreads the model over the GPUs, and is the CPU without any.
 
     Raises:
@@ -533,18 +534,46 @@ def load(name: str, *, dtype: str = "float32", device: str = "cpu") -> Loaded:
     folder = converted(model)
     if device == "auto" and not torch.cuda.is_available():
         device = "cpu"
+    computed = computed_in(dtype, device)
     network = AutoModelForCausalLM.from_pretrained(
         folder,
-        dtype=torch.float32 if dtype == "float32" else torch.bfloat16,
+        dtype=getattr(torch, computed),
         device_map=device,
-        quantization_config=_quantised(dtype),
+        quantization_config=_quantised(dtype, computed),
         local_files_only=True,
         use_safetensors=True,
     )
     return Loaded(model, network.eval(), _vocabulary(folder), dtype)
 
 
-def _quantised(dtype: str):
+def computed_in(dtype: str, device: str = "cpu") -> str:
+    """What a type is computed in: weights of fewer bits in bf16, or in fp32 on a CPU that is faster so."""
+    if dtype in ("int8", "nf4") and device == "cpu" and not bfloat16_is_faster():
+        return "float32"
+    return dtype if dtype == "float32" else "bfloat16"
+
+
+@cache
+def bfloat16_is_faster() -> bool:
+    """Whether the CPU multiplies in bf16 faster than in fp32: some have no instructions for it."""
+    import torch
+
+    def seconds(kind, rows: int, repeats: int) -> float:
+        a, b = torch.ones(rows, 1536, dtype=kind), torch.ones(1536, 1536, dtype=kind)
+        times = []
+        for _ in range(repeats):
+            start = time.perf_counter()
+            a @ b
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    # a CPU that has no such products takes seconds for what is milliseconds in fp32: fewer rows tell
+    if seconds(torch.bfloat16, 32, 2) > 4 * seconds(torch.float32, 32, 2):
+        return False
+    return seconds(torch.bfloat16, 512, 5) < 0.8 * seconds(torch.float32, 512, 5)
+
+
+def _quantised(dtype: str, computed: str):
     """How bitsandbytes holds the matrices, or None."""
     import torch
     from transformers import BitsAndBytesConfig
@@ -552,7 +581,7 @@ def _quantised(dtype: str):
     if dtype == "int8":
         return BitsAndBytesConfig(load_in_8bit=True)
     if dtype == "nf4":
-        fine = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": torch.bfloat16}
+        fine = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": getattr(torch, computed)}
         return BitsAndBytesConfig(load_in_4bit=True, **fine)
     return None
 

@@ -12,14 +12,13 @@ needs is imported when it is started.
 
 import importlib
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Protocol
 
+from slmlib import models
 from slmlib.tasks import Example, Message, Prompt, Task, choose
 
 DTYPES = {  # engine -> what it can compute or read; "auto" is the first, or measured
@@ -206,27 +205,8 @@ def resolve_dtype(dtype: str, *, engine: str = "transformers") -> str:
     if dtype != "auto":
         return dtype
     if engine == "transformers":
-        return "bfloat16" if _has_gpu() or _bfloat16_is_faster() else "float32"
+        return "bfloat16" if _has_gpu() or models.bfloat16_is_faster() else "float32"
     return DTYPES[engine][0]
-
-
-@cache
-def _bfloat16_is_faster() -> bool:
-    import torch
-
-    def seconds(kind, rows: int, repeats: int) -> float:
-        a, b = torch.ones(rows, 1536, dtype=kind), torch.ones(1536, 1536, dtype=kind)
-        times = []
-        for _ in range(repeats):
-            start = time.perf_counter()
-            a @ b
-            times.append(time.perf_counter() - start)
-        return min(times)
-
-    # a CPU that has no such products takes seconds for what is milliseconds in fp32: fewer rows tell
-    if seconds(torch.bfloat16, 32, 2) > 4 * seconds(torch.float32, 32, 2):
-        return False
-    return seconds(torch.bfloat16, 512, 5) < 0.8 * seconds(torch.float32, 512, 5)
 
 
 def has_template(tokenizer, chat: bool = True) -> bool:

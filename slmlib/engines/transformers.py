@@ -54,6 +54,7 @@ class Transformers:
             "device": str(self.network.device),
             "kernels": _kernels(torch, self.network.device),
             "attention": self.network.config._attn_implementation,
+            "computed_in": str(self.network.dtype).removeprefix("torch."),
             "weights_bytes": self.network.get_memory_footprint(),
         }
         fewer = {"fitting": self.fitting} if self.fitting < self.batch_size else {}
