@@ -45,7 +45,7 @@ site: $(READY) ## website and paper into _site/, with Quarto where it is install
 # the pages are tested in it; where it cannot be had, those tests are skipped and say why
 browser:
 	@for name in chromium chromium-browser google-chrome; do command -v $$name > /dev/null && exit; done; test "$$(id -u)" -ne 0 \
-	  || { apt-get update -qq && apt-get install -qq -y chromium; } || echo "no Chromium: tests in a browser are skipped"
+	  || timeout 300 sh -c "apt-get update -qq && apt-get install -qq -y chromium" || echo "no Chromium: tests in a browser are skipped"
 
 test: $(READY) browser ## the tests, in minutes
 	$(BIN)/python -m pytest
