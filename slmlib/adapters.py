@@ -154,6 +154,25 @@ def card(name: str, record: Mapping, runs: Sequence[results.Result]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def write_cards(runs: Sequence[results.Result]) -> list[Path]:
+    """Write the card of every published model anew, with its published results.
+
+    Args:
+        runs: published results, of any models.
+
+    Raises:
+        DataError: the weights of a model are not those that its record names.
+    """
+    written = []
+    for record in sorted(paths.ADAPTERS.glob(f"*/{TRAINING}")):
+        name, made = record.parent.name, contracts.read_json(record)
+        contracts.verify_sha256(record.with_name(ADAPTER), made["weights"][ADAPTER])
+        own = [run for run in runs if run.model["name"] == name and run.complete]
+        written.append(record.with_name(CARD))
+        contracts.write_text(written[-1], card(name, made, own))
+    return written
+
+
 USE = """## Use
 
 ```python

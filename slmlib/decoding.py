@@ -14,6 +14,8 @@ import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
+from jsonschema import Draft202012Validator
+
 VERSION = "2"  # of the language that answers are written in; a result names it
 SEPARATORS = (", ", ": ")
 KNOWN = {
@@ -35,7 +37,7 @@ def grammar_text(schema: Mapping) -> str:
     Raises:
         UnsupportedSchema: it has a keyword that is not known to be enforced.
     """
-    return json.dumps(_mapped(bare(schema), _exact), ensure_ascii=False)
+    return json.dumps(_mapped(bare(schema), lambda node: _closed(_exact(node))), ensure_ascii=False)
 
 
 def bare(schema: Mapping) -> dict:
@@ -87,8 +89,22 @@ def _unknown(node):
         yield "a bound beside enum or const"
     if "type" not in node and node.keys() & set(BOUNDS):
         yield "a bound without a type"
+    if node.get("type") == "object" and "properties" not in node:
+        yield "an object without properties"
+    choices = [*node.get("enum", ()), *([node["const"]] if "const" in node else ())]
+    if any(isinstance(choice, dict | list) for choice in choices):
+        yield "a choice that is an object or a list"
+    if "type" in node and not all(_is_of(choice, node["type"]) for choice in choices):
+        yield "a choice of another type"
+    pattern = node.get("pattern", "^$")
+    if not (pattern.startswith("^") and pattern.endswith("$")) or r"\s" in pattern:
+        yield f"the pattern {pattern}, which is not from ^ to $ or has \\s"
     for child in (*node.get("properties", {}).values(), *([node["items"]] if "items" in node else [])):
         yield from _unknown(child)
+
+
+def _is_of(value, kind) -> bool:
+    return Draft202012Validator({"type": kind}).is_valid(value)
 
 
 _YEAR = r"(\d{3}[1-9]|\d{2}[1-9]\d|\d[1-9]\d{2}|[1-9]\d{3})"  # there is no year 0
@@ -105,6 +121,7 @@ FORMATS = {
     "date-time": f"^{MOMENT}$",
     "email": rf"^{_ATOM}(\.{_ATOM}){{0,2}}@{_LABEL}(\.{_LABEL}){{1,3}}$",
 }
+LARGEST = 10**15  # of a number that has no bound of its own
 SMALLEST = 1e-6  # a number has six decimals at most, under every grammar
 
 
@@ -116,12 +133,25 @@ def _exact(node: Mapping) -> dict:
     return kept | {"pattern": FORMATS[node["format"]]}
 
 
+def _closed(node: Mapping) -> dict:
+    """Grammars differ in what they make of an object that does not say whether it has other keys, and of a
+    number without bounds, which may go on for ever: here the one has none, the other an end."""
+    kinds = node.get("type")
+    kinds = set(kinds if isinstance(kinds, list) else [kinds])
+    ends = {"minimum": -LARGEST, "maximum": LARGEST} if kinds & {"integer", "number"} else {}
+    if node.keys() & {"enum", "const"}:
+        ends = {}
+    shut = {"additionalProperties": False} if "properties" in node else {}
+    return {**node, **{key: value for key, value in (ends | shut).items() if key not in node}}
+
+
 def portable(schema: Mapping) -> dict:
-    """The schema for a server's own converter: `\\d` is spelt out in patterns, as some know no classes.
+    """The schema for a server's own converter: formats are patterns, which more of them know, and `\\d` is
+    spelt out in patterns, as some know no classes.
 
     llama.cpp's accepts any string where it cannot read a pattern.
     """
-    return _mapped(bare(schema), _portable)
+    return _mapped(bare(schema), lambda node: _portable(_exact(node)))
 
 
 def _portable(node: Mapping) -> dict:
@@ -149,6 +179,7 @@ def ebnf(schema: Mapping) -> str:
     Raises:
         UnsupportedSchema: a keyword that cannot be enforced, or a pattern that may need escapes in JSON.
     """
+    lark(schema)  # which knows what nothing satisfies, such as a required key that is no property
     return _ebnf(grammar_text(schema))
 
 

@@ -107,7 +107,7 @@ def evaluate(
         limit=limit,
         out=out or paths.RUNS / "results",
     )
-    begun_with = plan.settings | {"packages": surroundings["packages"]}
+    begun_with = plan.settings | {part: surroundings[part] for part in ("packages", "machine")}
     with _explained(plan), Journal(plan.journal, begun_with) as journal:
         earlier, engine_used = journal.seconds, plan.engine()
         completions = _complete(plan, engine_used, journal)

@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 
 from slmlib import contracts, packing, paths, tables
 from slmlib.engines import numbers
-from slmlib.results import TIERS, Result, Row
+from slmlib.results import TIERS, Result, Row, machine
 from slmlib.scoring import FAILURES
 
 THEME = paths.ROOT / "site" / "theme.css"
@@ -229,12 +229,12 @@ def plot_failures(results: Sequence[Result], *, ax: Axes | None = None) -> Axes:
 @styled
 def plot_throughput(results: Sequence[Result], *, ax: Axes | None = None) -> Axes:
     """Generated tokens per second, one bar per run of a model; the settings stand in the bar's name."""
-    ax = ax or new_axes(1.1 + 0.7 * max(1, len(results)))
+    ax = ax or new_axes(1.1 + 0.9 * max(1, len(results)))
     speeds = [result.throughput["tokens_per_second"] for result in results]
     ax.barh(range(len(results)), speeds, color=BLUE, height=0.5)
     for y, speed in enumerate(speeds):
         ax.annotate(f"{speed:.1f}", (speed, y), (6, 0), textcoords="offset points", va="center")
-    _name_rows(ax, [f"{result.label}\n{_settings(result)}" for result in results])
+    _name_rows(ax, [f"{result.label}\n{_settings(result)}\n{machine(result)}" for result in results])
     ax.set_xlim(0, 1.15 * max(speeds, default=1) or 1)
     ax.set_xlabel("Generated tokens per second")
     ax.grid(False)  # the bars carry their numbers

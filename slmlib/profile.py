@@ -64,7 +64,7 @@ def profile(model: str, **options) -> dict:
     Raises:
         RuntimeError: the measurement failed; the message is that of the process.
     """
-    _ready(model, options.get("engine") or "openvino", options.get("dtype") or "auto")
+    _ready(model, options.get("engine") or "auto", options.get("dtype") or "auto")
     given = {name.replace("_", "-"): str(value) for name, value in options.items() if value is not None}
     flags = [part for name, value in given.items() for part in (f"--{name}", value)]
     command = [sys.executable, "-m", "slmlib.profile", model, "--json", *flags]
@@ -77,7 +77,7 @@ def profile(model: str, **options) -> dict:
 def measure(
     model: str,
     *,
-    engine: str = "openvino",
+    engine: str = "auto",
     dtype: str = "auto",
     cases: int = 20,
     prompt: str | None = None,
@@ -88,7 +88,8 @@ def measure(
 
     Args:
         model: a model of the registry.
-        engine: one of `engines.ENGINES`, but for a server, whose memory is not to be seen.
+        engine: one of `engines.ENGINES`, but for a server, whose memory is not to be seen; "auto" is the
+            fastest that reads the model.
         dtype: a type of the engine, or "auto".
         cases: simple cases of EdgeJSON's `val` to answer, beside those of the warm-up.
         prompt: one of the task's prompts; the usual one if not given.
@@ -97,7 +98,7 @@ def measure(
     """
     prompt = prompt or models.usual_prompt(tasks.get("edgejson"), model, decoding)
     asked = _asked(cases + WARM_UP, prompt, decoding)
-    dtype = _ready(model, engine, dtype)
+    engine, dtype = _ready(model, engine, dtype)
     begun = time.perf_counter()
     running = engines.start(engine, model, dtype=dtype, batch_size=1, threads=threads, reuse=False)
     loaded = time.perf_counter() - begun
@@ -126,19 +127,21 @@ def measure(
     )
 
 
-def _ready(model: str, engine: str, dtype: str) -> str:
+def _ready(model: str, engine: str, dtype: str) -> tuple[str, str]:
     """Make and verify what is made once for a model, and import libraries: none of that is loading.
 
     Returns:
-        The type, resolved.
+        Engine and type, resolved.
     """
-    tasks.choose("engine with a profile", engine, [name for name in engines.ENGINES if name != "openai"])
+    known = [name for name in engines.ENGINES if name != "openai"]
+    tasks.choose("engine with a profile", engine, ("auto", *known))
+    engine = engines.resolve(engine, gguf=models.has_gguf(models.get(model)))
     engines.require(engine)
     dtype = engines.resolve_dtype(dtype, engine=engine)
     models.vocabulary(model)
     if engine in ("openvino", "llamacpp"):
         models.gguf(models.get(model), "f16" if engine == "openvino" else dtype)
-    return dtype
+    return engine, dtype
 
 
 def _asked(count: int, prompt: str, decoding: str) -> list[tuple[Example, Request]]:
@@ -203,7 +206,8 @@ def table(profiles: Iterable[Mapping]) -> Table:
     """What a device would see of each model, engine and type of number."""
     header = [
         "Model", "Engine", "Numbers", "Load, s", "TTFT p50/p95, s", "Case p50/p95, s", "Prompt, tok/s",
-        "Answer, tok/s", "Peak, MB", "Weights, MB", "J/answer", "J/right answer", "Energy",
+        "Answer, tok/s", "Peak, MB", "Weights, MB", "J/answer", "J/right answer", "Energy", "Threads",
+        "Machine",
     ]  # fmt: skip
     return Table.of(header, map(_line, profiles))
 
@@ -225,6 +229,8 @@ def _line(found: Mapping) -> list[str]:
         f"{found['joules_per_answer']:.0f}",
         f"{right:.0f} ({found['right']} of {found['cases']})" if right else NONE,
         found["energy"].partition(":")[0],
+        str(engine["threads"]),
+        tables.machine(found["environment"]["machine"] if "environment" in found else machine.described()),
     ]
 
 
@@ -232,7 +238,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure a model as a device would see it and print the table."""
     parser = argparse.ArgumentParser(prog="python -m slmlib.profile", description=main.__doc__)
     parser.add_argument("model", help="a model of the registry")
-    parser.add_argument("--engine", default="openvino", help="transformers, openvino or llamacpp")
+    parser.add_argument("--engine", default="auto", help="transformers, openvino or llamacpp")
     parser.add_argument("--dtype", default="auto", help="a type of the engine")
     parser.add_argument("--cases", type=int, default=20, help="cases, beside the warm-up")
     parser.add_argument("--prompt", help="one of the task's prompts")

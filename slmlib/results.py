@@ -28,7 +28,6 @@ TIERS = ("simple", "medium", "complex")
 METRICS = ("json_exact", "field_f1", "schema_compliance")  # the columns of the leaderboard
 KINDS = ("group", "register", "domain", "noise")  # what a manifest counts in each split
 TALK = ("email", "chat", "call", "letter")  # registers of people to one another
-WIDEST = ("amx_bf16", "avx512_bf16", "avx512f", "avx2", "sve", "asimd")  # instructions, best first
 PREDICTIONS = ".predictions.jsonl.gz"
 
 
@@ -478,7 +477,7 @@ def leaderboard_table(
     added = {name: [of(row.result) for row in rows] for name, of in (more or {}).items()}
     added = {name: cells for name, cells in added.items() if set(cells) - {NONE}}
     lines = [[*_leaderboard_line(row), *cells] for row, *cells in zip(rows, *added.values(), strict=True)]
-    header = ["Rank", "Model", "Size", *map(tables.title, METRICS), "tok/s", "Cases", *added]
+    header = ["Rank", "Model", "Size", *map(tables.title, METRICS), "Cases", *added]
     return getattr(Table.of(header, lines), format)()
 
 
@@ -487,7 +486,7 @@ def _leaderboard_line(row: Row) -> list[str]:
     scores = [tables.estimate(m, result.metrics[m]) if m in result.metrics else NONE for m in METRICS]
     cases = str(result.n) if result.complete else f"{result.n}/{result.dataset['n']}"
     cases += f", {result.unanswered} unanswered" if result.unanswered else ""
-    return [row.place, row.label, tables.size(result.model["parameters"]), *scores, speed_text(result), cases]
+    return [row.place, row.label, tables.size(result.model["parameters"]), *scores, cases]
 
 
 def speed_text(result: Result) -> str:
@@ -693,10 +692,7 @@ def _pretty(value) -> str:
 
 def machine(result: Result) -> str:
     """The machine of a run as printed: cores, CPU, and the widest of its instructions that engines use."""
-    found = result.environment["machine"]
-    widest = next((name for name in WIDEST if name in found.get("features", ())), None)
-    counted = " × ".join(str(found[part]) for part in ("cores", "cpu") if found.get(part))
-    return ", ".join(filter(None, (counted, widest))) or NONE
+    return tables.machine(result.environment["machine"])
 
 
 # --- numbers for the prose --------------------------------------------------------------------

@@ -37,6 +37,14 @@ class Link:
 
 
 Cell = str | Link
+WIDEST = ("amx_bf16", "avx512_bf16", "avx512f", "avx2", "sve", "asimd")  # a CPU's instructions, best first
+
+
+def machine(found: Mapping) -> str:
+    """A machine as printed: cores, CPU, and the widest of its instructions that engines use."""
+    widest = next((name for name in WIDEST if name in found.get("features", ())), None)
+    counted = " × ".join(str(found[part]) for part in ("cores", "cpu") if found.get(part))
+    return ", ".join(filter(None, (counted, widest))) or NONE
 
 
 def is_percent(metric: str) -> bool:

@@ -19,6 +19,7 @@ BITS = {
     "float32": 32, "f16": 16, "bfloat16": 16, "q8_0": 8, "int8": 8,
     "q4_1": 4, "q4_k_m": 4, "q4_k_m_i": 4, "nf4": 4,
 }  # fmt: skip
+TAXED = ("q8_0", "q4_k_m", "q4_k_m_i", "q4_1")  # types of GGUF file, columns of the leaderboard
 TIMED = "test"  # the split whose published runs have the machine to themselves
 Groups = Mapping[str, str] | None
 
@@ -195,14 +196,14 @@ def difference(a: Result, b: Result, metric: str, groups: Groups = None) -> dict
 
 
 def tax(
-    result: Result, results: Iterable[Result], bits: int, metric: str = "field_f1", groups: Groups = None
+    result: Result, results: Iterable[Result], kind: str, metric: str = "field_f1", groups: Groups = None
 ) -> dict | None:
-    """What a score is with weights of so many bits less what it is with 16, both under llama.cpp, with the
-    paired interval; None if either was not run."""
+    """What a score is with weights of a type less what it is with F16, both under llama.cpp, with the paired
+    interval; None if either was not run."""
     runs = [r for r in engines_of(result, results) if r.engine["name"] == "llamacpp"]
-    made = {"q4_k_m": 0, "source": 2}  # rather than the file as it came, what is made from the 16 bits
-    runs.sort(key=lambda r: made.get(r.engine["dtype"], 1))
-    full, found = ([r for r in runs if BITS.get(numbers(r.engine)) == wanted] for wanted in (16, bits))
+    # rather than the file as it came, what is made from the sixteen bits
+    runs.sort(key=lambda r: r.engine["dtype"] == "source")
+    full, found = ([r for r in runs if numbers(r.engine) == wanted] for wanted in ("f16", kind))
     return difference(found[0], full[0], metric, groups) if full and found else None
 
 
@@ -238,6 +239,8 @@ def decodings_table(results: Sequence[Result], groups: Groups = None) -> Table |
         "Model", "Split", "Prompts", "Valid, free", "Valid, schema", "JSONExact, difference",
         "FieldF1, difference", "s/case, free", "s/case, schema",
     ]  # fmt: skip
+    if all(row[-1] == NONE for row in rows):
+        header, rows = header[:-2], [row[:-2] for row in rows]
     return Table.of(header, rows) if rows else None
 
 
@@ -262,11 +265,11 @@ def columns(results: Sequence[Result], groups: Groups = None) -> dict[str, Calla
         found = spread(result, results)
         return found.text("field_f1") if found else NONE
 
-    def fewer(bits: int) -> Callable[[Result], str]:
+    def fewer(kind: str) -> Callable[[Result], str]:
         def of(result: Result) -> str:
-            change = tax(result, results, bits, groups=groups)
+            change = tax(result, results, kind, groups=groups)
             return NONE if change is None else tables.difference("field_f1", change)
 
         return of
 
-    return {"Prompts": prompts, "llama.cpp, 8 bits": fewer(8), "llama.cpp, 4 bits": fewer(4)}
+    return {"Prompts": prompts, **{kind.upper(): fewer(kind) for kind in TAXED}}

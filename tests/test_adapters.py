@@ -5,8 +5,9 @@ import json
 import pytest
 import toy_model
 import yaml
+from toy_results import predictions, write_run
 
-from slmlib import adapters, contracts, models, paths, recipes, train
+from slmlib import adapters, contracts, models, paths, recipes, results, train
 from slmlib.models import ModelError
 
 RECIPE = {
@@ -117,6 +118,16 @@ def test_the_card_says_what_it_was_trained_on(trained):
         assert told in text
     front = yaml.safe_load(text.split("---")[1])
     assert front["base_model"] == "toy/toy-1m" and front["license"] == "apache-2.0"
+
+
+def test_cards_show_the_published_results(trained, tmp_path):
+    """Of the model itself, and of no other."""
+    published = adapters.publish(trained["lora"], "toy-json")
+    for name, right in (("toy-json", 7), ("another-1m", 9)):
+        write_run(tmp_path, predictions(right), run=f"{name}-test", model=name)
+    assert published / adapters.CARD in adapters.write_cards(results.load_all(tmp_path))
+    text = (published / adapters.CARD).read_text("utf-8")
+    assert "35.0 % [" in text and "45.0 %" not in text and "None are published yet" not in text
 
 
 def test_export_writes_merged_weights(trained, tmp_path):

@@ -85,7 +85,7 @@ def test_what_a_grammar_would_drop_is_refused_wherever_it_stands(part, words):
 def test_a_schema_that_nothing_satisfies_is_refused(part):
     """llama.cpp says nothing where it cannot read a grammar: it answers free."""
     schema = {"type": "object", "required": ["a"], "additionalProperties": False, "properties": {"a": part}}
-    with pytest.raises(decoding.UnsupportedSchema, match="cannot be made"):
+    with pytest.raises(decoding.UnsupportedSchema, match=r"cannot be made|a choice of another type"):
         decoding.lark(schema)
 
 
@@ -289,3 +289,51 @@ def test_answers_are_valid_and_free_rows_stay_free(loaded):
     assert not list(Draft202012Validator(SCHEMA).iter_errors(answer))
     assert together["bound"].finish == "stop"
     assert together["free"].text == alone["free"].text
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ({"type": "string", "enum": ["a", 1]}, "a choice of another type"),
+        ({"type": "integer", "const": "x"}, "a choice of another type"),
+        ({"enum": [{"b": 1}, "a"]}, "a choice that is an object or a list"),
+        ({"type": "string", "pattern": "b"}, r"the pattern b, which is not from \^ to \$"),
+        ({"type": "string", "pattern": r"^a\sb$"}, r"has \\s"),
+        ({"type": "object"}, "an object without properties"),
+    ],
+)
+def test_what_grammars_would_read_differently_is_refused(part, words):
+    schema = {"type": "object", "additionalProperties": False, "properties": {"a": part}}
+    with pytest.raises(decoding.UnsupportedSchema, match=words):
+        decoding.lark(schema)
+    with pytest.raises(decoding.UnsupportedSchema, match=words):
+        decoding.ebnf(schema)
+
+
+def test_a_required_key_that_is_no_property_is_refused_by_both():
+    schema = {"type": "object", "required": ["b"], "properties": {"a": {"type": "integer"}}}
+    for grammar in (decoding.lark, decoding.ebnf):
+        with pytest.raises(decoding.UnsupportedSchema):
+            grammar(schema)
+
+
+@pytest.mark.parametrize(
+    ("answer", "taken"),
+    [
+        ('{"a": 12, "n": -0.25}', True),
+        ('{"a": 12, "n": 1e999}', False),
+        ('{"a": ' + "9" * 60 + "}", False),
+        ('{"a": 12, "n": 0.' + "0" * 60 + "1}", False),
+        ('{"a": 12, "b": 1}', False),
+    ],
+)
+def test_what_a_schema_leaves_open_is_closed_under_every_grammar(answer, taken):
+    """Numbers without bounds end, and an object that does not speak of other keys has none."""
+    import xgrammar
+
+    schema = {"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}}
+    schema["properties"]["n"] = {"type": "number"}
+    info = xgrammar.TokenizerInfo([bytes([i]) for i in range(256)] + [b"</s>"], stop_token_ids=[256])
+    compiled = xgrammar.GrammarCompiler(info, max_threads=1).compile_grammar(decoding.ebnf(schema))
+    assert decoding.follows(schema, answer) == taken
+    assert xgrammar.GrammarMatcher(compiled).accept_string(answer) == taken

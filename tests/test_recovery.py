@@ -195,7 +195,7 @@ def test_a_journal_of_another_run_is_refused(run, tmp_path):
     for other in ({"task": "other"}, begun | {"packages": begun["packages"] | {"torch": "1.0"}}):
         lines[0] = json.dumps({"settings": other}) + "\n"
         path.write_text("".join(lines))
-        with pytest.raises(DataError, match=r"partial\.jsonl:1: belongs to another run, or to other.*Delete"):
+        with pytest.raises(DataError, match=r"partial\.jsonl:1: belongs to another run, to other.*Delete"):
             run(Counting())
 
 

@@ -143,8 +143,10 @@ class LlamaCpp:
     @staticmethod
     def _left_its_grammar(row: Row) -> str:
         """What llama.cpp does not say: where it cannot go on with a grammar, it goes on without one."""
-        schema = row.request.schema
-        if schema is None or row.finish == "error" or decoding.follows(schema, row.text):
+        schema, answer = row.request.schema, row.text
+        if row.finish == "length":
+            answer = answer.rstrip("\ufffd")  # the limit may fall inside a letter
+        if schema is None or row.finish == "error" or decoding.follows(schema, answer):
             return ""
         return "llama.cpp went on without the grammar of the schema"
 

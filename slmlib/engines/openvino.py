@@ -189,5 +189,9 @@ class OpenVino:
         """Take requests out of the pipeline: these, and those that were cancelled before."""
         for handle in handles:
             handle.cancel()
-        while self.pipeline and self.pipeline.has_non_finished_requests():
-            self.pipeline.step()
+        try:
+            while self.pipeline and self.pipeline.has_non_finished_requests():
+                self.pipeline.step()
+        except RuntimeError:  # what is dropped is not wanted: a new pipeline has none of it
+            self.pipeline = None
+            self.pipeline = self._smaller_pipeline()
