@@ -69,9 +69,8 @@ def main(count: str = "20") -> None:
     for name, times in found.items():
         print(f"{name:8} {len(questions) / statistics.median(times):6.2f} cases/s")
     read = sum(map(len, packs)) / sum(map(len, questions))
-    print(
-        f"packed is {ratio:.2f} x padded; {100 * read:.0f} % of the tokens, {len(questions)} cases, LoRA, fp32"
-    )
+    print(f"packed is {ratio:.2f} x padded, on {100 * read:.0f} % of its tokens")
+    print(f"{recipe['model']}, {recipe['method']}, fp32, {len(questions)} cases")
 
 
 if __name__ == "__main__":
