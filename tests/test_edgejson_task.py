@@ -57,7 +57,7 @@ def test_worked_examples_are_right():
 def test_prompts_differ_and_name_what_they_are():
     """Shots and wording are in the name; two prompts of one hash would be one."""
     assert set(TASK.usual) == set(DECODINGS) and set(TASK.usual.values()) <= set(TASK.prompts)
-    assert len({prompt.sha256 for prompt in TASK.prompts.values()}) == len(TASK.prompts) == 12
+    assert len({prompt.sha256 for prompt in TASK.prompts.values()}) == len(TASK.prompts) == 13
     for name, prompt in TASK.prompts.items():
         assert prompt.name == name and len(prompt.shots) == prompts.SHOTS[name.partition("-")[0]]
         assert prompt.chat == (not name.endswith("-bare"))
