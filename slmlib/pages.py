@@ -97,7 +97,7 @@ def _board_line(row: Row, timed: Mapping) -> list[tables.Cell]:
         *(_scored(run.metrics, metric) for metric in METRICS),
         _failures(run),
         results.speed_text(run) if run.split == variants.TIMED else NONE,
-        _latency(timed.get(variants.ran(run))),
+        _latency(timed.get(variants.ran(run)), run),
         results.machine(run),
     ]
 
@@ -113,8 +113,11 @@ def _failures(run: Result) -> str:
     return ", ".join(shares) or NONE
 
 
-def _latency(found: Mapping | None) -> str:
-    return f"{found['latency_p50']:.2f} / {found['latency_p95']:.2f}" if found else NONE
+def _latency(found: Mapping | None, run: Result) -> str:
+    """Of a profile, where it was measured on the run's kind of machine."""
+    if not found or tables.machine(found["environment"]["machine"]) != results.machine(run):
+        return NONE
+    return f"{found['latency_p50']:.2f} / {found['latency_p95']:.2f}"
 
 
 def waiting_table(found: Iterable[Result]) -> Table:

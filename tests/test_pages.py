@@ -43,6 +43,26 @@ def test_the_board_has_a_line_for_each_run(material):
     assert {line["Class"] for line in controls} == {"control"} and len(controls) == 3
 
 
+@pytest.mark.parametrize(("features", "shown"), [([], "0.20 / 0.40"), (["avx2"], "–")])
+def test_the_time_of_an_answer_is_that_of_the_run_s_machine(material, features, shown):
+    """A CPU of the same name with other instructions is another machine."""
+    run = next(row.result for row in material.rows if row.result.label == "toy-1m")
+    machine = run.environment["machine"] | {"features": features}
+    found = {
+        "model": "toy-1m",
+        "decoding": "free",
+        "engine": {part: run.engine[part] for part in ("name", "dtype")},
+        "prompt": run.prompt["name"],
+        "latency_p50": 0.2,
+        "latency_p95": 0.4,
+        "environment": {"machine": machine},
+    }
+    table = pages.board_table(material.rows, [found])
+    lines = [dict(zip(table.header, map(str, row), strict=True)) for row in table.rows]
+    line = next(line for line in lines if line["Model"] == "toy-1m" and line["Decoding"] == "free")
+    assert line["Answer p50/p95, s"] == shown
+
+
 def test_models_lead_to_their_pages_and_controls_do_not(material):
     written = pages.model_pages(material)
     links = [row[1] for row in pages.board_table(material.rows).rows]
