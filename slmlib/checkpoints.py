@@ -42,7 +42,14 @@ def _fault(folder: Path) -> str | None:
     return f"{', '.join(changed)} changed since it was written" if changed else None
 
 
+def sweep(folder: Path) -> None:
+    """Remove what a killed process was writing; the folder must be this process's alone."""
+    for rest in folder.glob(".checkpoint-*"):
+        shutil.rmtree(rest, ignore_errors=True)
+
+
 def keep_newest(folder: Path, count: int) -> None:
+    """Remove all checkpoints but the newest."""
     for path in _by_step(folder)[count:]:
         shutil.rmtree(path, ignore_errors=True)
 
@@ -51,8 +58,6 @@ def keep_newest(folder: Path, count: int) -> None:
 def whole_folder(target: Path) -> Iterator[Path]:
     """A folder to write to that becomes `target` by one rename at the end, or leaves no trace."""
     scratch = target.with_name(f".{target.name}-{os.getpid()}")
-    for rest in target.parent.glob(f".{target.name.rpartition('-')[0] or target.name}*"):
-        shutil.rmtree(rest, ignore_errors=True)  # of a process that was killed
     scratch.mkdir(parents=True)
     try:
         yield scratch

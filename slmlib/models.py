@@ -441,8 +441,7 @@ def _importance(model: Model, source: Path) -> dict:
 
     task, loaded = tasks.get("edgejson"), load(model.name)
     prompt = task.prompts[task.usual_prompt("schema", trained=bool(model.origin))]
-    cases = task.load("train")
-    cases = [cases[i * len(cases) // IMPORTANT_CASES] for i in range(IMPORTANT_CASES)]
+    cases = tasks.spread(task.load("train"), IMPORTANT_CASES)
     texts = (prompt_text(loaded.tokenizer, prompt.messages(e)) + task.oracle(e) for e in cases)
     tokens = (loaded.tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts)
     return quantise.importance(source, loaded.network, tokens)

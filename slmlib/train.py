@@ -16,7 +16,7 @@ import os
 import shutil
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,12 +26,12 @@ from safetensors import SafetensorError
 from slmlib import checkpoints, contracts, engines, machine, models, packing, paths, progress, recipes, tasks
 from slmlib.edgejson import training
 from slmlib.edgejson.training import Lesson, Mixture
+from slmlib.engines.transformers import NO_MEMORY
 from slmlib.packing import Pack, Question
 from slmlib.recipes import Recipe
 
 VERSION = "1"  # of how lessons become weights; a new one makes a run another run
-RECORD, CLOCK = "training.json", "clock.json"
-NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory")
+RECORD, CLOCK = models.TRAINING, "clock.json"
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -132,14 +132,9 @@ def _validation(recipe: Recipe, tokenizer) -> list[Pack]:
     task, prompt = tasks.get("edgejson"), training.prompt_for(mixture(recipe))
     asked = [
         _question(e.id, task.prompts[prompt].messages(e), training.answer(e.target), tokenizer)
-        for e in _spread(task.load("val"), recipe["evaluation"]["loss"])
+        for e in tasks.spread(task.load("val"), recipe["evaluation"]["loss"])
     ]
     return [pack for q in asked for pack in packing.pack([[q]], limit=max(len(q), 1))]
-
-
-def _spread(examples: Sequence, count: int) -> list:
-    """So many of the cases, evenly over the split."""
-    return [examples[i * len(examples) // count] for i in range(count)] if count else []
 
 
 # --- one run ----------------------------------------------------------------------------------
@@ -164,6 +159,7 @@ class _Run:
         set_seed(self.recipe["seed"])
         network = _network(self.recipe)
         trainer = _trainer(self, network, until)
+        checkpoints.sweep(self.folder / "checkpoints")
         checkpoint = checkpoints.latest(self.folder / "checkpoints")
         if checkpoint is not None:
             print(f"going on from {checkpoint.name} of {trainer.steps}", flush=True)
@@ -374,7 +370,7 @@ def _answered(run: _Run, network) -> dict:
     from slmlib.engines.transformers import Transformers
 
     task = tasks.get("edgejson")
-    examples = _spread(task.load("val"), run.recipe["evaluation"]["answers"])
+    examples = tasks.spread(task.load("val"), run.recipe["evaluation"]["answers"])
     if not examples:
         return {}
     prompt = task.prompts[training.prompt_for(mixture(run.recipe))]

@@ -108,7 +108,7 @@ def prompt_for(mixture: Mixture) -> str:
 def _portions(mixture: Mixture, seed: int, size: int, step: Callable) -> Iterator[list[Example]]:
     """Groups of cases with one schema."""
     published = [e for e in tasks.get(dataset.NAME).load("train") if _wanted(e, mixture)]
-    chosen = _share(published, mixture.train)
+    chosen = tasks.spread(published, round(mixture.train * len(published)))
     for number in range(mixture.passes):
         yield from _grouped(chosen, Random(f"{seed}/pass/{number}"), size)
     more = dataset.extend(
@@ -119,12 +119,6 @@ def _portions(mixture: Mixture, seed: int, size: int, step: Callable) -> Iterato
 
 def _wanted(example: Example, mixture: Mixture) -> bool:
     return not mixture.registers or example.meta["register"] in mixture.registers
-
-
-def _share(examples: list[Example], part: float) -> list[Example]:
-    """So many of the cases, evenly from all of the split."""
-    count = round(part * len(examples))
-    return [examples[i * len(examples) // count] for i in range(count)]
 
 
 def _counted(rows: Iterable[dict], step: Callable) -> Iterator[Example]:
