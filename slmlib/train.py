@@ -226,6 +226,7 @@ def _network(recipe: Recipe):
     device = "cuda" if torch.cuda.is_available() else "cpu"
     held = "nf4" if recipe["method"] == "qlora" else "float32"
     network = models.load(recipe["model"], dtype=held, device=device).network
+    packing.prepare(network)
     if recipe["method"] == "full":
         return network.train()
     from peft import LoraConfig, get_peft_model

@@ -21,7 +21,9 @@ def network():
     config = LlamaConfig(
         vocab_size=64, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2
     )
-    return LlamaForCausalLM(config)
+    network = LlamaForCausalLM(config)
+    packing.prepare(network)
+    return network
 
 
 def gradients(network) -> dict:
@@ -64,6 +66,25 @@ def test_a_branch_sees_the_beginning_and_itself():
     assert seen[first_of_b, :20].all() and seen[first_of_b, first_of_b]
     assert not seen[first_of_b, 20:25].any() and not seen[first_of_b, 26:].any()
     assert not seen[28:, :28].any()  # the second lesson is a tree of its own
+
+
+def test_spans_see_what_the_mask_says(network):
+    """Each stretch and what it sees, written out, is the mask of the pack."""
+    for pack in packing.pack(LESSONS, limit=80):
+        seen = torch.zeros(len(pack), len(pack), dtype=torch.bool)
+        for start, end, first, last in packing.spans(pack):
+            seen[start:end, first:last] = True
+            seen[start:end, start:end] = torch.ones(end - start, end - start, dtype=torch.bool).tril()
+        assert torch.equal(seen, packing.mask(pack)[0, 0])
+
+
+def test_a_prepared_network_reads_other_input_as_before(network):
+    """Padded batches, as generation and evaluation send them."""
+    tokens = torch.tensor([[3, 4, 5, 6], [0, 0, 7, 8]])
+    mask = torch.tensor([[1, 1, 1, 1], [0, 0, 1, 1]])
+    prepared = network(input_ids=tokens, attention_mask=mask).logits
+    network.set_attn_implementation("sdpa")
+    assert torch.equal(network(input_ids=tokens, attention_mask=mask).logits, prepared)
 
 
 @pytest.mark.parametrize("limit", [26, 30, 40, 200])
