@@ -95,7 +95,7 @@ def spans(found: Pack) -> list[tuple[int, int, int, int]]:
         one stretch with its beginning, since to both a plain causal mask applies.
     """
     stretches, place = [], 0
-    for tree, places in groupby(found.tree):
+    for _, places in groupby(found.tree):
         length, first = len(list(places)), place
         runs = [(b, len(list(run))) for b, run in groupby(found.branch[first : first + length])]
         trunk = runs.pop(0)[1] if runs[0][0] == 0 else 0

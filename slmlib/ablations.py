@@ -1,0 +1,143 @@
+"""What made the trained model better: recipes that differ from a base in one thing, on the same cases.
+
+    python -m slmlib.ablations              train and evaluate what is not there yet, hours on two cores
+    python -m slmlib.ablations rank-8       only these
+
+Each recipe of `data/recipes/ablations/` is trained, asked freely, and kept in `data/results/ablations/`: the
+record of its training, and results with predictions as of any other run. Its weights are not published; the
+recipe and its seed make them again. A test split is asked in part where the whole would take too long.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from slmlib import contracts, evaluate, paths, recipes, results, tables, train, variants
+from slmlib.results import Result
+from slmlib.tables import Table
+
+PREFIX, BASE = "ablations/", "base"
+FOLDER = paths.RESULTS / "ablations"
+CASES = {"test": 100, "test_unseen": 150}  # the first so many, which hold every schema of the split
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """A recipe that was trained and asked.
+
+    Attributes:
+        name: of the recipe, without its folder.
+        record: `training.json` of the run.
+        runs: its results by split.
+    """
+
+    name: str
+    record: Mapping
+    runs: Mapping[str, Result]
+
+    @property
+    def about(self) -> str:
+        """What the recipe says of itself."""
+        return self.record["recipe"]["about"].rstrip(".")
+
+
+def names() -> list[str]:
+    """The ablations, the base first."""
+    found = [name.removeprefix(PREFIX) for name in recipes.names() if name.startswith(PREFIX)]
+    return sorted(found, key=lambda name: (name != BASE, name))
+
+
+def make(name: str, *, out: Path = paths.RUNS / "full", folder: Path = FOLDER) -> None:
+    """Train an ablation and ask it, or go on where that was stopped; what is there is not made again.
+
+    Args:
+        name: of the recipe, without its folder.
+        out: working folder of training and evaluation.
+        folder: where records and results are kept.
+    """
+    recipe = recipes.load(PREFIX + name)
+    run = train.train(recipe, out=out / "training")
+    record = contracts.read_json(run / train.RECORD)
+    for split, cases in CASES.items():
+        made = evaluate.evaluate(
+            model=run.name,
+            split=split,
+            engine="openvino",
+            dtype="float32",
+            limit=cases,
+            out=out / "ablations",
+        )
+        target = folder / "edgejson" / made.name
+        for part in (made.with_suffix(".predictions.jsonl.gz"), made):
+            contracts.write_bytes(target.with_name(part.name), part.read_bytes())
+    contracts.write_json(folder / "training" / f"{name}.json", record)
+
+
+def load_all(folder: Path = FOLDER) -> list[Ablation]:
+    """Every ablation that was made, the base first.
+
+    Raises:
+        DataError: a result is broken, or is not of the model that the training record names.
+    """
+    by_model: dict[str, dict[str, Result]] = {}
+    for result in results.load_all(folder, "edgejson"):
+        by_model.setdefault(result.model["name"], {})[result.split] = result
+    found = []
+    for path in sorted((folder / "training").glob("*.json")):
+        record = contracts.read_json(path)
+        runs = by_model.get(record["run"], {})
+        if runs.keys() != CASES.keys():
+            lacking = ", ".join(sorted(CASES.keys() - runs.keys()))
+            raise contracts.DataError(
+                f"{path}: there is no result of {record['run']} on {lacking}. Run: "
+                f"python -m slmlib.ablations {path.stem}"
+            )
+        found.append(Ablation(path.stem, record, runs))
+    return sorted(found, key=lambda ablation: (ablation.name != BASE, ablation.name))
+
+
+def table(ablations: Sequence[Ablation]) -> Table:
+    """One row for each recipe: what it costs, and what it changes beside the base, on the same cases.
+
+    Args:
+        ablations: the base first.
+    """
+    base = ablations[0]
+    header = ["Recipe", "What differs", "Cases", "Tokens", "Minutes"]
+    for split in CASES:
+        header += [f"FieldF1, {split}", "Difference"]
+    header += [f"JSONExact, {split}" for split in CASES]
+    return Table.of(header, [_line(ablation, base) for ablation in ablations])
+
+
+def _line(ablation: Ablation, base: Ablation) -> list[str]:
+    record = ablation.record
+    line = [ablation.name, ablation.about, str(record["data"]["cases"])]
+    line += [f"{record['data']['tokens'] / 1000:.0f} k", f"{record['seconds'] / 60:.0f}"]
+    for split in CASES:
+        run, reference = ablation.runs[split], base.runs[split]
+        line.append(tables.estimate("field_f1", run.metrics["field_f1"]))
+        change = variants.difference(run, reference, "field_f1") if ablation is not base else None
+        line.append(tables.difference("field_f1", change) if change else tables.NONE)
+    line += [
+        tables.estimate("json_exact", ablation.runs[split].metrics["json_exact"]) for split in CASES
+    ]
+    return line
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train and evaluate the ablations that are not there yet."""
+    parser = argparse.ArgumentParser(prog="python -m slmlib.ablations", description=main.__doc__)
+    parser.add_argument("names", nargs="*", default=names(), help=f"of: {', '.join(names())}")
+    for name in parser.parse_args(arguments).names:
+        print(f"== {name}", flush=True)
+        make(name)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (RuntimeError, ValueError, OSError, KeyboardInterrupt) as error:
+        sys.exit(f"error: {error}")
