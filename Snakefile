@@ -22,6 +22,8 @@ TRAININGS = published.trainings()
 TRAINED = [name for name, run in TRAININGS.items() if PROFILE == "full" or run["quick"]]
 CHOSEN = [name for name, run in RUNS.items() if PROFILE == "full" or run["quick"]]
 CONTROLS = ("no-op", "oracle", "rules")
+# a model is asked once it is trained, where that is part of the run
+TRAINER = {TRAININGS[name]["publish_as"]: f"{OUT}/03_train/{name}.ipynb" for name in TRAINED}
 
 
 def files(*patterns):
@@ -39,9 +41,9 @@ TRAINING = [f"slmlib/{name}.py" for name in ("checkpoints", "packing", "recipes"
 TRAINING += files("data/recipes/**/*")
 # what is analysed is what is published: by this run if it is a full one, as it stands if not
 PUBLICATION = (
-    [f"{OUT}/02_evaluate/{name}.ipynb" for name in CHOSEN] if PROFILE == "full" else files("data/results/*/*", "data/results/*/profiles/*")
+    [f"{OUT}/02_evaluate/{name}.ipynb" for name in CHOSEN] if PROFILE == "full" else files("data/results/*/*", "data/results/*/*/*")
 )
-ANALYSIS = [f"slmlib/{name}.py" for name in ("results", "variants", "profile", "tables", "plots", "pages", "stats")]
+ANALYSIS = [f"slmlib/{name}.py" for name in ("ablations", "results", "variants", "profile", "tables", "plots", "pages", "stats")]
 
 
 def parameters(run):
@@ -76,6 +78,7 @@ rule evaluate:
         f"{OUT}/01_generate.ipynb",
         LIBRARY,
         RUNNING,
+        lambda wildcards: TRAINER.get(RUNS[wildcards.name]["model"], []),
     output:
         f"{OUT}/02_evaluate/{{name}}.ipynb",
     benchmark:

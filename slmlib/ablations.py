@@ -17,6 +17,7 @@ from pathlib import Path
 from slmlib import contracts, evaluate, paths, recipes, results, tables, train, variants
 from slmlib.results import Result
 from slmlib.tables import Table
+from slmlib.variants import Groups
 
 PREFIX, BASE = "ablations/", "base"
 FOLDER = paths.RESULTS / "ablations"
@@ -98,32 +99,44 @@ def load_all(folder: Path = FOLDER) -> list[Ablation]:
     return sorted(found, key=lambda ablation: (ablation.name != BASE, ablation.name))
 
 
-def table(ablations: Sequence[Ablation]) -> Table:
-    """One row for each recipe: what it costs, and what it changes beside the base, on the same cases.
+def changes(
+    ablations: Sequence[Ablation], split: str, metric: str = "field_f1", groups: Groups = None
+) -> dict[str, dict]:
+    """What each recipe changes beside the base on the same cases, with paired intervals.
 
     Args:
         ablations: the base first.
+        split: of `CASES`.
+        metric: a score of every case.
+        groups: the group of each case by id; by default as in the task's examples.
     """
-    base = ablations[0]
+    base, *others = ablations
+    pairs = {one.name: (one.runs[split], base.runs[split]) for one in others}
+    return {name: variants.difference(*pair, metric, groups) for name, pair in pairs.items()}
+
+
+def table(ablations: Sequence[Ablation], groups: Groups = None) -> Table:
+    """One row for each recipe: what it costs, its scores, and what it changes beside the base.
+
+    Args:
+        ablations: the base first.
+        groups: the group of each case by id; by default as in the task's examples.
+    """
     header = ["Recipe", "What differs", "Cases", "Tokens", "Minutes"]
     for split in CASES:
-        header += [f"FieldF1, {split}", "Difference"]
-    header += [f"JSONExact, {split}" for split in CASES]
-    return Table.of(header, [_line(ablation, base) for ablation in ablations])
+        header += [f"JSONExact, {split}", f"FieldF1, {split}", "Difference"]
+    changed = {split: changes(ablations, split, groups=groups) for split in CASES}
+    return Table.of(header, [_line(one, changed) for one in ablations])
 
 
-def _line(ablation: Ablation, base: Ablation) -> list[str]:
-    record = ablation.record
-    line = [ablation.name, ablation.about, str(record["data"]["cases"])]
-    line += [f"{record['data']['tokens'] / 1000:.0f} k", f"{record['seconds'] / 60:.0f}"]
+def _line(one: Ablation, changed: Mapping[str, Mapping]) -> list[str]:
+    data = one.record["data"]
+    line = [one.name, one.about, str(data["cases"]), f"{data['tokens'] / 1000:.0f} k"]
+    line.append(f"{one.record['seconds'] / 60:.0f}")
     for split in CASES:
-        run, reference = ablation.runs[split], base.runs[split]
-        line.append(tables.estimate("field_f1", run.metrics["field_f1"]))
-        change = variants.difference(run, reference, "field_f1") if ablation is not base else None
+        metrics, change = one.runs[split].metrics, changed[split].get(one.name)
+        line += [tables.estimate(name, metrics[name]) for name in ("json_exact", "field_f1")]
         line.append(tables.difference("field_f1", change) if change else tables.NONE)
-    line += [
-        tables.estimate("json_exact", ablation.runs[split].metrics["json_exact"]) for split in CASES
-    ]
     return line
 
 

@@ -193,7 +193,7 @@ def _ebnf(text: str) -> str:
         raise UnsupportedSchema(f"the grammar of this schema cannot be made: {error}") from error
     for theirs, ours in _STRINGS:
         grammar = grammar.replace(theirs, ours)
-    rules: list[str] = []
+    grammar, rules = _chained(grammar)
 
     def spelt(found: re.Match) -> str:
         name, pattern = f"pattern_{len(rules)}", re.sub(r"\\(.)", r"\1", found[1])
@@ -206,6 +206,39 @@ def _ebnf(text: str) -> str:
     grammar = _REGEX.sub(spelt, grammar)
     grammar = _OPEN.sub(lambda found: "+" if found[1] == "1" else "*", grammar) + "\n".join(rules)
     return _PIECE.sub(_spelt_out, _CODED.sub(_decoded, grammar))
+
+
+def _chained(grammar: str) -> tuple[str, list[str]]:
+    """Strings of bounded length as chains of rules, each a letter and the rest of the string with its quote.
+
+    Where letters are repeated each ends its own rule, so that a token of several letters is known to fit only
+    once it was tried, and all of them are tried at every step. Down a chain it stays within its rule. Strings
+    share the ends of their chains.
+
+    Returns:
+        The grammar, and the rules that it now needs.
+    """
+    rules: dict[str, str] = {}
+
+    def named(found: re.Match) -> str:
+        least, most = int(found[1]), int(found[2])
+        first = _text(least, most)
+        while (name := _text(least, most)) not in rules:
+            parts = [r'"\""'] if least == 0 else []
+            if most:
+                least, most = max(0, least - 1), most - (most > 0)  # an open end stays open
+                rest = _text(least, most)
+                parts += [f"{_LETTERS} {rest}", rf'"\\" basic_escape {rest}']
+            rules[name] = f"{name} ::= ({' | '.join(f'({part})' for part in parts)}) {_BEHIND}"
+        return rf'"\"" {first}'
+
+    grammar = _BOUNDED.sub(named, grammar)
+    return grammar, list(rules.values())
+
+
+def _text(least: int, most: int) -> str:
+    """The rule of a string's letters from here on and its quote, after at least and at most so many."""
+    return f"text_{least}_{'open' if most < 0 else most}"
 
 
 def _decoded(found: re.Match) -> str:
@@ -221,10 +254,13 @@ def _spelt_out(found: re.Match) -> str:
     return " ".join(f'"{part}"' if part.isascii() else f"[{part}]" for part in parts) or '""'
 
 
+_LETTERS = r"[^\0-\x1f\x7f\"\\]"
+_BOUNDED = re.compile(r'"\\"" \w+_characters\{(\d+), (-?\d+)\} "\\""')
+_BEHIND = r"(=([,}\]]))"  # a hint: what follows a value, so that fewer tokens have to be tried
 _ESCAPED = r"""([\"\\bfnrt]) | ("u00" [01] [A-Fa-f0-9]) | ("u007" [Ff])"""
 _STRINGS = (  # xgrammar's characters of bounded strings, and of the others
     (r"""([^\"\\\r\n])""", rf"""([^\0-\x1f\x7f\"\\]) | ("\\" ({_ESCAPED}))"""),
-    (r"""[^\0-\x1f\"\\\r\n]""", r"""[^\0-\x1f\x7f\"\\]"""),
+    (r"""[^\0-\x1f\"\\\r\n]""", _LETTERS),
     (
         r"""([\"\\/bfnrt]) | ("u" [A-Fa-f0-9] [A-Fa-f0-9] [A-Fa-f0-9] [A-Fa-f0-9])""",
         _ESCAPED,

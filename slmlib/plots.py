@@ -186,6 +186,28 @@ def plot_engines(
 
 
 @styled
+def plot_differences(
+    differences: Mapping[str, Mapping], *, metric: str = "field_f1", beside: str = "", ax: Axes | None = None
+) -> Axes:
+    """One line for each difference with its interval, and a line where nothing changes.
+
+    Args:
+        differences: {name: {mean, low, high}}, of scores on the same cases.
+        metric: the score that they are of.
+        beside: what they are differences to.
+        ax: where to draw; a new figure by default.
+    """
+    ax = ax or new_axes(1.4 + 0.4 * len(differences))
+    ax.axvline(0, color=MUTED, linewidth=1)
+    for y, change in enumerate(differences.values()):
+        _interval(ax, y, change, metric, marker="o", color=BLUE)
+        _note(ax, y, tables.signed(metric, change["mean"]))
+    _name_rows(ax, list(differences))
+    ax.set_xlabel(f"{tables.title(metric)}, difference{f' to {beside}' if beside else ''}, 95 % interval")
+    return ax
+
+
+@styled
 def plot_prompts(
     families: Sequence[Sequence[Result]], *, metric: str = "field_f1", ax: Axes | None = None
 ) -> Axes:
