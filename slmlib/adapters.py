@@ -164,13 +164,49 @@ def write_cards(runs: Sequence[results.Result]) -> list[Path]:
         DataError: the weights of a model are not those that its record names.
     """
     written = []
-    for record in sorted(paths.ADAPTERS.glob(f"*/{TRAINING}")):
+    for record in _records():
         name, made = record.parent.name, contracts.read_json(record)
         contracts.verify_sha256(record.with_name(ADAPTER), made["weights"][ADAPTER])
         own = [run for run in runs if run.model["name"] == name and run.complete]
         written.append(record.with_name(CARD))
         contracts.write_text(written[-1], card(name, made, own))
     return written
+
+
+def numbers() -> dict[str, dict]:
+    """What the training of each published model took, for `_variables.yml`, by the name of the model."""
+    return {path.parent.name.replace("-", "_"): _numbers(contracts.read_json(path)) for path in _records()}
+
+
+def _numbers(record: Mapping) -> dict[str, str | int]:
+    data, recipe, machine = record["data"], record["recipe"], record["environment"]["machine"]
+    return {
+        "recipe": recipe["name"],
+        "cases": data["cases"],
+        "train": data["train"],
+        "extended": data["train_extended"],
+        "schemas": data["schemas"],
+        "lessons": data["lessons"],
+        "tokens": f"{data['tokens']:,}",
+        "saved_by_packing": f"{100 * data['saved_by_packing']:.0f} %",
+        "steps": record["steps"],
+        "rank": recipe["lora"]["rank"],
+        "rate": f"{recipe['optimiser']['rate']:g}",
+        "precision": record["precision"],
+        "minutes": f"{record['seconds'] / 60:.0f}",
+        "tok_s": f"{record['tokens_per_second']:.0f}",
+        "memory_gb": f"{record['peak_memory_bytes'] / 1e9:.1f}",
+        "kwh": f"{record['joules'] / 3.6e6:.3f}",
+        "cores": machine["cores"],
+        "cpu": machine["cpu"],
+        "loss_first": f"{record['loss'][0]['loss']:.2f}",
+        "loss_validation": f"{record['validation'][-1]['loss']:.3f}",
+    }
+
+
+def _records() -> list[Path]:
+    """The training record of every published model."""
+    return sorted(paths.ADAPTERS.glob(f"*/{TRAINING}"))
 
 
 USE = """## Use

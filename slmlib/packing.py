@@ -107,16 +107,19 @@ def spans(found: Pack) -> list[tuple[int, int, int, int]]:
     return stretches
 
 
-def inputs(found: Pack) -> dict:
+def inputs(found: Pack, device=None) -> dict:
     """A pack as tensors for a prepared causal language model, `labels` those of `logits_to_keep`."""
     import torch
 
+    def tensor(values: list):
+        return torch.tensor(values, device=device)
+
     return {
-        "input_ids": torch.tensor([found.tokens]),
-        "position_ids": torch.tensor([found.positions]),
+        "input_ids": tensor([found.tokens]),
+        "position_ids": tensor([found.positions]),
         "spans": spans(found),
-        "logits_to_keep": torch.tensor(found.keep),
-        "labels": torch.tensor(found.labels),
+        "logits_to_keep": tensor(found.keep),
+        "labels": tensor(found.labels),
     }
 
 

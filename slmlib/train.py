@@ -360,7 +360,7 @@ def _measured(trainer) -> dict:
     )
     with torch.no_grad(), precise:
         for pack in trainer.eval_dataset:
-            batch = {name: value.to(trainer.args.device) for name, value in packing.inputs(pack).items()}
+            batch = packing.inputs(pack, trainer.args.device)
             total, count = total + packing.loss(network, batch).item(), count + len(pack.labels)
         answered = _answered(trainer.run, network)
     return {"eval_loss": total / count, **answered}

@@ -191,6 +191,21 @@ def test_published_recipes_are_whole(name):
     assert models.MODELS[recipes.load(name)["model"]]
 
 
+@pytest.mark.parametrize("name", ["cpu", "gpu"])
+def test_the_published_recipes_run_in_small(toy, tmp_path, name):
+    """As they stand but for a toy network, few cases and a short evaluation."""
+    whole = recipes.load(name).settings
+    small = {
+        "model": "toy-1m",
+        "data": whole["data"] | {"train": 0.02, "passes": 1, "extended": 6},
+        "evaluation": {"every": 1, "loss": 2, "answers": 2},
+    }
+    folder = train.train(recipes.Recipe(name, {**whole, **small}), out=tmp_path)
+    record = contracts.read_json(folder / train.RECORD)
+    assert record["data"]["train_extended"] == 6 and record["weights"] == weights(folder)
+    assert record["validation"][-1]["answers"] == 2 and record["validation"][-1]["loss"] > 0
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
