@@ -183,8 +183,7 @@ def _paper_html(tree: Node, numbers: dict[str, str], root: Path) -> str:
     abstract = tree["meta"]["abstract"]
     abstract = [_node("Para", abstract["c"])] if abstract["t"] == "MetaInlines" else abstract["c"]
     heading = _node("Para", [_node("Strong", [_node("Str", "Abstract")])])
-    pdf = _node("Para", [_node("Link", [["", [], []], [_node("Str", "PDF")], ["paper.pdf", ""]])])
-    tree["blocks"] = [_node("Div", [["", ["abstract"], []], [heading, *abstract, pdf]]), *blocks]
+    tree["blocks"] = [_node("Div", [["", ["abstract"], []], [heading, *abstract]]), *blocks]
     options = ["--from=json", "--to=html5", "--citeproc", "--mathml", "--section-divs", "--number-sections"]
     return _pandoc(json.dumps(tree), root, "--wrap=none", *options)
 
@@ -353,7 +352,7 @@ def _filled(site: type, rendered: Paper, root: Path) -> type:
                 page.html = rendered.body
                 page.env |= {"headings": rendered.headings, "search": []}
             depth = len(page.src.parts) - 1
-            page.html = _from_here(_alt_texts(_mathml(page.html, root)), depth)
+            page.html = _from_here(_mathml(page.html, root), depth)
             page.env["math"] = False  # else smalldocs would load a script from the web
 
     return Site
@@ -389,11 +388,6 @@ def _mathml(page: str, root: Path) -> str:
 def _from_here(page: str, depth: int) -> str:
     """The page with links from the site's root, as in outputs of notebooks, made relative to it."""
     return re.sub(r'(<a\b[^>]*\bhref=")/(?!/)', lambda match: match[1] + "../" * depth, page)
-
-
-def _alt_texts(page: str) -> str:
-    """The page with a plain alternative for pictures in notebooks that have none."""
-    return re.sub(r"<img (?![^>]*\balt=)", '<img alt="Picture made by the cell above" ', page)
 
 
 def build(out: Path = paths.SITE, *, root: Path = paths.ROOT) -> Path:

@@ -59,7 +59,7 @@ def visit(browser, site):
         page.on(
             "request", lambda r: page.outside.append(r.url) if not r.url.startswith(("file:", "data:")) else 0
         )
-        page.goto((site / name).as_uri())
+        page.goto((site / name).as_uri(), timeout=60_000)  # the paper is long, and the machine may be busy
         return page
 
     yield go

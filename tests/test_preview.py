@@ -1,12 +1,13 @@
 """The preview builder on a toy project: what it fills in, what it refuses, and what it escapes."""
 
 import re
+import runpy
 import shutil
 import stat
 
 import pytest
 
-from slmlib import preview, tables
+from slmlib import paths, preview, tables
 
 HOSTILE = "<script>alert(1)</script> {{< include /etc/passwd >}} ``` </code> $x$ *bold* <img src=x onerror=y>"
 FILES = {
@@ -122,9 +123,18 @@ def test_formulas_need_no_script(toy, tmp_path):
     assert "<math" in text and "katex" not in text
 
 
-def test_pictures_without_words_get_some():
-    page = preview._alt_texts('<img src="data:x"> <img alt="A line." src="a.svg">')
+FROM_THE_WEB = """<script src="https://cdn.jsdelivr.net/npm/requirejs@2.3.6/require.min.js"></script>
+<script type="application/javascript">define('jquery', [],function() {return window.jQuery;})</script>
+"""
+
+
+def test_a_page_is_finished_once():
+    """What a notebook with HTML outputs needs under Quarto; a second pass finds nothing to do."""
+    finished = runpy.run_path(str(paths.ROOT / "site/finish.py"))["finished"]
+    page = finished(f'<body class="x">{FROM_THE_WEB}<img src="x.png"> <img alt="A line." src="a.svg">')
+    assert page.startswith('<body class="x"><a class="skip-link"') and "<script" not in page
     assert page.count('alt="') == 2 and 'alt="A line."' in page
+    assert finished(page) == page
 
 
 def test_building_again_gives_the_same_bytes(toy, tmp_path):
