@@ -2,7 +2,7 @@
 
     from slmlib import Extractor
 
-    extract = Extractor("smollm2-135m-instruct")
+    extract = Extractor("cyclecore-mlm-135m-json")
     extract("Ana Ruiz, room 12, from 3 May 2026", schema)
 
 The answer is constrained to the schema as it is written, and checked against it once more; it may still be
@@ -16,7 +16,7 @@ from itertools import count
 from slmlib import decoding, engines, models, scoring, tasks
 from slmlib.tasks import Example
 
-MODEL = "smollm2-135m-instruct"
+MODEL = "cyclecore-mlm-135m-json"
 
 
 class ExtractionError(RuntimeError):

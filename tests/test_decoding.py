@@ -263,6 +263,23 @@ def test_names_and_choices_may_have_any_letters(grammar):
     assert not follows(grammar(schema), '{"naïve": "C"}')
 
 
+def test_a_choice_is_a_tree_of_its_beginnings():
+    """Side by side, OpenVINO's xgrammar would end "ng/" of "ng/l" like "g/dl"."""
+    units = ["g/dl", "g/l", "ng/l", 'q"x', "q\\y", "b°C", "b°F"]
+    schema = STRINGS | {
+        "properties": {"a": {"enum": units}, "n": {"enum": [1, 12, 3]}},
+        "required": ["a", "n"],
+    }
+    rules = dict(line.split(" ::= ", 1) for line in decoding.ebnf(schema).splitlines() if " ::= " in line)
+    assert r'("g/" (("dl\"") | ("l\"")))' in rules["root_prop_0"]
+    assert r'("b" [°] (("C\"") | ("F\"")))' in rules["root_prop_0"]
+    assert rules["root_prop_1"] == '(("1" (("") | ("2"))) | ("3"))'
+    for unit in units:
+        for number in (1, 12, 3):
+            assert follows(UnderXgrammar(schema), json.dumps({"a": unit, "n": number}, ensure_ascii=False))
+    assert not follows(UnderXgrammar(schema), '{"a": "ng/dl", "n": 1}')
+
+
 def test_a_pattern_that_needs_escapes_is_not_written_out():
     """Spelt out as rules it would match a bare quote."""
     schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^[^x]{2}$"}}}
