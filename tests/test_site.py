@@ -381,7 +381,7 @@ def test_the_tree_of_edgejson_is_complete():
 
 def chromium(*options: str, folder: Path) -> str:
     command = [CHROMIUM, *FLAGS, f"--user-data-dir={folder / 'profile'}", *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=True).stdout
 
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH")
