@@ -58,22 +58,21 @@ def make(name: str, *, out: Path = paths.RUNS / "full", folder: Path = FOLDER) -
         out: working folder of training and evaluation.
         folder: where records and results are kept.
     """
-    recipe = recipes.load(PREFIX + name)
+    recipe, kept = recipes.load(PREFIX + name), folder / "training" / f"{name}.json"
+    if kept.exists() and contracts.read_json(kept)["run"] == train.run_name(recipe):
+        return
     run = train.train(recipe, out=out / "training")
     record = contracts.read_json(run / train.RECORD)
     for split, cases in CASES.items():
         made = evaluate.evaluate(
             model=run.name,
             split=split,
-            engine="openvino",
             dtype="float32",
             limit=cases,
             out=out / "ablations",
         )
-        target = folder / "edgejson" / made.name
-        for part in (made.with_suffix(".predictions.jsonl.gz"), made):
-            contracts.write_bytes(target.with_name(part.name), part.read_bytes())
-    contracts.write_json(folder / "training" / f"{name}.json", record)
+        evaluate.copy(made, folder / "edgejson")
+    contracts.write_json(kept, record)
 
 
 def load_all(folder: Path = FOLDER) -> list[Ablation]:

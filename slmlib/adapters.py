@@ -142,9 +142,8 @@ def card(name: str, record: Mapping, runs: Sequence[results.Result]) -> str:
         f"## Data\n\n{data['cases']} cases in {data['lessons']} lessons: {data['train']} from the published "
         f"split `train` (each pass over it counted), {data['train_extended']} from the extended split, a "
         f"share of {recipe['data']['noisy']:g} of them under the kinds of noise that `test_noisy` has. "
-        f"{_variation(recipe)} {data['left_out']} cases were left out because they are longer than "
-        f"{recipe['batch']['tokens']} tokens. No case, schema or domain of `test`, `test_noisy` or "
-        "`test_unseen` was among them, but for the schemas of `test` and `test_noisy`, which are those of "
+        f"{_variation(recipe)} {_left_out(record)}No case of a test split was among "
+        "them, and no schema or domain of `test_unseen`; the schemas of `test` and `test_noisy` are those of "
         "`train`.",
         f"## Recipe\n\n```json\n{json.dumps(recipe, indent=1)}\n```",
         f"## Training\n\n{_cost(record)}",
@@ -164,7 +163,7 @@ def write_cards(runs: Sequence[results.Result]) -> list[Path]:
         DataError: the weights of a model are not those that its record names.
     """
     written = []
-    for record in _records():
+    for record in records():
         name, made = record.parent.name, contracts.read_json(record)
         contracts.verify_sha256(record.with_name(ADAPTER), made["weights"][ADAPTER])
         own = [run for run in runs if run.model["name"] == name and run.complete]
@@ -175,7 +174,7 @@ def write_cards(runs: Sequence[results.Result]) -> list[Path]:
 
 def numbers() -> dict[str, dict]:
     """What the training of each published model took, for `_variables.yml`, by the name of the model."""
-    return {path.parent.name.replace("-", "_"): _numbers(contracts.read_json(path)) for path in _records()}
+    return {results.quoted_as(p.parent.name): _numbers(contracts.read_json(p)) for p in records()}
 
 
 def _numbers(record: Mapping) -> dict[str, str | int]:
@@ -204,7 +203,7 @@ def _numbers(record: Mapping) -> dict[str, str | int]:
     }
 
 
-def _records() -> list[Path]:
+def records() -> list[Path]:
     """The training record of every published model."""
     return sorted(paths.ADAPTERS.glob(f"*/{TRAINING}"))
 
@@ -259,6 +258,11 @@ def _variation(recipe: Mapping) -> str:
     data = recipe["data"]
     varied = "Each lesson redraws the schema and the question" if data["vary"] else "Nothing is varied"
     return f"{varied}{'' if data['schema'] else '; the question does not show the schema'}."
+
+
+def _left_out(record: Mapping) -> str:
+    count, most = record["data"]["left_out"], record["recipe"]["batch"]["tokens"]
+    return f"{count} cases were left out because they are longer than {most} tokens. " if count else ""
 
 
 def _cost(record: Mapping) -> str:

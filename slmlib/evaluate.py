@@ -140,9 +140,7 @@ def publish(path: Path, *, folder: Path = paths.RESULTS) -> Path:
     record = contracts.read_json(path)
     if record["metrics"]["json_exact"]["n"] != record["dataset"]["n"]:
         raise ValueError(f"{path}: not all cases of {record['split']} were run; publish a run of all cases")
-    target = folder / record["task"] / path.name
-    for part in (path.with_suffix(".predictions.jsonl.gz"), path):
-        contracts.write_bytes(target.with_name(part.name), part.read_bytes())
+    target = copy(path, folder / record["task"])
     for other in sorted(target.parent.glob("*.json")):
         with suppress(contracts.DataError):  # another run may replace its own older one meanwhile
             if other != target and _published_as(other) == _published_as(target):
@@ -151,11 +149,18 @@ def publish(path: Path, *, folder: Path = paths.RESULTS) -> Path:
     return target
 
 
+def copy(path: Path, folder: Path) -> Path:
+    """Copy a result and its predictions, the result last; returns where it is now."""
+    for part in (path.with_suffix(".predictions.jsonl.gz"), path):
+        contracts.write_bytes(folder / part.name, part.read_bytes())
+    return folder / path.name
+
+
 def _published_as(path: Path) -> tuple:
     record = contracts.read_json(path)
     names = (record[part]["name"] for part in ("model", "prompt", "engine"))
     how = record["decoding"]["mode"], record["engine"].get("dtype")
-    return (record["task"], record["split"], *how, record["model"]["adapter"], *names)
+    return (record["task"], record["split"], *how, *names)
 
 
 # --- planning ---------------------------------------------------------------------------------

@@ -133,14 +133,14 @@ def _waiting_line(model: models.Model) -> list[tables.Cell]:
 
 
 def numbers(rows: Sequence[Row], found: Sequence[Result]) -> dict[str, dict]:
-    """Numbers for `_variables.yml`: what the board holds, its first model, and the first of the MLMs.
+    """Numbers for `_variables.yml`: what the board holds, its first model, and the first other one.
 
     Args:
         rows: as of `ranked`, the ranked split first.
         found: every published run of the task.
     """
     first = [row for row in rows if not row.control and row.result.complete and row.result.split == "test"]
-    small = [row for row in first if size_class(row.result) in ("MLM", "NLM")]
+    others = [row for row in first if row.result.model["name"] != first[0].result.model["name"]]
     return {
         "board": {
             "models": len({row.result.model["name"] for row in rows if row.rank}),
@@ -149,7 +149,7 @@ def numbers(rows: Sequence[Row], found: Sequence[Result]) -> dict[str, dict]:
             "waiting": len(waiting_table(found).rows),
         },
         **({"leader": _leading(first[0])} if first else {}),
-        **({"small": _leading(small[0])} if small else {}),
+        **({"next": _leading(others[0])} if others else {}),
     }
 
 

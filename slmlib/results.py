@@ -747,10 +747,15 @@ def _data_numbers(manifest: Mapping) -> dict[str, str | int]:
     }
 
 
+def quoted_as(label: str) -> str:
+    """The key of a label in `_variables.yml`."""
+    return "".join(c if c.isalnum() else "_" for c in label.replace(", ", "_"))
+
+
 def _keyed(results: Sequence[Result]) -> dict[str, Result]:
     keyed: dict[str, Result] = {}
     for result in results:
-        key = "".join(c if c.isalnum() else "_" for c in result.label.replace(", ", "_"))
+        key = quoted_as(result.label)
         if key in keyed:
             raise ValueError(
                 f"{keyed[key].run} and {result.run} would both be quoted as results.{key}; publish one"

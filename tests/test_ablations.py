@@ -1,9 +1,11 @@
 """Ablations: would break if a row were compared with another base, or stood without its results."""
 
 import pytest
+import toy_model
+import yaml
 from toy_results import predictions, write_run
 
-from slmlib import ablations, contracts, plots, recipes, stats
+from slmlib import ablations, contracts, models, paths, plots, recipes, stats
 
 GROUPS = {f"case-{i:03d}": f"g{i % 5}" for i in range(20)}
 
@@ -50,6 +52,26 @@ def test_a_record_without_its_results_is_refused(folder):
         contracts.DataError, match=r"no result of ablations-whole.* on test, test_unseen. Run"
     ):
         ablations.load_all(folder)
+
+
+def test_what_was_made_is_not_made_again(tmp_path, monkeypatch):
+    """A toy network, trained and asked for real; the second time nothing is trained or asked."""
+    monkeypatch.setenv("SLMBENCH_MODELS", str(tmp_path / "models"))
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
+    model = toy_model.write()
+    monkeypatch.setitem(models.MODELS, model.name, model)
+    small = {"model": model.name, "data": {"train": 0.01}, "evaluation": {"answers": 0, "loss": 1}}
+    (tmp_path / "ablations").mkdir()
+    (tmp_path / "ablations" / "base.yaml").write_text(yaml.safe_dump({"about": "A toy."} | small))
+    load = recipes.load
+    monkeypatch.setattr(recipes, "load", lambda name: load(name, folder=tmp_path))
+    monkeypatch.setattr(ablations, "CASES", {"test": 1, "test_unseen": 1})
+    made = {"out": tmp_path / "runs" / "full", "folder": tmp_path / "kept"}
+    ablations.make("base", **made)
+    (found,) = ablations.load_all(tmp_path / "kept")
+    assert found.about == "A toy" and {run.n for run in found.runs.values()} == {1}
+    monkeypatch.delattr(ablations.train, "train")
+    ablations.make("base", **made)
 
 
 def test_every_ablation_differs_from_the_base_in_one_thing():

@@ -48,6 +48,7 @@ def test_publishing_replaces_the_older_run_of_the_same_kind(toy_task, tmp_path, 
     first = publish(run(toy_task, tmp_path).path, folder=folder)
     monkeypatch.setattr("slmlib.scoring.VERSION", "9.9.9")
     record = json.loads(first.read_text()) | {"run": "another-name"}
+    record["model"]["adapter"] = "ab" * 32  # trained anew under its old name
     contracts.write_json(tmp_path / "results" / "toy" / "another-name.json", record)
     predictions = first.with_suffix(".predictions.jsonl.gz").read_bytes()
     (tmp_path / "results" / "toy" / "another-name.predictions.jsonl.gz").write_bytes(predictions)

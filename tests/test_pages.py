@@ -149,6 +149,7 @@ def test_numbers_name_the_first_of_the_board(material):
     found = pages.numbers(material.rows, material.runs)
     assert found["board"] == {"models": 2, "runs": 3, "published": 7, "waiting": len(models.MODELS)}
     assert found["leader"]["name"] == "toy-1m" and found["leader"]["json_exact"] == "40.0 %"
+    assert found["next"]["name"] != "toy-1m"
 
 
 def test_long_answers_are_cut_and_say_so():
