@@ -8,6 +8,9 @@ REPRODUCE = @mkdir -p runs && flock --nonblock --conflict-exit-code 75 runs/lock
   || { test $$? -eq 75 && echo "Another make quick or make full is at work in this folder." \
   || echo "Not finished. What is done is kept: the same command goes on. Snakemake's log: .snakemake/log"; exit 1; }
 
+# a process for each core, but no more than four: each may load a model
+WORKERS := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 export TOKENIZERS_PARALLELISM := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 
@@ -48,7 +51,7 @@ browser:
 	  || timeout 300 sh -c "apt-get update -qq && apt-get install -qq -y chromium" || echo "no Chromium: tests in a browser are skipped"
 
 test: $(READY) browser ## the tests, in minutes
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(WORKERS)
 
 test-slow: $(READY) ## the exhaustive proofs too
 	$(BIN)/python -m pytest -m slow

@@ -17,7 +17,7 @@ from itertools import takewhile
 
 from jsonschema import Draft202012Validator
 
-VERSION = "2"  # of the language that answers are written in; a result names it
+VERSION = "2"  # of the language that answers to the data's schemas are written in; a result names it
 SEPARATORS = (", ", ": ")
 KNOWN = {
     "$schema", "title", "description", "type", "properties", "required", "additionalProperties", "items",
@@ -100,8 +100,18 @@ def _unknown(node):
     pattern = node.get("pattern", "^$")
     if not (pattern.startswith("^") and pattern.endswith("$")) or r"\s" in pattern:
         yield f"the pattern {pattern}, which is not from ^ to $ or has \\s"
+    if "|" in _outermost(pattern):
+        yield f"the pattern {pattern}, whose choice is not in brackets"
     for child in (*node.get("properties", {}).values(), *([node["items"]] if "items" in node else [])):
         yield from _unknown(child)
+
+
+def _outermost(pattern: str) -> str:
+    """A pattern without its groups, its classes and what is escaped."""
+    pattern, before = re.sub(r"\\.|\[(?:\\.|[^\]\\])*\]", "", pattern), ""
+    while pattern != before:
+        pattern, before = re.sub(r"\([^()]*\)", "", pattern), pattern
+    return pattern
 
 
 def _is_of(value, kind) -> bool:
@@ -326,12 +336,13 @@ def _lark(text: str) -> str:
     return grammar
 
 
-def follows(schema: Mapping, answer: str) -> bool:
-    """Whether the grammar of a schema allows an answer, or the beginning of one."""
+def follows(schema: Mapping, answer: str, *, whole: bool) -> bool:
+    """Whether the grammar of a schema allows an answer: a `whole` one, or else the beginning of one."""
     from llguidance import LLMatcher, LLTokenizer
 
-    letters = answer.encode()
-    return LLMatcher(LLTokenizer("byte"), lark(schema)).try_consume_tokens([*letters]) == len(letters)
+    letters, state = answer.encode(), LLMatcher(LLTokenizer("byte"), lark(schema), log_level=0)
+    taken = state.try_consume_tokens([*letters])
+    return taken == len(letters) and (not whole or state.is_accepting())
 
 
 def _with_decimals(node: Mapping) -> dict:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from slmlib import contracts, engines, machine, models, paths, progress, scoring, stats, tasks
 from slmlib import decoding as grammars
-from slmlib.engines import Completion, Engine, Request
+from slmlib.engines import TIMEOUT, Completion, Engine, Request
 from slmlib.engines.control import Control
 from slmlib.journal import Journal
 from slmlib.scoring import Score
@@ -27,6 +27,9 @@ from slmlib.tasks import Example, Task, choose
 
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C during a run; says what is kept and how to go on."""
+
+
+SAME = ("packages", "machine", "code")  # of the environment, where a run would give the same again
 
 
 @dataclass(frozen=True)
@@ -64,10 +67,14 @@ def evaluate(
     dtype: str = "auto",
     batch_size: int = 32,
     endpoint: str = "",
+    timeout: float = TIMEOUT,
     limit: int | None = None,
     out: Path | None = None,
 ) -> Path:
     """Evaluate a model on a split and write result and predictions; go on where a run stopped.
+
+    A run that is finished is not made again where code, packages and machine are still the same and every
+    case was answered.
 
     Args:
         task: a task, or the name of one, such as "edgejson".
@@ -77,11 +84,13 @@ def evaluate(
         prompt: name of one of the task's prompts; if not given the usual one for this way of decoding, or
             for a model that was trained here the one that it was trained on.
         decoding: "free", or "schema": only what is valid under the case's schema can be written.
-        engine: name of an engine, or "auto": the fastest here that reads the model; controls need none.
+        engine: name of an engine, or "auto": openvino, or transformers on a GPU and for a model that has no
+            GGUF file; controls need none.
         dtype: a type of the engine, such as "float32" or "bfloat16"; "auto" is its default, or for
             transformers the faster one here.
         batch_size: cases under way at once; part of the run's identity, as it moves low-order bits.
         endpoint: address of the server, for the engine "openai".
+        timeout: seconds for one answer of a server.
         limit: only the first so many cases; such a run is incomplete and never ranked.
         out: folder of results, `runs/results` if not given; files go into its subfolder `task`.
 
@@ -104,9 +113,14 @@ def evaluate(
         dtype=dtype,
         batch_size=batch_size,
         endpoint=endpoint,
+        timeout=timeout,
         limit=limit,
         out=out or paths.RUNS / "results",
     )
+    path = plan.folder / f"{plan.name}.json"
+    if _stands(path, surroundings):
+        print(f"{path.stem} is finished, by the same code on this machine. To make it again, delete {path}")
+        return path
     begun_with = plan.settings | {part: surroundings[part] for part in ("packages", "machine")}
     with _explained(plan), Journal(plan.journal, begun_with) as journal:
         earlier, engine_used = journal.seconds, plan.engine()
@@ -121,7 +135,7 @@ def evaluate(
             "seconds": round(earlier + time.perf_counter() - clock, 3),
         }
         rows = [_prediction(c, s) for c, s in zip(completions, scores, strict=True)]
-        path = write(plan.folder / f"{plan.name}.json", record, rows)
+        write(path, record, rows)
         journal.discard()
     return path
 
@@ -135,9 +149,14 @@ def publish(path: Path, *, folder: Path = paths.RESULTS) -> Path:
         The path of the published result.
 
     Raises:
-        ValueError: the run covers only a part of its split.
+        ValueError: the run covers only a part of its split, or its engine failed to answer some cases.
     """
     record = contracts.read_json(path)
+    if lost := record["failures"].get("error"):
+        raise ValueError(
+            f"{path}: {lost} cases got no answer from the engine; the result says why. Run it again, which "
+            "asks all cases, and publish that."
+        )
     if record["metrics"]["json_exact"]["n"] != record["dataset"]["n"]:
         raise ValueError(f"{path}: not all cases of {record['split']} were run; publish a run of all cases")
     target = copy(path, folder / record["task"])
@@ -147,6 +166,17 @@ def publish(path: Path, *, folder: Path = paths.RESULTS) -> Path:
                 other.unlink(missing_ok=True)
                 other.with_suffix(".predictions.jsonl.gz").unlink(missing_ok=True)
     return target
+
+
+def _stands(path: Path, surroundings: Mapping) -> bool:
+    """Whether a result need not be made again; that of a control costs nothing."""
+    try:
+        record = contracts.read_json(path)
+        same = all(record["environment"][part] == surroundings[part] for part in SAME)
+        answered = "error" not in record["failures"] and path.with_suffix(".predictions.jsonl.gz").exists()
+        return same and answered and record["model"]["source"] != "control"
+    except (OSError, KeyError, contracts.DataError):
+        return False
 
 
 def copy(path: Path, folder: Path) -> Path:
@@ -167,7 +197,7 @@ def _published_as(path: Path) -> tuple:
 
 
 def prepare(
-    task: Task, *, model, split, prompt, decoding, engine, dtype, batch_size, limit, out: Path, endpoint=""
+    task: Task, *, model, split, prompt, decoding, engine, dtype, batch_size, limit, out: Path, **server
 ) -> Plan:
     """Check every name and derive the run's settings; loads data, but no model."""
     if engine != "openai":  # a server may know any name
@@ -200,7 +230,7 @@ def prepare(
         "engine": _engine_settings(model, engine, dtype, batch_size),
         "limit": limit,
     }
-    start = _engine(task, examples, settings, endpoint)
+    start = _engine(task, examples, settings, server)
     return Plan(task, examples, requests, settings, start, out / task.name)
 
 
@@ -246,13 +276,13 @@ def _engine_settings(model: str, engine: str, dtype: str, batch_size: int) -> di
     }
 
 
-def _engine(task: Task, examples: list[Example], settings: dict, endpoint: str) -> Callable[[], Engine]:
+def _engine(task: Task, examples: list[Example], settings: dict, server: dict) -> Callable[[], Engine]:
     name, wanted = settings["model"]["name"], settings["engine"]
     if name in models.CONTROLS:
         write = {"no-op": lambda example: "", "oracle": task.oracle, "rules": task.rules}[name]
         return lambda: Control({e.id: write(e) for e in examples})
     sizes = {"dtype": wanted["dtype"], "batch_size": wanted["batch_size"]}
-    return lambda: engines.start(wanted["name"], name, **sizes, endpoint=endpoint)
+    return lambda: engines.start(wanted["name"], name, **sizes, **server)
 
 
 # --- running ----------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The machine under a run: what explains a speed, what memory and energy were taken, which code ran."""
 
+import hashlib
 import importlib.metadata
 import os
 import platform
@@ -10,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import slmlib
-from slmlib import engines, paths
+from slmlib import contracts, engines, paths
 
 PACKAGES = (
     "torch", "transformers", "tokenizers", "safetensors", "accelerate", "peft", "bitsandbytes", "openvino",
@@ -35,8 +36,17 @@ def peak_memory() -> int:
 
 
 def environment() -> dict:
-    """Packages, machine and commit of this process."""
-    return {"packages": {"slmlib": slmlib.__version__, **_versions()}, "machine": described(), **commit()}
+    """Packages, machine, code and commit of this process."""
+    packages = {"slmlib": slmlib.__version__, **_versions()}
+    return {"packages": packages, "machine": described(), "code": code(), **commit()}
+
+
+def code() -> str:
+    """SHA-256 over the library's own files, which tells an edited checkout from its commit."""
+    folder = Path(slmlib.__file__).parent
+    files = sorted(path for path in folder.rglob("*") if path.suffix in (".py", ".txt"))
+    lines = (f"{path.relative_to(folder).as_posix()} {contracts.sha256(path)}\n" for path in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _versions() -> dict[str, str]:

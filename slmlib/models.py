@@ -321,11 +321,14 @@ def _alone(folder: Path):
     """One process at a time looks after a cache folder; the others wait."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with open(folder.with_name(f".{folder.name}.lock"), "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        lock = open(folder.with_name(f".{folder.name}.lock"), "w")  # noqa: SIM115 (closed below)
     except OSError as error:
         raise _unwritable(folder, error) from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in folder.parent.glob(f".{folder.name}-*"):  # by a process that was killed
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        yield
 
 
 def _unwritable(folder: Path, error: Exception) -> ModelError:
@@ -427,6 +430,8 @@ def gguf(model: Model, kind: str) -> Path:
                 quantise.requantise(find(origin), scratch, kind, weights=weights, weighed=weighed)
                 os.replace(scratch, path)
                 contracts.write_json(path.with_suffix(".json"), {"sha256": contracts.sha256(path)})
+            except OSError as error:
+                raise _unwritable(path, error) from error
             finally:
                 scratch.unlink(missing_ok=True)
     return path

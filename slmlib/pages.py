@@ -86,6 +86,7 @@ def board_table(rows: Sequence[Row], profiles: Iterable[Mapping] = ()) -> Table:
 def _board_line(row: Row, timed: Mapping) -> list[tables.Cell]:
     run = row.result
     name, weights = tables.plain(run.model["name"]), run.engine.get("weights_bytes")
+    name += results.TUNED if run.tuned else ""
     return [
         row.place,
         name if row.control else Link(name, address(run)),
@@ -161,9 +162,11 @@ def _leading(row: Row) -> dict[str, str | int]:
         "size": tables.size(run.model["parameters"]),
         "class": size_class(run),
         "decoding": run.decoding["mode"],
+        "training": "trained on the schemas of this split" if run.tuned else "not fine-tuned for the task",
         "n": run.n,
         "json_exact": tables.number("json_exact", exact["mean"]),
         "json_exact_ci": tables.span("json_exact", exact),
+        "place": row.place,
         "tok_s": results.speed_text(run),
         "page": address(run),
     }

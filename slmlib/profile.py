@@ -88,8 +88,8 @@ def measure(
 
     Args:
         model: a model of the registry.
-        engine: one of `engines.ENGINES`, but for a server, whose memory is not to be seen; "auto" is the
-            fastest that reads the model.
+        engine: one of `engines.ENGINES`, but for a server, whose memory is not to be seen; "auto" as in
+            an evaluation.
         dtype: a type of the engine, or "auto".
         cases: simple cases of EdgeJSON's `val` to answer, beside those of the warm-up.
         prompt: one of the task's prompts; the usual one if not given.

@@ -25,6 +25,7 @@ from slmlib.scoring import FAILURES
 from slmlib.tables import NONE, Link, Table
 
 TIERS = ("simple", "medium", "complex")
+TUNED = " †"  # after the name of a model that was trained on the benchmark's own data
 METRICS = ("json_exact", "field_f1", "schema_compliance")  # the columns of the leaderboard
 KINDS = ("group", "register", "domain", "noise")  # what a manifest counts in each split
 TALK = ("email", "chat", "call", "letter")  # registers of people to one another
@@ -66,6 +67,11 @@ class Result:
     def control(self) -> bool:
         """Whether it is a control (no-op, oracle, rules) and no model."""
         return self.model["source"] == "control"
+
+    @property
+    def tuned(self) -> bool:
+        """Whether the model was trained here, on the benchmark's own training data."""
+        return self.model["adapter"] is not None
 
     @property
     def right(self) -> int:
@@ -140,8 +146,9 @@ def _speed_note(result: Result) -> str:
     speed, engine = result.throughput, result.engine
     settings = [engine["dtype"] or NONE, f"batch {engine['batch_size']}", f"{engine['threads']} threads"]
     rate = f"{speed['tokens_per_second']:.1f} tok/s, {speed['cases_per_second']:.2f} cases/s"
-    short = engine.keys() & {"halvings", "fitting"}
-    settings += [engine["device"], *(["fewer at once for lack of memory"] if short else [])]
+    short = ["fewer at once for lack of memory"] if "fitting" in engine else []
+    halved = [f"fewer at once after: {engine['halved_after']}"] if "halved_after" in engine else short
+    settings += [engine["device"], *halved]
     return f"{rate} with {engine['name']} ({', '.join(settings)})."
 
 
@@ -486,7 +493,9 @@ def _leaderboard_line(row: Row) -> list[str]:
     scores = [tables.estimate(m, result.metrics[m]) if m in result.metrics else NONE for m in METRICS]
     cases = str(result.n) if result.complete else f"{result.n}/{result.dataset['n']}"
     cases += f", {result.unanswered} unanswered" if result.unanswered else ""
-    return [row.place, row.label, tables.size(result.model["parameters"]), *scores, cases]
+    name, comma, mode = row.label.partition(", ")
+    name += TUNED if result.tuned else ""
+    return [row.place, name + comma + mode, tables.size(result.model["parameters"]), *scores, cases]
 
 
 def speed_text(result: Result) -> str:

@@ -65,6 +65,7 @@ def test_a_keyword_that_would_be_dropped_is_refused():
         ({"type": "object", "properties": {"b": {"type": "number", "exclusiveMinimum": 0}}}, "exclusiveMin"),
         ({"enum": ["a", "bc"], "maxLength": 1}, "a bound beside enum"),
         ({"minimum": 3}, "a bound without a type"),
+        ({"type": "string", "pattern": r"^a|[(|]b$"}, "whose choice is not in brackets"),
     ],
 )
 def test_what_a_grammar_would_drop_is_refused_wherever_it_stands(part, words):
@@ -89,13 +90,23 @@ def test_a_schema_that_nothing_satisfies_is_refused(part):
         decoding.lark(schema)
 
 
+def test_a_choice_in_brackets_is_no_choice_of_patterns():
+    for pattern in (r"^(a|(b|c))$", r"^[|]\|\($"):
+        decoding.grammar_text({"type": "string", "pattern": pattern})
+
+
 @pytest.mark.parametrize(
-    ("answer", "taken"),
-    [('{"on": "2026-05-03", "kind": "red"}', True), ('{"on": "2026-05', True), ('{"on": "3 May', False)],
+    ("answer", "begins", "stands"),
+    [
+        ('{"on": "2026-05-03", "kind": "red"}', True, True),
+        ('{"on": "2026-05', True, False),
+        ('{"on": "3 May', False, False),
+    ],
 )
-def test_whether_an_answer_follows_its_grammar(answer, taken):
+def test_whether_an_answer_follows_its_grammar(answer, begins, stands):
     """Whole, cut off at the limit, or gone astray."""
-    assert decoding.follows(SCHEMA, answer) == taken
+    assert decoding.follows(SCHEMA, answer, whole=False) == begins
+    assert decoding.follows(SCHEMA, answer, whole=True) == stands
 
 
 def test_numbers_end_under_every_grammar():
@@ -346,11 +357,9 @@ def test_a_required_key_that_is_no_property_is_refused_by_both():
 )
 def test_what_a_schema_leaves_open_is_closed_under_every_grammar(answer, taken):
     """Numbers without bounds end, and an object that does not speak of other keys has none."""
-    import xgrammar
-
     schema = {"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}}
     schema["properties"]["n"] = {"type": "number"}
     info = xgrammar.TokenizerInfo([bytes([i]) for i in range(256)] + [b"</s>"], stop_token_ids=[256])
     compiled = xgrammar.GrammarCompiler(info, max_threads=1).compile_grammar(decoding.ebnf(schema))
-    assert decoding.follows(schema, answer) == taken
+    assert decoding.follows(schema, answer, whole=taken) == taken
     assert xgrammar.GrammarMatcher(compiled).accept_string(answer) == taken

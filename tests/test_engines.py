@@ -136,8 +136,25 @@ class TestTransformers:
         monkeypatch.setattr(engine, "_advance", tight)
         found = answers(engine, TALK[:4])
         assert all(found[r.id].text == whole[r.id].text for r in TALK[:3])
-        assert found[TALK[3].id].error == "the memory does not hold this case alone"
+        assert found[TALK[3].id].error.startswith("the memory does not hold this case alone: RuntimeError")
         assert engine.describe()["halvings"] == 2
+
+    def test_a_case_that_breaks_the_engine_breaks_no_other(self, loaded, monkeypatch):
+        """An error that is not of memory: it is told with the case, and the others have their answers."""
+        engine = Transformers(loaded, batch_size=4)
+        whole, real = answers(engine, TALK[:4]), engine._advance
+
+        def broken(rows, *arguments, **options):
+            if any(row.request.id == TALK[0].id for row in rows):
+                raise RuntimeError("a matrix of no shape")
+            return real(rows, *arguments, **options)
+
+        monkeypatch.setattr(engine, "_advance", broken)
+        found = answers(engine, TALK[:4])
+        assert all(found[r.id].text == whole[r.id].text for r in TALK[1:4])
+        told = "RuntimeError: a matrix of no shape"
+        assert found[TALK[0].id].error == f"this case cannot be answered: {told}"
+        assert engine.describe()["halved_after"] == told and engine.at_once == engine.fitting
 
     def test_no_more_rows_go_together_than_the_memory_holds(self, loaded, monkeypatch):
         """The room for keys and values is reckoned beforehand: 2 x 30 layers x 3 heads x 64, in fp32."""
@@ -322,6 +339,7 @@ def test_openvino_goes_on_in_a_new_pipeline_where_a_step_fails(loaded):
         r.id: plain_generate(loaded, r) for r in requests
     }
     assert engine.at_once == engine.halvings == 1
+    assert engine.describe()["halved_after"] == "std::bad_alloc"
 
 
 def served(server, **options) -> OpenAI:

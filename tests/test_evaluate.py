@@ -43,6 +43,14 @@ def test_a_limited_run_is_incomplete_and_not_published(toy_task, tmp_path):
         publish(part.path, folder=tmp_path / "published")
 
 
+def test_a_run_with_cases_that_got_no_answer_is_not_published(toy_task, tmp_path):
+    """A server that went away must not take the place of what a good run has shown."""
+    path = run(toy_task, tmp_path).path
+    contracts.write_json(path, json.loads(path.read_text()) | {"failures": {"error": 2}})
+    with pytest.raises(ValueError, match="2 cases got no answer from the engine"):
+        publish(path, folder=tmp_path / "published")
+
+
 def test_publishing_replaces_the_older_run_of_the_same_kind(toy_task, tmp_path, monkeypatch):
     folder = tmp_path / "published"
     first = publish(run(toy_task, tmp_path).path, folder=folder)

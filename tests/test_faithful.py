@@ -37,7 +37,9 @@ def gap(loaded, request: Request, made: list[int], plain: list[int]) -> float:
     """Where an answer parts from the plain loop's: how much less its token's logit is, unbatched in fp32."""
     import torch
 
-    shared = next(i for i, (a, b) in enumerate(zip(made, plain, strict=False)) if a != b)
+    pairs = enumerate(zip(made, plain, strict=False))
+    shared = next((i for i, (a, b) in pairs if a != b), None)
+    assert shared is not None, f"{request.id}: one answer goes on where the other ends"
     with torch.inference_mode():
         text = torch.tensor([rows.encode(loaded.tokenizer, request) + plain[:shared]])
         logits = loaded.network(text).logits[0, -1]

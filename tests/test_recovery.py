@@ -85,6 +85,7 @@ def test_kill_9_and_resume_give_the_same_predictions(tmp_path):
         process.send_signal(signal.SIGKILL)
         assert process.wait(timeout=30) == -signal.SIGKILL, "the run ended before it could be killed"
     assert start(tmp_path, "broken").wait(timeout=300) == 0
+    assert b"is finished" in start(tmp_path, "broken").communicate(timeout=300)[0], "asked all over again"
     assert untimed(tmp_path / "broken") == untimed(tmp_path / "unbroken")
 
 

@@ -349,11 +349,11 @@ def test_cases_without_an_answer_are_told(tmp_path):
     rows = predictions(10)
     for row in [row for row in rows if row["failure"]][:3]:
         row |= {"completion": "", "finish": "error", "failure": "error", "error": "the server has <gone>"}
-    write_run(tmp_path, rows, run="a-died", halvings=1)
+    write_run(tmp_path, rows, run="a-died", halvings=1, halved_after="std::bad_alloc")
     (found,) = results.load_all(tmp_path)
     told = "3 of 20 cases could not be answered and count as wrong: the server has &lt;gone&gt;"
     assert told in found._repr_markdown_()
-    assert "fewer at once for lack of memory" in found._repr_html_()
+    assert "fewer at once after: std::bad_alloc" in found._repr_html_()
     assert "20, 3 unanswered" in results.leaderboard_table(results.leaderboard([found], GROUPS))
 
 

@@ -36,6 +36,8 @@ NEEDS = {  # engine -> modules that it imports
 ENGINES = tuple(DTYPES)
 DECODINGS = ("free", "schema")
 BATCH = 1000  # cases in a batch, of which a few are under way at once: their prompts are held as tokens
+TIMEOUT = 300.0  # seconds for one answer of a server
+FAILURE = 300  # letters of an engine's error that a result keeps
 TODAY = "1 Jan 2026"  # for templates that tell the model the day: a prompt is the same on every day
 CGROUP = Path("/sys/fs/cgroup")
 PACKAGES = {"openvino": "openvino-genai", "openvino_genai": "openvino-genai"}  # module -> what pip calls it
@@ -69,8 +71,8 @@ def request(task: Task, example: Example, prompt: Prompt, decoding: str = "free"
 
 @dataclass(frozen=True)
 class Completion:
-    """One answer. `seconds` and `first_token_seconds` count from the start of the batch, for a server from
-    when it was asked."""
+    """One answer. `seconds` and `first_token_seconds` count from the start of the batch, and from when it
+    was asked under the engine `openai`: only in batches of one they are those of the case alone."""
 
     id: str
     text: str
@@ -114,6 +116,7 @@ def start(
     threads: int | None = None,
     reuse: bool = True,
     endpoint: str = "",
+    timeout: float = TIMEOUT,
 ) -> Engine:
     """An engine with a model, ready to answer.
 
@@ -125,6 +128,7 @@ def start(
         threads: cores to use; all that there are if not given.
         reuse: read what a prompt has in common with an earlier one only once.
         endpoint: address of the server, for "openai".
+        timeout: seconds for one answer of a server.
 
     Raises:
         UnknownName: no such engine.
@@ -135,7 +139,7 @@ def start(
     require(name)
     module = importlib.import_module(f"slmlib.engines.{name}")
     options = {"dtype": dtype, "batch_size": batch_size, "threads": threads}
-    return module.start(model, **options, reuse=reuse, endpoint=endpoint)
+    return module.start(model, **options, reuse=reuse, endpoint=endpoint, timeout=timeout)
 
 
 def require(name: str) -> None:

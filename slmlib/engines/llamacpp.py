@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from slmlib import decoding, models, quantise
+from slmlib import decoding, models, paths, quantise
 from slmlib.engines import (
     Completion,
     EngineError,
@@ -82,8 +82,8 @@ class LlamaCpp:
             except RuntimeError as error:
                 if self.at_once == 1:
                     raise EngineError(
-                        f"llama.cpp cannot load {self.weights}: {error}. "
-                        "Delete it, so that it is made again, or free some memory."
+                        f"llama.cpp cannot load {self.weights}: {error}. Free some memory; if the file is in "
+                        f"the cache ({paths.cache()}), it may be damaged: delete it, and it is made again."
                     ) from error
             self.at_once, self.halvings = self.at_once // 2, self.halvings + 1
 
@@ -133,22 +133,12 @@ class LlamaCpp:
             fault = row.too_long(self.context)
             if not fault:
                 self._stream(client, row, start, stopped)
-                fault = self._left_its_grammar(row)
+                fault = row.left_its_grammar()  # where it cannot go on with a grammar, it goes on without one
             found.put(row.failed(fault, start) if fault else row.completion(start))
         except decoding.UnsupportedSchema as error:
             found.put(row.failed(str(error), start))
         except Exception as error:
             found.put(row.failed(f"{type(error).__name__}: {error}", start))
-
-    @staticmethod
-    def _left_its_grammar(row: Row) -> str:
-        """What llama.cpp does not say: where it cannot go on with a grammar, it goes on without one."""
-        schema, answer = row.request.schema, row.text
-        if row.finish == "length":
-            answer = answer.rstrip("\ufffd")  # the limit may fall inside a letter
-        if schema is None or row.finish == "error" or decoding.follows(schema, answer):
-            return ""
-        return "llama.cpp went on without the grammar of the schema"
 
     def _stream(self, client, row: Row, start: float, stopped: list) -> None:
         asked = {

@@ -11,17 +11,17 @@ from collections.abc import Iterator, Sequence
 
 from slmlib import decoding
 from slmlib.endpoint import Call, Client, Endpoint, EndpointError, Reply
-from slmlib.engines import BATCH, Completion, EngineError, OnTokens, Request, ignore
+from slmlib.engines import BATCH, TIMEOUT, Completion, EngineError, OnTokens, Request, ignore
 from slmlib.engines.rows import first_value
 
 
-def start(model: str, *, batch_size: int, endpoint: str = "", **_) -> "OpenAI":
+def start(model: str, *, batch_size: int, endpoint: str = "", timeout: float = TIMEOUT, **_) -> "OpenAI":
     """The engine with a server that is there and serves the model."""
     if not endpoint:
         raise EngineError(
             "the engine openai needs the address of a server, such as endpoint=http://127.0.0.1:8000/v1"
         )
-    client = Client(Endpoint(endpoint, model, concurrency=batch_size))
+    client = Client(Endpoint(endpoint, model, concurrency=batch_size, timeout=timeout))
     client.check()
     return OpenAI(client)
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from slmlib import decoding, engines, models
-from slmlib.engines import Completion, OnTokens, Request, by_prefix, ignore
+from slmlib.engines import FAILURE, Completion, OnTokens, Request, by_prefix, ignore
 from slmlib.engines.rows import Row
 
 PRECISION = {"float32": "f32", "bfloat16": "bf16"}
@@ -64,6 +64,7 @@ class OpenVino:
         self.dtype, self.batch_size, self.reuse = dtype, batch_size, reuse
         self.threads = threads or engines.available_threads()
         self.at_once, self.halvings, self._count = batch_size, 0, 0
+        self.failure = ""  # of the step after which fewer went on
         self.cache_gb = max(1, min(CACHE_GB, engines.available_memory() // 2**31))  # half of what is free
         self.pipeline = self._pipeline()
 
@@ -96,7 +97,7 @@ class OpenVino:
             "cache_gb": self.cache_gb,
             **models.read_from(self.weights),
         }
-        return found | ({"halvings": self.halvings} if self.halvings else {})
+        return found | ({"halvings": self.halvings, "halved_after": self.failure} if self.halvings else {})
 
     def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
         return by_prefix(requests, self.vocabulary.tokenizer, self.batch_size)
@@ -127,7 +128,8 @@ class OpenVino:
                 for row, handle in running:
                     if row.finish:
                         handle.cancel()
-                        yield row.completion(start)
+                        fault = row.left_its_grammar()
+                        yield row.failed(fault, start) if fault else row.completion(start)
                 running[:] = [(row, handle) for row, handle in running if not row.finish]
         finally:
             self._drop([handle for _, handle in running])
@@ -136,6 +138,7 @@ class OpenVino:
         """After an error, of memory mostly: a new pipeline, in which half as many go on at once."""
         rows = [row for row, _ in running]
         running.clear()
+        self.failure = str(error)[:FAILURE]
         self.pipeline = None  # frees its memory before the next one takes its own
         self.pipeline = self._smaller_pipeline()
         if len(rows) == 1 and self.at_once == 1:

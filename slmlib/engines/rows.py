@@ -2,6 +2,7 @@
 
 import time
 
+from slmlib import decoding
 from slmlib.engines import Completion, Request, has_template, prompt_text
 from slmlib.models import Vocabulary
 from slmlib.scoring import Completeness
@@ -63,6 +64,15 @@ class Row:
         """What was written; an answer that ended with its JSON value is cut right behind that value."""
         text = self.tokenizer.decode(self.tokens, skip_special_tokens=True)
         return text if self.request.stop != "json" else first_value(text)
+
+    def left_its_grammar(self) -> str:
+        """Why a finished answer is none under its schema, or nothing; an engine may not say so itself."""
+        schema, answer, whole = self.request.schema, self.text, self.finish == "stop"
+        if not whole:
+            answer = answer.rstrip("\ufffd")  # the limit may fall inside a letter
+        if schema is None or self.finish == "error" or decoding.follows(schema, answer, whole=whole):
+            return ""
+        return f"the engine left the grammar of the schema: {answer[-80:]!r}"
 
     def completion(self, start: float) -> Completion:
         """The finished answer; `start` is when its batch began."""

@@ -5,7 +5,7 @@ with the one before it, and the order of the prompts makes that late. The last r
 batches of one, goes on by several tokens at a time where its answer copies its prompt (prompt lookup):
 a token is taken only if the model would have chosen it. Logits are made in fp32 also where the rest
 runs in bf16, because bf16 logits tie too often to be trusted. No more rows go together than the free memory
-holds; where it is short all the same, half as many go on.
+holds; where it is short all the same, or a step fails otherwise, half as many go on.
 """
 
 import time
@@ -15,7 +15,7 @@ from functools import cached_property
 
 from slmlib import engines, models
 from slmlib.decoding import Grammars, UnsupportedSchema
-from slmlib.engines import Completion, OnTokens, Request, by_prefix, ignore
+from slmlib.engines import FAILURE, Completion, OnTokens, Request, by_prefix, ignore
 from slmlib.engines.cache import SPARE, State, empty, merged
 from slmlib.engines.rows import Lookup, Row, encode
 
@@ -36,7 +36,7 @@ class Transformers:
 
         self.network, self.vocabulary, self.dtype = loaded.network, loaded.vocabulary, loaded.dtype
         self.batch_size = self.at_once = self.fitting = batch_size
-        self.halvings = 0
+        self.halvings, self.failure = 0, ""
         self.threads = threads or engines.available_threads()
         self._newest: tuple[list[int], State | None] = [], None  # the prompt read last
         torch.set_num_threads(self.threads)
@@ -58,7 +58,8 @@ class Transformers:
             "weights_bytes": self.network.get_memory_footprint(),
         }
         fewer = {"fitting": self.fitting} if self.fitting < self.batch_size else {}
-        return found | fewer | ({"halvings": self.halvings} if self.halvings else {})
+        halved = {"halvings": self.halvings, "halved_after": self.failure} if self.halvings else {}
+        return found | fewer | halved
 
     def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
         self.fitting = min(self.batch_size, self._fitting(requests))
@@ -114,15 +115,16 @@ class Transformers:
         return max(1, (_free(self.network.device) - self._head.nbytes) // row)
 
     def _with_fewer(self, error: Exception, rows: list[Row], waiting: deque, start: float):
-        """After an error of memory: unfinished rows wait again, and half as many go on at once."""
-        if not isinstance(error, MemoryError) and not any(words in str(error) for words in NO_MEMORY):
-            raise error
-        self._newest = [], None
+        """After an error, of memory mostly: unfinished rows wait again, and half as many go on at once."""
+        short = isinstance(error, MemoryError) or any(words in str(error) for words in NO_MEMORY)
+        self._newest, self.failure = ([], None), f"{type(error).__name__}: {error}"[:FAILURE]
         unfinished = [row for row in rows if not row.finish]
         yield from (row.completion(start) for row in rows if row.finish)
         rows.clear()
         if len(unfinished) == 1 and self.at_once == 1:
-            yield unfinished[0].failed("the memory does not hold this case alone", start)
+            self.at_once = 1 if short else self.fitting
+            why = "the memory does not hold this case alone" if short else "this case cannot be answered"
+            yield unfinished[0].failed(f"{why}: {self.failure}", start)
             return
         self.at_once, self.halvings = max(1, len(unfinished) // 2), self.halvings + 1
         for row in reversed(unfinished):
