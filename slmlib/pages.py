@@ -124,13 +124,13 @@ def _latency(found: Mapping | None, run: Result) -> str:
 def waiting_table(found: Iterable[Result]) -> Table:
     """Models of the registry that no published run is of; they have no scores, so none are shown."""
     run = {result.model["name"] for result in found}
-    header = ["Model", "Class", "Licence", "Weights"]
+    header = ["Model", "Class", "Licence", "Chat template", "Weights"]
     return Table.of(header, (_waiting_line(m) for m in models.MODELS.values() if m.name not in run))
 
 
 def _waiting_line(model: models.Model) -> list[tables.Cell]:
     hub = Link(model.hub, f"https://huggingface.co/{model.hub}") if model.hub else model.wheel
-    return [model.name, CLASSES[model.size_class], model.licence, hub]
+    return [model.name, CLASSES[model.size_class], model.licence, model.chat or NONE, hub]
 
 
 def numbers(rows: Sequence[Row], found: Sequence[Result]) -> dict[str, dict]:
@@ -269,6 +269,7 @@ def _facts(material: Material) -> Table:
         "Name in the repository": name,
         "Size": f"{tables.size(run.model['parameters'])} parameters, {size_class(run)}",
         "Licence": known.licence if known else NONE,
+        "Chat template": (known.chat if known else "") or NONE,
         "Weights": run.model["source"],
         "Revision": run.model["revision"] or NONE,
         "SHA-256 of the weights": run.model["weights_sha256"] or NONE,

@@ -582,6 +582,31 @@ def differences_table(results: Sequence[Result], examples: Iterable) -> Table:
     return Table.of(["Pair", "JSONExact", "p", "FieldF1", "p", "Detectable"], lines)
 
 
+def training_table(results: Sequence[Result], examples: Mapping[str, Iterable]) -> Table | None:
+    """What a model that was trained here has over models that were not, decoding alike, and over controls.
+
+    Differences and p-values are those of `differences_table`, adjusted over the pairs of a split.
+
+    Args:
+        results: complete runs; of controls only those to compare with.
+        examples: the cases of each split.
+    """
+    lines = []
+    for split in dict.fromkeys(result.split for result in results):
+        here = [result for result in results if result.split == split]
+        tuned, others = ([r for r in here if r.tuned == wanted] for wanted in (True, False))
+        pairs = [(a, b) for a in tuned for b in others if b.control or a.decoding == b.decoding]
+        if not pairs:
+            continue
+        cases = [(example.id, example.group) for example in examples[split]]
+        exact, graded = (_compared(pairs, cases, metric) for metric in ("json_exact", "field_f1"))
+        lines += [
+            [split, a.label, b.label, *of_exact[:2], *of_graded[:2]]
+            for (a, b), of_exact, of_graded in zip(pairs, exact, graded, strict=True)
+        ]
+    return Table.of(["Split", "Model", "less", "JSONExact", "p", "FieldF1", "p"], lines) if lines else None
+
+
 def _compared(pairs: Sequence, cases: Sequence[tuple[str, str]], metric: str) -> list[list[str]]:
     """Difference with interval, adjusted p, and detectable difference of each pair."""
     groups = [group for _, group in cases]

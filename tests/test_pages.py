@@ -142,7 +142,7 @@ def test_two_models_cannot_share_a_page(material):
 def test_what_was_not_run_has_no_numbers(material):
     table = pages.waiting_table(material.runs)
     assert {str(row[0]) for row in table.rows} == set(models.MODELS)
-    assert table.header == ("Model", "Class", "Licence", "Weights")
+    assert table.header == ("Model", "Class", "Licence", "Chat template", "Weights")
 
 
 def test_numbers_name_the_first_of_the_board(material):

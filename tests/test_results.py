@@ -14,7 +14,7 @@ from dataclasses import asdict
 import pypandoc
 import pytest
 import yaml
-from toy_results import PREDICTIONS, prediction, predictions, result, write_all, write_run
+from toy_results import PREDICTIONS, SHA, prediction, predictions, result, write_all, write_run
 
 from slmlib import contracts, results, stats, tables, tasks
 from slmlib.contracts import DataError
@@ -272,6 +272,18 @@ def test_equal_runs_do_not_differ(tmp_path):
     write_run(tmp_path, predictions(0), run="two", model="two")
     (line,) = results.differences_table(results.load_all(tmp_path), CASES).rows
     assert line[1].startswith("0.0 %") and line[2] == "1.000"
+
+
+def test_a_trained_model_is_compared_with_all_others_that_decode_alike(tmp_path):
+    write_run(tmp_path, predictions(18), run="tuned", model="tuned", adapter=SHA)
+    write_run(tmp_path, predictions(9), run="base", model="base")
+    write_run(tmp_path, predictions(12), run="base-schema", model="base", mode="schema")
+    write_run(tmp_path, predictions(2), run="rules", model="rules", control=True)
+    found = sorted(results.load_all(tmp_path), key=lambda r: r.label)
+    table = results.training_table(found, {"test": CASES})
+    assert [row[:3] for row in table.rows] == [("test", "tuned", "base"), ("test", "tuned", "rules")]
+    assert [row[3].split()[0] for row in table.rows] == ["+45.0", "+80.0"]
+    assert results.training_table([result for result in found if not result.tuned], {"test": CASES}) is None
 
 
 def test_splits_stand_beside_each_other(tmp_path):

@@ -61,6 +61,7 @@ def result(
     engine="transformers",
     dtype="bfloat16",
     prompt="plain",
+    adapter=None,
     **described,
 ):
     """A result that its rows bear out; `described` is what else its engine says."""
@@ -76,7 +77,7 @@ def result(
             "revision": None,
             "weights_sha256": None if control else SHA,
             "parameters": 0 if control else 1_500_000,
-            "adapter": None,
+            "adapter": adapter,
         },
         "engine": {
             "name": "control" if control else engine,
