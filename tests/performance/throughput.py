@@ -8,9 +8,10 @@ been read before, and ratios are medians over the rounds. The plain loop answers
 which is enough for a rate; the last column counts the engines' answers that are its own, or its beginning
 where they end with their JSON value. The transformers engine is measured in `engine.py`.
 
-    python tests/performance/throughput.py [model] [cases] [rounds]
+    python tests/performance/throughput.py [model] [cases] [rounds] [question]
 
-By default smollm2-135m-instruct, 32 and 3, which takes 25 minutes on two cores.
+By default smollm2-135m-instruct, 32, 3 and both; "cases" or "tokens" asks one question alone. Each takes
+about 20 minutes on two cores.
 """
 
 import statistics
@@ -93,17 +94,20 @@ def table(title: str, rounds: dict[str, list[Measured]]) -> None:
         print(f"{line} {same} of {len(truth)}", flush=True)
 
 
-def main(model: str = "smollm2-135m-instruct", count: str = "32", turns: str = "3") -> None:
+def main(
+    model: str = "smollm2-135m-instruct", count: str = "32", turns: str = "3", question: str = "both"
+) -> None:
     """Measure and print."""
     logging.disable_progress_bar()
     wanted, loaded = requests(int(count)), models.load(model)
     print(f"{model}, {count} cases, {AT_ONCE} at once")
     slots = best_slots(model, wanted[:16])
     endless = [replace(request, max_new_tokens=LONGEST, stop="none") for request in wanted]
-    stops = {
-        "answers end with their JSON value": wanted,
-        f"answers run to {LONGEST} tokens or the model's end": endless,
-    }
+    stops = {}
+    if question in ("cases", "both"):
+        stops["answers end with their JSON value"] = wanted
+    if question in ("tokens", "both"):
+        stops[f"answers run to {LONGEST} tokens or the model's end"] = endless
     found = {title: {PLAIN: [], **{name: [] for name in RUNNERS}} for title in stops}
     for number in range(int(turns)):
         some = [wanted[(number * PLAIN_CASES + i) * 5 % len(wanted)] for i in range(PLAIN_CASES)]
