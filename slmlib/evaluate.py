@@ -121,7 +121,7 @@ def evaluate(
     if _stands(path, surroundings):
         print(f"{path.stem} is finished, by the same code on this machine. To make it again, delete {path}")
         return path
-    begun_with = plan.settings | {part: surroundings[part] for part in ("packages", "machine")}
+    begun_with = plan.settings | {part: surroundings[part] for part in SAME}
     with _explained(plan), Journal(plan.journal, begun_with) as journal:
         earlier, engine_used = journal.seconds, plan.engine()
         completions = _complete(plan, engine_used, journal)
@@ -149,32 +149,45 @@ def publish(path: Path, *, folder: Path = paths.RESULTS) -> Path:
         The path of the published result.
 
     Raises:
-        ValueError: the run covers only a part of its split, or its engine failed to answer some cases.
+        ValueError: the run covers only a part of its split, or it lost cases that the published one has.
     """
     record = contracts.read_json(path)
-    if lost := record["failures"].get("error"):
-        raise ValueError(
-            f"{path}: {lost} cases got no answer from the engine; the result says why. Run it again, which "
-            "asks all cases, and publish that."
-        )
     if record["metrics"]["json_exact"]["n"] != record["dataset"]["n"]:
         raise ValueError(f"{path}: not all cases of {record['split']} were run; publish a run of all cases")
+    older = [other for other in _of_its_kind(record, folder / record["task"]) if other.name != path.name]
+    for other in _of_its_kind(record, folder / record["task"]):
+        if _unanswered(record) > _unanswered(contracts.read_json(other)):
+            raise ValueError(
+                f"{path}: {_unanswered(record)} cases got no answer from the engine, more than in {other}, which "
+                "stays. The result says why; mend that and run it again."
+            )
     target = copy(path, folder / record["task"])
-    for other in sorted(target.parent.glob("*.json")):
-        with suppress(contracts.DataError):  # another run may replace its own older one meanwhile
-            if other != target and _published_as(other) == _published_as(target):
-                other.unlink(missing_ok=True)
-                other.with_suffix(".predictions.jsonl.gz").unlink(missing_ok=True)
+    for other in older:
+        other.unlink(missing_ok=True)
+        other.with_suffix(".predictions.jsonl.gz").unlink(missing_ok=True)
     return target
 
 
+def _unanswered(record: Mapping) -> int:
+    return record["failures"].get("error", 0)
+
+
+def _of_its_kind(record: Mapping, folder: Path) -> list[Path]:
+    """Published results that a run would take the place of, that of the same name among them."""
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        with suppress(contracts.DataError):  # another run may replace its own older one meanwhile
+            found += [path] if _published_as(contracts.read_json(path)) == _published_as(record) else []
+    return found
+
+
 def _stands(path: Path, surroundings: Mapping) -> bool:
-    """Whether a result need not be made again; that of a control costs nothing."""
+    """Whether a result need not be made again. A control costs nothing, and what a server runs nobody knows."""
     try:
         record = contracts.read_json(path)
         same = all(record["environment"][part] == surroundings[part] for part in SAME)
         answered = "error" not in record["failures"] and path.with_suffix(".predictions.jsonl.gz").exists()
-        return same and answered and record["model"]["source"] != "control"
+        return same and answered and record["model"]["source"] not in ("control", "server")
     except (OSError, KeyError, contracts.DataError):
         return False
 
@@ -186,8 +199,7 @@ def copy(path: Path, folder: Path) -> Path:
     return folder / path.name
 
 
-def _published_as(path: Path) -> tuple:
-    record = contracts.read_json(path)
+def _published_as(record: Mapping) -> tuple:
     names = (record[part]["name"] for part in ("model", "prompt", "engine"))
     how = record["decoding"]["mode"], record["engine"].get("dtype")
     return (record["task"], record["split"], *how, *names)

@@ -347,7 +347,7 @@ def _alone(folder: Path):
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for left in folder.parent.glob(f".{folder.name}-*"):  # by a process that was killed
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
+            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
         yield
 
 
@@ -444,9 +444,9 @@ def gguf(model: Model, kind: str) -> Path:
         if not _same_file(path):
             print(f"writing {model.file or model.name} as {kind} (made once): {path}", flush=True)
             scratch = path.with_name(f".{path.name}-{os.getpid()}")
+            weights = converted(model) if model.origin else None
+            weighed = _importance(model, find(origin)) if kind in quantise.WEIGHED else None
             try:
-                weights = converted(model) if model.origin else None
-                weighed = _importance(model, find(origin)) if kind in quantise.WEIGHED else None
                 quantise.requantise(find(origin), scratch, kind, weights=weights, weighed=weighed)
                 os.replace(scratch, path)
                 contracts.write_json(path.with_suffix(".json"), {"sha256": contracts.sha256(path)})

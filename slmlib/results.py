@@ -604,7 +604,11 @@ def training_table(results: Sequence[Result], examples: Mapping[str, Iterable]) 
             [split, a.label, b.label, *of_exact[:2], *of_graded[:2]]
             for (a, b), of_exact, of_graded in zip(pairs, exact, graded, strict=True)
         ]
-    return Table.of(["Split", "Model", "less", "JSONExact", "p", "FieldF1", "p"], lines) if lines else None
+    return (
+        Table.of(["Split", "Model", "compared with", "JSONExact", "p", "FieldF1", "p"], lines)
+        if lines
+        else None
+    )
 
 
 def _compared(pairs: Sequence, cases: Sequence[tuple[str, str]], metric: str) -> list[list[str]]:

@@ -17,7 +17,8 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     # a share of the cores, so that each process starts threads for its own alone
     number, count = int(worker.removeprefix("gw")), int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[number::count])
+        cores = sorted(os.sched_getaffinity(0))  # may be fewer than workers
+        os.sched_setaffinity(0, cores[number % min(count, len(cores)) :: count])
 
 
 @pytest.fixture

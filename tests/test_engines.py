@@ -2,6 +2,7 @@
 
 import json
 import sys
+from types import SimpleNamespace
 
 import pytest
 import toy
@@ -12,7 +13,7 @@ from slmlib import engines
 from slmlib.endpoint import Client, Endpoint
 from slmlib.engines import Request, openvino
 from slmlib.engines.openai import OpenAI
-from slmlib.engines.rows import Lookup, encode
+from slmlib.engines.rows import Lookup, Row, encode
 from slmlib.engines.transformers import Transformers
 
 TALK = [
@@ -155,6 +156,17 @@ class TestTransformers:
         told = "RuntimeError: a matrix of no shape"
         assert found[TALK[0].id].error == f"this case cannot be answered: {told}"
         assert engine.describe()["halved_after"] == told and engine.at_once == engine.fitting
+
+    def test_an_engine_that_fails_at_every_case_stops_the_run(self, loaded, monkeypatch):
+        """What was answered is in the journal; the rest is not counted as wrong."""
+        engine = Transformers(loaded, batch_size=4)
+
+        def broken(*_, **__):
+            raise RuntimeError("device-side assert triggered")
+
+        monkeypatch.setattr(engine, "_advance", broken)
+        with pytest.raises(RuntimeError, match="device-side assert"):
+            answers(engine, TALK[:4])
 
     def test_no_more_rows_go_together_than_the_memory_holds(self, loaded, monkeypatch):
         """The room for keys and values is reckoned beforehand: 2 x 30 layers x 3 heads x 64, in fp32."""
@@ -317,6 +329,20 @@ class TestBatchingEngines:
         first = next(iter(batching.generate(TALK[:4])))
         again = answers(batching, TALK[:2])
         assert first.finish and all(c.finish != "error" for c in again.values())
+
+
+def test_an_answer_that_left_its_grammar_is_told():
+    """An engine's own grammar may let through what the schema does not, or drop out before the end."""
+    schema = {"type": "object", "required": ["a"], "properties": {"a": {"enum": ["ng/l", "g/dl"]}}}
+    request = Request("r", HELLO, 9, schema=schema)
+
+    def told(text: str, finish: str, request: Request = request) -> str:
+        return Row.left_its_grammar(SimpleNamespace(request=request, text=text, finish=finish))
+
+    assert not told('{"a": "ng/l"}', "stop") and not told('{"a": "n', "length")
+    assert not told('{"a": "n\ufffd', "length") and not told("anything", "stop", Request("r", HELLO, 9))
+    assert told('{"a": "ng/dl"}', "stop").endswith("""'{"a": "ng/dl"}'""")
+    assert told('{"a": "ng/l"', "stop") and told('{"b": "n', "length")
 
 
 class Failing:

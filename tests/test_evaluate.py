@@ -43,12 +43,43 @@ def test_a_limited_run_is_incomplete_and_not_published(toy_task, tmp_path):
         publish(part.path, folder=tmp_path / "published")
 
 
-def test_a_run_with_cases_that_got_no_answer_is_not_published(toy_task, tmp_path):
+def test_a_run_that_lost_cases_does_not_replace_one_that_did_not(toy_task, tmp_path):
     """A server that went away must not take the place of what a good run has shown."""
+    path, folder = run(toy_task, tmp_path).path, tmp_path / "published"
+    whole = json.loads(path.read_text())
+    for lost in (3, 2, 0):  # each better than the one before it
+        contracts.write_json(path, whole | {"failures": {"error": lost} if lost else {}})
+        assert json.loads(publish(path, folder=folder).read_text())["failures"].get("error", 0) == lost
+    contracts.write_json(path, whole | {"failures": {"error": 1}})
+    with pytest.raises(ValueError, match="1 cases got no answer from the engine, more than in"):
+        publish(path, folder=folder)
+
+
+def test_a_result_stands_only_for_the_same_code_and_surroundings(toy_task, tmp_path):
     path = run(toy_task, tmp_path).path
-    contracts.write_json(path, json.loads(path.read_text()) | {"failures": {"error": 2}})
-    with pytest.raises(ValueError, match="2 cases got no answer from the engine"):
-        publish(path, folder=tmp_path / "published")
+    record, here = json.loads(path.read_text()), machine.environment()
+    of_a_model, of_a_server = (
+        record | {"model": record["model"] | {"source": s}} for s in ("wheel", "server")
+    )
+    contracts.write_json(path, of_a_model)
+    assert evaluate._stands(path, here)
+    for part in ("packages", "machine", "code"):
+        assert not evaluate._stands(path, here | {part: "other"})
+    for other in (record, of_a_server, of_a_model | {"failures": {"error": 1}}):
+        contracts.write_json(path, other)
+        assert not evaluate._stands(path, here)
+    contracts.write_json(path, of_a_model)
+    path.with_suffix(".predictions.jsonl.gz").unlink()
+    assert not evaluate._stands(path, here) and not evaluate._stands(tmp_path / "none.json", here)
+
+
+def test_the_hash_of_the_code_is_that_of_its_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(machine.slmlib, "__file__", str(tmp_path / "__init__.py"))
+    found = {machine.code()}
+    for name, text in (("a.py", "1"), ("a.py", "2"), ("b.py", "2"), ("b.pyc", "3")):
+        (tmp_path / name).write_text(text)
+        found.add(machine.code())
+    assert len(found) == 4
 
 
 def test_publishing_replaces_the_older_run_of_the_same_kind(toy_task, tmp_path, monkeypatch):

@@ -65,6 +65,15 @@ def test_a_conversion_that_dies_leaves_nothing(cache, monkeypatch, error):
     assert [path for path in (paths.cache() / "converted").iterdir() if path.is_dir()] == []
 
 
+def test_what_a_killed_conversion_left_is_swept(tmp_path):
+    """And nothing of another file, whose process may be at work."""
+    for name in (".weights.gguf-123", ".weights.gguf.lock", ".other.gguf-123"):
+        (tmp_path / name).touch()
+    (tmp_path / ".weights.gguf-dir" / "part").mkdir(parents=True)
+    with models._alone(tmp_path / "weights.gguf"):
+        assert {path.name for path in tmp_path.iterdir()} == {".weights.gguf.lock", ".other.gguf-123"}
+
+
 def test_a_changed_weight_file_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("SLMBENCH_MODELS", str(tmp_path))
     (tmp_path / SMOL.file).write_bytes(b"other weights")

@@ -5,7 +5,8 @@ with the one before it, and the order of the prompts makes that late. The last r
 batches of one, goes on by several tokens at a time where its answer copies its prompt (prompt lookup):
 a token is taken only if the model would have chosen it. Logits are made in fp32 also where the rest
 runs in bf16, because bf16 logits tie too often to be trusted. No more rows go together than the free memory
-holds; where it is short all the same, or a step fails otherwise, half as many go on.
+holds; where it is short all the same, or PyTorch fails otherwise, half as many go on. A case that fails alone
+is an error; if the next one does too, it is the engine that is broken, and the run stops.
 """
 
 import time
@@ -37,6 +38,7 @@ class Transformers:
         self.network, self.vocabulary, self.dtype = loaded.network, loaded.vocabulary, loaded.dtype
         self.batch_size = self.at_once = self.fitting = batch_size
         self.halvings, self.failure = 0, ""
+        self.broken = False  # whether the last case that ended failed, alone
         self.threads = threads or engines.available_threads()
         self._newest: tuple[list[int], State | None] = [], None  # the prompt read last
         torch.set_num_threads(self.threads)
@@ -95,6 +97,7 @@ class Transformers:
                 continue
             for row in rows:
                 if row.finish:
+                    self.broken = False
                     yield row.completion(start)
             keep = [i for i, row in enumerate(rows) if not row.finish]
             if len(keep) < len(rows):
@@ -123,6 +126,9 @@ class Transformers:
         rows.clear()
         if len(unfinished) == 1 and self.at_once == 1:
             self.at_once = 1 if short else self.fitting
+            if self.broken and not short:
+                raise error
+            self.broken = not short
             why = "the memory does not hold this case alone" if short else "this case cannot be answered"
             yield unfinished[0].failed(f"{why}: {self.failure}", start)
             return
