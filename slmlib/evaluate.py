@@ -158,8 +158,8 @@ def publish(path: Path, *, folder: Path = paths.RESULTS) -> Path:
     for other in _of_its_kind(record, folder / record["task"]):
         if _unanswered(record) > _unanswered(contracts.read_json(other)):
             raise ValueError(
-                f"{path}: {_unanswered(record)} cases got no answer from the engine, more than in {other}, which "
-                "stays. The result says why; mend that and run it again."
+                f"{path}: {_unanswered(record)} cases got no answer from the engine, more than in {other}, "
+                "which stays. The result says why; mend that and run it again."
             )
     target = copy(path, folder / record["task"])
     for other in older:
@@ -182,7 +182,7 @@ def _of_its_kind(record: Mapping, folder: Path) -> list[Path]:
 
 
 def _stands(path: Path, surroundings: Mapping) -> bool:
-    """Whether a result need not be made again. A control costs nothing, and what a server runs nobody knows."""
+    """Whether a result need not be made again; a control costs nothing, and a server may run another model."""
     try:
         record = contracts.read_json(path)
         same = all(record["environment"][part] == surroundings[part] for part in SAME)
