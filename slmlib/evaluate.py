@@ -182,7 +182,7 @@ def _of_its_kind(record: Mapping, folder: Path) -> list[Path]:
 
 
 def _stands(path: Path, surroundings: Mapping) -> bool:
-    """Whether a result need not be made again; a control costs nothing, and a server may run another model."""
+    """Whether a result need not be made again; a control costs nothing, a server may run another model."""
     try:
         record = contracts.read_json(path)
         same = all(record["environment"][part] == surroundings[part] for part in SAME)

@@ -75,8 +75,8 @@ class Journal:
             return
         if records[0][0].get("settings") != self.settings:
             raise DataError(
-                f"{self.path}:1: belongs to another run, to other code or versions of packages, or to another "
-                "machine. Delete it and start again."
+                f"{self.path}:1: belongs to another run, to other code or other versions of packages, or to "
+                "another machine. Delete it and start again."
             )
         for line, _ in records[1:]:
             self.done[line["case"]] = line["record"]
