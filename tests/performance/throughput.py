@@ -35,10 +35,10 @@ RUNNERS = (
 Measured = tuple[float, float, dict[str, str]]  # cases a second, tokens a second, answers by case
 
 
-def requests(count: int) -> list[Request]:
-    """The first cases of `val`, asked in the usual way."""
+def requests(model: str, count: int) -> list[Request]:
+    """The first cases of `val`, asked as the model usually is."""
     task = tasks.get("edgejson")
-    prompt = task.prompts[task.usual["free"]]
+    prompt = task.prompts[models.usual_prompt(task, model, "free")]
     return [engines.request(task, example, prompt) for example in task.load("val")[:count]]
 
 
@@ -99,7 +99,7 @@ def main(
 ) -> None:
     """Measure and print."""
     logging.disable_progress_bar()
-    wanted, loaded = requests(int(count)), models.load(model)
+    wanted, loaded = requests(model, int(count)), models.load(model)
     print(f"{model}, {count} cases, {AT_ONCE} at once")
     slots = best_slots(model, wanted[:16])
     endless = [replace(request, max_new_tokens=LONGEST, stop="none") for request in wanted]
