@@ -89,7 +89,7 @@ def table(title: str, rounds: dict[str, list[Measured]]) -> None:
             ]
             rate = statistics.median(m[which] for m in measured)
             line += f" {rate:9.3f} {ratios[0]:8.1f} {ratios[1]:12.2f} |"
-        answers = {case: measured[0][2][case] for case in truth}
+        answers = {case: text for _, _, texts in measured for case, text in texts.items()}
         same = sum(bool(answers[case]) and text.startswith(answers[case]) for case, text in truth.items())
         print(f"{line} {same} of {len(truth)}", flush=True)
 
@@ -117,6 +117,7 @@ def main(
             for name in RUNNERS:
                 sizes = {"at_once": slots} if name == PEER else {}
                 found[title][name].append(together(name, model, asked, **sizes))
+        print(f"round {number + 1} of {turns} is done", flush=True)
     for title, rounds in found.items():
         table(title, rounds)
 
