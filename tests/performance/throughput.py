@@ -4,9 +4,10 @@ Peers: (a) the plain loop of public harnesses, batch 1, fp32, no early stop, 512
 llama.cpp's server with 8-bit weights and as many slots as suit it best. Two questions: cases a second where
 the engines end an answer with its JSON value, as a run does, and tokens a second where every answer runs to
 512 tokens or the model's end. Rounds are interleaved, each begins with fresh engines, so that no prompt has
-been read before, and ratios are medians over the rounds. The plain loop answers two other cases each round,
-which is enough for a rate; the last column counts the engines' answers that are its own, or its beginning
-where they end with their JSON value. The transformers engine is measured in `engine.py`.
+been read before, and ratios are medians over the rounds. The plain loop answers all cases where they end by
+themselves, and where each takes its 512 tokens two others each round, which is enough for a rate. The last
+column counts the engines' answers that are its own, or its beginning where they end with their JSON value.
+The transformers engine is measured in `engine.py`.
 
     python tests/performance/throughput.py [model] [cases] [rounds] [question]
 
@@ -111,9 +112,8 @@ def main(
     found = {title: {PLAIN: [], **{name: [] for name in RUNNERS}} for title in stops}
     for number in range(int(turns)):
         some = [wanted[(number * PLAIN_CASES + i) * 5 % len(wanted)] for i in range(PLAIN_CASES)]
-        once = plain(loaded, some)
         for title, asked in stops.items():
-            found[title][PLAIN].append(once)
+            found[title][PLAIN].append(plain(loaded, wanted if asked is wanted else some))
             for name in RUNNERS:
                 sizes = {"at_once": slots} if name == PEER else {}
                 found[title][name].append(together(name, model, asked, **sizes))
