@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import toy
 
-from slmlib import contracts, engines, evaluate
+from slmlib import contracts, engines, evaluate, paths, tasks
 from slmlib.contracts import DataError
 from slmlib.engines import Completion
 from slmlib.engines.control import Control
@@ -48,6 +48,11 @@ def untimed(folder: Path) -> bytes:
 @pytest.mark.model
 def test_ctrl_c_on_a_notebook_is_one_message(tmp_path):
     """The signal reaches the whole process group, as it does on a terminal."""
+    sizes = {"dtype": "float32", "batch_size": 3, "limit": 3, "out": paths.RUNS / "quick" / "results"}
+    task = tasks.get("edgejson")
+    asked = {"split": "test", "prompt": task.usual["free"], "decoding": "free", "engine": "auto"}
+    left = evaluate.prepare(task, model="smollm2-135m-instruct", **asked, **sizes).journal
+    left.unlink(missing_ok=True)  # by this test, perhaps under other code
     command = [sys.executable, "-m", "slmlib.notebook", "02_evaluate", str(tmp_path / "out.ipynb")]
     options = ["-p", "limit", "3", "-p", "batch_size", "3", "-p", "dtype", "float32"]
     process = subprocess.Popen(
