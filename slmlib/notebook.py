@@ -6,6 +6,7 @@ and exit code 0. So each notebook checks what was injected, and refuses it with 
 
 import argparse
 import ast
+import logging
 import os
 import sys
 import time
@@ -144,4 +145,5 @@ if __name__ == "__main__":
     except (NotebookError, ValueError, OSError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
+        logging.getLogger("asyncio").disabled = True  # where a task tells of the kernel that was ended
         sys.exit("stopped; run the same command again to go on")
