@@ -601,14 +601,17 @@ def training_table(results: Sequence[Result], examples: Mapping[str, Iterable]) 
         cases = [(example.id, example.group) for example in examples[split]]
         exact, graded = (_compared(pairs, cases, metric) for metric in ("json_exact", "field_f1"))
         lines += [
-            [split, a.label, b.label, *of_exact[:2], *of_graded[:2]]
+            [split, a.decoding["mode"], *_named(a, b), *of_exact[:2], *of_graded[:2]]
             for (a, b), of_exact, of_graded in zip(pairs, exact, graded, strict=True)
         ]
-    return (
-        Table.of(["Split", "Model", "compared with", "JSONExact", "p", "FieldF1", "p"], lines)
-        if lines
-        else None
-    )
+    header = ["Split", "Decoding", "Model", "Compared with", "JSONExact", "p", "FieldF1", "p"]
+    if len({line[2] for line in lines}) == 1:  # which the caption names
+        header, lines = header[:2] + header[3:], [line[:2] + line[3:] for line in lines]
+    return Table.of(header, lines) if lines else None
+
+
+def _named(*results: Result) -> list[str]:
+    return [tables.plain(result.model["name"]) for result in results]
 
 
 def _compared(pairs: Sequence, cases: Sequence[tuple[str, str]], metric: str) -> list[list[str]]:

@@ -281,9 +281,14 @@ def test_a_trained_model_is_compared_with_all_others_that_decode_alike(tmp_path)
     write_run(tmp_path, predictions(2), run="rules", model="rules", control=True)
     found = sorted(results.load_all(tmp_path), key=lambda r: r.label)
     table = results.training_table(found, {"test": CASES})
-    assert [row[:3] for row in table.rows] == [("test", "tuned", "base"), ("test", "tuned", "rules")]
+    assert [row[:3] for row in table.rows] == [("test", "free", "base"), ("test", "free", "rules")]
     assert [row[3].split()[0] for row in table.rows] == ["+45.0", "+80.0"]
     assert results.training_table([result for result in found if not result.tuned], {"test": CASES}) is None
+    write_run(tmp_path, predictions(18), run="another", model="another", adapter=SHA)
+    found = sorted(results.load_all(tmp_path), key=lambda r: r.label)
+    assert [row[2] for row in results.training_table(found, {"test": CASES}).rows] == ["another"] * 2 + [
+        "tuned"
+    ] * 2
 
 
 def test_splits_stand_beside_each_other(tmp_path):
