@@ -22,7 +22,7 @@ TITLES = {
 }
 _SPECIAL = re.compile(r"([\\`*_{}|#~^$@]|\](?=[(\[:]))")  # what Markdown, or pandoc's, reads as markup
 
-_NUMBER = re.compile(rf"{NONE}|[+−]?\d[^a-zA-Z]*[kMB]?")
+_NUMBER = re.compile(rf"{NONE}|(< |[+−])?\d[^a-zA-Z]*[kMB]?")
 
 
 @dataclass(frozen=True)
