@@ -154,8 +154,8 @@ def publish(path: Path, *, folder: Path = paths.RESULTS) -> Path:
     record = contracts.read_json(path)
     if record["metrics"]["json_exact"]["n"] != record["dataset"]["n"]:
         raise ValueError(f"{path}: not all cases of {record['split']} were run; publish a run of all cases")
-    older = [other for other in _of_its_kind(record, folder / record["task"]) if other.name != path.name]
-    for other in _of_its_kind(record, folder / record["task"]):
+    older = _of_its_kind(record, folder / record["task"])
+    for other in older:
         if _unanswered(record) > _unanswered(contracts.read_json(other)):
             raise ValueError(
                 f"{path}: {_unanswered(record)} cases got no answer from the engine, more than in {other}, "
@@ -163,8 +163,9 @@ def publish(path: Path, *, folder: Path = paths.RESULTS) -> Path:
             )
     target = copy(path, folder / record["task"])
     for other in older:
-        other.unlink(missing_ok=True)
-        other.with_suffix(".predictions.jsonl.gz").unlink(missing_ok=True)
+        if other != target:
+            other.unlink(missing_ok=True)
+            other.with_suffix(".predictions.jsonl.gz").unlink(missing_ok=True)
     return target
 
 

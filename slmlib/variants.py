@@ -33,8 +33,7 @@ def _setting(result: Result) -> tuple:
 
 
 def _asked_usually(result: Result) -> bool:
-    trained = result.model["adapter"] is not None
-    usual = tasks.get(result.task).usual_prompt(result.decoding["mode"], trained=trained)
+    usual = tasks.get(result.task).usual_prompt(result.decoding["mode"], trained=result.tuned)
     return result.prompt["name"] == usual
 
 

@@ -5,7 +5,8 @@ llama.cpp's server with 8-bit weights and as many slots as suit it best. Two que
 the engines end an answer with its JSON value, as a run does, and tokens a second where every answer runs to
 512 tokens or the model's end. Rounds are interleaved, each begins with fresh engines, so that no prompt has
 been read before, and ratios are medians over the rounds. The plain loop answers all cases where they end by
-themselves, and where each takes its 512 tokens two others each round, which is enough for a rate. The last
+themselves, and where each takes its 512 tokens two others each round, which is enough for a rate
+of tokens and for none of cases. The last
 column counts the engines' answers that are its own, or its beginning where they end with their JSON value.
 The transformers engine is measured in `engine.py`.
 
