@@ -27,6 +27,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 from tenacity import wait_random_exponential as random_exponential
 
 from slmlib import tables
+from slmlib.engines import TIMEOUT
 from slmlib.tasks import Message
 
 LONGEST_WAIT = 120.0  # seconds between two tries, whatever the server asks for
@@ -62,7 +63,7 @@ class Endpoint:
     base_url: str
     model: str
     concurrency: int = 8
-    timeout: float = 300.0
+    timeout: float = TIMEOUT
     retries: int = 5
     backoff: float = 1.0
     key_variable: str = "OPENAI_API_KEY"

@@ -634,7 +634,7 @@ def _parser() -> argparse.ArgumentParser:
         help="the server, or `local` for this process; by default the configured one",
     )
     add("--concurrency", type=int, default=8, help="requests under way at once")
-    add("--timeout", type=float, default=300.0, help="seconds for one try")
+    add("--timeout", type=float, default=Endpoint.timeout, help="seconds for one try")
     add("--retries", type=int, default=5, help="further tries after a fault that may pass")
     add("--key-variable", default="OPENAI_API_KEY", help="environment variable with the server's key")
     add("--device", default="cpu", help="torch device, in this process")
