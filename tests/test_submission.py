@@ -10,8 +10,8 @@ from slmlib.results import PREDICTIONS
 
 
 def published(folder, name):
-    """A copy of a published run: the path of its result, its record and its rows."""
-    (original,) = (paths.RESULTS / "edgejson").glob(f"{name}-test-free-*.json")
+    """A copy of a published run, of several the first: the path of its result, its record and its rows."""
+    original = min((paths.RESULTS / "edgejson").glob(f"{name}-test-free-*.json"))
     copy = folder / "edgejson" / original.name
     copy.parent.mkdir(exist_ok=True)
     shutil.copy(original, copy)
