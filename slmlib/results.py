@@ -857,6 +857,7 @@ def _environment(result: Result) -> dict[str, str | int]:
 
 
 def write_variables(path: Path, values: Mapping) -> None:
-    """Write `_variables.yml`; the same values give the same bytes."""
+    """Write `_variables.yml`; the same values give the same bytes. No line of prose ends before a `%`."""
     body = yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True, width=1000)
+    body = body.replace(" %", "\N{NO-BREAK SPACE}%")
     contracts.write_text(path, "# Written by notebooks/04_analyze.ipynb; do not edit.\n" + body)

@@ -18,7 +18,8 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import compress
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -39,6 +40,10 @@ class TrainingError(RuntimeError):
     """A run that cannot go on: says why, what is kept, and how to go on."""
 
 
+class Diverged(TrainingError):
+    """A loss or a gradient that is no number: the same run would end there again."""
+
+
 @dataclass(frozen=True)
 class Course:
     """What a run learns from, in order.
@@ -46,43 +51,49 @@ class Course:
     Attributes:
         packs: the training sequences.
         sizes: lessons, cases and schemas in them.
-        left_out: cases that are longer than a pack.
+        left_out: cases that are longer than a pack, or than the model reads.
+        shortest: tokens of the shortest case, of those left out too.
         saved: share of the tokens that packing saves.
     """
 
     packs: list[Pack]
     sizes: dict[str, int]
     left_out: int
+    shortest: int
     saved: float
 
 
-def train(recipe: str | Recipe, *, out: Path | None = None, until: int | None = None) -> Path:
+def train(
+    recipe: str | Recipe, *, out: Path | None = None, until: int | None = None, command: str = ""
+) -> Path:
     """Train a model, or go on where the same run was stopped.
 
     Args:
         recipe: a recipe, or the name of one.
         out: folder of training runs, `runs/training` if not given.
         until: stop after this step, as a kill would, with a checkpoint: for tests and long runs in parts.
+        command: what calls this, for the message that says how to go on.
 
     Returns:
         The folder of the run: `model/` (the adapter, or all weights), `training.json`, `tensorboard/`.
 
     Raises:
         DataError, ModelError: files that are missing or were changed.
+        UnknownName: the recipe's model is not in the registry.
         TrainingError: the run cannot go on; what is done is kept.
     """
     recipe = recipe if isinstance(recipe, Recipe) else recipes.load(recipe)
     folder = (out or paths.RUNS / "training") / run_name(recipe)
     if (folder / RECORD).exists():
         return folder
-    with _alone(folder), _explained(recipe, folder):
+    with _alone(folder), _explained(recipe, folder, command or f"the same call, train({recipe.name!r}, …)"):
         _Run(recipe, folder).go(until)
     return folder
 
 
 def run_name(recipe: Recipe) -> str:
     """The recipe's name and seed, ended by a hash of all that decides the weights."""
-    base, data = models.get(recipe["model"]), tasks.get("edgejson").manifest()["files"]["train.jsonl"]
+    base, data = models.trainable(recipe["model"]), tasks.get("edgejson").manifest()["files"]["train.jsonl"]
     deciding = [VERSION, recipe.sha256, models.fingerprint(base), data["sha256"]]
     digest = hashlib.sha256(json.dumps(deciding).encode()).hexdigest()[:8]
     return f"{recipe.name.replace('/', '-')}-{recipe['seed']}-{digest}"
@@ -96,19 +107,27 @@ def mixture(recipe: Recipe) -> Mixture:
     return Mixture(**{**recipe["data"], "registers": tuple(recipe["data"]["registers"])})
 
 
-def course(recipe: Recipe, tokenizer) -> Course:
-    """The packs of a recipe; a case that is longer than a pack is left out, never cut."""
+def course(recipe: Recipe, vocabulary: models.Vocabulary) -> Course:
+    """The packs of a recipe; a case that is longer than a pack or the context is left out, never cut."""
     batch, wanted = recipe["batch"], mixture(recipe)
+    limit = min(batch["tokens"], vocabulary.context)
     with progress.bar(total=wanted.extended, desc="cases", unit="case") as bar:
         lessons = training.lessons(wanted, seed=recipe["seed"], size=batch["lesson"], step=bar.update)
-    asked = [questions(lesson, tokenizer) for lesson in lessons]
-    short = [[q for q in lesson if len(q) <= batch["tokens"]] for lesson in asked]
-    packs = list(packing.pack([lesson for lesson in short if lesson], limit=batch["tokens"]))
-    alone = sum(len(question) for lesson in short for question in lesson)
+    learnt, told, lengths = [], [], []
+    for lesson in lessons:
+        asked = questions(lesson, vocabulary.tokenizer)
+        fits = [len(question) <= limit for question in asked]
+        lengths += map(len, asked)
+        if any(fits):
+            learnt.append(replace(lesson, examples=tuple(compress(lesson.examples, fits))))
+            told.append(list(compress(asked, fits)))
+    packs = list(packing.pack(told, limit=batch["tokens"]))
+    alone = sum(length for length in lengths if length <= limit)
     return Course(
         packs,
-        training.sizes(lessons),
-        left_out=sum(map(len, asked)) - sum(map(len, short)),
+        training.sizes(learnt),
+        left_out=sum(length > limit for length in lengths),
+        shortest=min(lengths, default=0),
         saved=1 - sum(map(len, packs)) / alone if alone else 0.0,
     )
 
@@ -153,9 +172,13 @@ class _Run:
         from transformers.utils import logging
 
         logging.disable_progress_bar()
-        self.course = course(self.recipe, self.vocabulary.tokenizer)
+        self.course = course(self.recipe, self.vocabulary)
         if not self.course.packs:
-            raise TrainingError(f"the recipe {self.recipe.name} leaves no case to train on: see its data.")
+            most, shortest = self.recipe["batch"]["tokens"], self.course.shortest
+            why = (
+                f"the shortest has {shortest} tokens, batch.tokens is {most}" if shortest else "see its data"
+            )
+            raise TrainingError(f"the recipe {self.recipe.name} leaves no case to train on: {why}.")
         set_seed(self.recipe["seed"])
         network = _network(self.recipe)
         trainer = _trainer(self, network, until)
@@ -308,18 +331,17 @@ def _trainer_class():
 
         # the loss of a step is that of all its answers' tokens alike, whichever packs they are in
         def _get_num_items_in_batch(self, batch_samples, device):
-            count = torch.tensor(sum(len(batch["labels"]) for batch in batch_samples), device=device)
-            return self.accelerator.gather(count).sum() if self.accelerator.num_processes > 1 else count
+            return torch.tensor(sum(len(batch["labels"]) for batch in batch_samples), device=device)
 
         def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
             total = packing.loss(model, inputs)
-            if not torch.isfinite(total):
-                raise TrainingError(
-                    f"the loss is {total.item()} at step {self.state.global_step + 1}. "
-                    "Take a lower rate or a longer warm-up."
-                )
+            self.require_finite("loss", total)
             self.clock.tokens += inputs["input_ids"].numel()
-            return total * self.accelerator.num_processes / num_items_in_batch
+            return total / num_items_in_batch
+
+        def require_finite(self, what: str, value) -> None:
+            if not torch.isfinite(value):
+                raise Diverged(f"the {what} is {value.item()} at step {self.state.global_step + 1}.")
 
         def evaluate(self, *_, **__):
             measured = _measured(self)
@@ -386,7 +408,8 @@ def _answered(run: _Run, network) -> dict:
 
 
 def _reporter(base, trainer, until: int | None):
-    """A progress bar with loss, speed and time left."""
+    """A progress bar with loss, speed and time left; and no step by a gradient that is no number."""
+    from torch.nn.utils import get_total_norm
 
     class Reporter(base):
         def on_train_begin(self, args, state, control, **_):
@@ -401,6 +424,10 @@ def _reporter(base, trainer, until: int | None):
                     f", JSONExact {100 * logs['eval_json_exact']:.0f} %" if "eval_json_exact" in logs else ""
                 )
                 self.bar.write(f"step {state.global_step}: validation loss {logs['eval_loss']:.3f}{right}")
+
+        def on_pre_optimizer_step(self, args, state, control, model=None, **_):
+            gradients = [p.grad for p in model.parameters() if p.grad is not None]
+            trainer.require_finite("gradient", get_total_norm(gradients))
 
         def on_step_end(self, args, state, control, **_):
             self.bar.update()
@@ -417,11 +444,13 @@ def _reporter(base, trainer, until: int | None):
 def _loggers(folder: Path) -> list:
     """TensorBoard, and Weights & Biases where its key is in the environment and its package installed."""
     from torch.utils.tensorboard import SummaryWriter
-    from transformers.integrations import TensorBoardCallback, WandbCallback
+    from transformers.integrations import TensorBoardCallback, WandbCallback, is_wandb_available
 
     found = [TensorBoardCallback(SummaryWriter(str(folder / "tensorboard")))]
-    if os.environ.get("WANDB_API_KEY"):
+    if os.environ.get("WANDB_API_KEY") and is_wandb_available():
         found.append(WandbCallback())
+    elif os.environ.get("WANDB_API_KEY"):
+        print("WANDB_API_KEY is set and wandb is not installed: pip install wandb", flush=True)
     return found
 
 
@@ -480,38 +509,49 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _explained(recipe: Recipe, folder: Path) -> Iterator[None]:
+def _explained(recipe: Recipe, folder: Path, command: str) -> Iterator[None]:
     """Turn what stops a run into one message: why, what is kept, how to go on."""
     try:
         yield
     except KeyboardInterrupt:
-        raise TrainingError(f"stopped. {_kept(recipe, folder)}") from None
-    except TrainingError as error:
-        raise TrainingError(f"{error} {_kept(recipe, folder)}") from None
+        raise TrainingError(f"stopped. {_kept(folder, command)}") from None
+    except Diverged as error:
+        raise Diverged(f"{error} {_kept(folder)} {_ANOTHER} {command}") from None
+    except TrainingError:
+        raise
     except (MemoryError, RuntimeError, OSError, SafetensorError) as error:
         why = _why(error, recipe)
         if why is None:
             raise
-        raise TrainingError(f"{why} {_kept(recipe, folder)}") from error
+        raise TrainingError(f"{why} {_kept(folder, command)}") from error
 
 
-def _why(error: Exception, recipe: Recipe) -> str | None:
+_ANOTHER = (
+    "The same run would end there again: set a lower optimiser.rate or a longer optimiser.warmup in the "
+    "recipe, which is another run and starts anew:"
+)
+
+
+def _why(error: BaseException, recipe: Recipe) -> str | None:
     """What went wrong, for what a user can mend."""
     told = str(error)
     if isinstance(error, MemoryError) or any(words in told for words in NO_MEMORY):
         return (
-            f"out of memory. Set batch.tokens of the recipe below {recipe['batch']['tokens']}, and "
-            "batch.packs higher by as much."
+            "out of memory. Free some and go on, or set batch.tokens of the recipe below "
+            f"{recipe['batch']['tokens']} and batch.packs higher by as much, which is another run."
         )
-    full = getattr(error, "errno", None) in NO_SPACE or "No space left" in told or "file write failed" in told
-    return "no space left on the disk. Free some." if full else None
+    if getattr(error, "errno", None) in NO_SPACE or any(words in told for words in _FULL):
+        return "no space left on the disk, or it takes no more writing. Free some."
+    return _why(error.__context__, recipe) if error.__context__ else None
 
 
-def _kept(recipe: Recipe, folder: Path) -> str:
+_FULL = "No space left", "file write failed", "iostream error"  # the last two are PyTorch's
+
+
+def _kept(folder: Path, command: str = "") -> str:
     checkpoint = None
     with suppress(OSError):
         checkpoint = checkpoints.latest(folder / "checkpoints")
-    command = f"python -m slmlib.notebook 03_train OUT.ipynb -p recipe {recipe.name} -p seed {recipe['seed']}"
-    if checkpoint is None:
-        return f"No checkpoint was written yet. To start again: {command}"
-    return f"{checkpoint} is kept. To go on from it: {command}"
+    kept = "No checkpoint was written yet." if checkpoint is None else f"{checkpoint} is kept."
+    how = "To start again" if checkpoint is None else "To go on from it"
+    return f"{kept} {how}: {command}" if command else kept

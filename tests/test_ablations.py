@@ -1,5 +1,7 @@
 """Ablations: would break if a row were compared with another base, or stood without its results."""
 
+import shutil
+
 import pytest
 import toy_model
 import yaml
@@ -33,6 +35,7 @@ def test_each_row_is_compared_with_the_base(folder):
     assert base["Difference"] == "–" and base["Tokens"] == "167 k" and base["Minutes"] == "14"
     assert again["What differs"] == "About again" and again["JSONExact, test"].startswith("55.0 %")
     assert whole["Difference"].startswith("+0.125 [")
+    assert (base["Beside"], whole["Beside"]) == ("–", "base")
 
 
 def test_a_difference_is_of_the_same_cases(folder):
@@ -43,6 +46,15 @@ def test_a_difference_is_of_the_same_cases(folder):
     assert change["mean"] == pytest.approx(0.25) and change["low"] == pytest.approx(expected.low)
     ax = plots.plot_differences(ablations.changes(found, "test", groups=GROUPS), beside="base")
     assert [label.get_text() for label in ax.get_yticklabels()] == ["again", "whole"]
+
+
+def test_a_recipe_is_compared_with_the_one_that_it_starts_from(folder):
+    """`one-register` with `extended`; and with none while that one is not made."""
+    shutil.copy(folder / "training" / "whole.json", folder / "training" / "one-register.json")
+    assert "one-register" not in ablations.changes(ablations.load_all(folder), "test", groups=GROUPS)
+    shutil.copy(folder / "training" / "again.json", folder / "training" / "extended.json")
+    changes = ablations.changes(ablations.load_all(folder), "test", groups=GROUPS)
+    assert changes["one-register"]["mean"] == pytest.approx(0.1) and changes["extended"]["mean"] < 0.05
 
 
 def test_a_record_without_its_results_is_refused(folder):
@@ -74,10 +86,48 @@ def test_what_was_made_is_not_made_again(tmp_path, monkeypatch):
     ablations.make("base", **made)
 
 
-def test_every_ablation_differs_from_the_base_in_one_thing():
-    """Beside what names it: one part of the settings."""
-    base = recipes.load(ablations.PREFIX + ablations.BASE).settings
+DIFFERING = {
+    "again": {"seed"},
+    "blind": {"data.schema"},
+    "extended": {"data.train", "data.extended"},  # as many cases
+    "full": {"method", "optimiser.rate"},  # all weights want a lower rate than LoRA
+    "one-register": {"data.registers"},
+    "quarter": {"data.train", "data.passes"},  # as many steps
+    "rank-8": {"lora.rank", "lora.alpha"},
+    "rank-32": {"lora.rank", "lora.alpha"},
+    "same-words": {"data.vary"},
+    "whole": {"data.train"},
+}
+
+
+def test_every_ablation_differs_in_one_thing_from_the_one_it_starts_from():
+    def flat(name: str) -> dict:
+        settings = recipes.load(ablations.PREFIX + name).settings
+        parts = ((k, v if isinstance(v, dict) else {"": v}) for k, v in settings.items() if k != "about")
+        return {f"{key}.{inner}".rstrip("."): value for key, part in parts for inner, value in part.items()}
+
+    found = {}
     for name in ablations.names()[1:]:
-        other = recipes.load(ablations.PREFIX + name).settings
-        differing = {key for key in other if other[key] != base[key]} - {"about"}
-        assert len(differing - {"optimiser"}) == 1, name  # all weights want a lower rate than LoRA
+        before = flat(recipes.starts_from(ablations.PREFIX + name).removeprefix(ablations.PREFIX))
+        found[name] = {key for key, value in flat(name).items() if value != before[key]}
+    assert found == DIFFERING
+
+
+def test_a_model_is_asked_as_it_was_trained(tmp_path, monkeypatch):
+    """One that was shown no schema is shown none."""
+    asked = []
+
+    class Asked(Exception):
+        pass
+
+    def evaluate(**options):
+        asked.append(options["prompt"])
+        raise Asked
+
+    monkeypatch.setattr(ablations.train, "train", lambda *_, **__: tmp_path)
+    monkeypatch.setattr(ablations.contracts, "read_json", lambda _: {})
+    monkeypatch.setattr(ablations.evaluate, "evaluate", evaluate)
+    for name in ("base", "blind"):
+        with pytest.raises(Asked):
+            ablations.make(name, out=tmp_path, folder=tmp_path)
+    assert asked == ["zero-shot-schema", "zero-shot-text"]

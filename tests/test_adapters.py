@@ -1,6 +1,7 @@
 """Published models: would break if what others load were not what was trained and measured."""
 
 import json
+import shutil
 
 import pytest
 import toy_model
@@ -120,6 +121,13 @@ def test_the_card_says_what_it_was_trained_on(trained):
     assert front["base_model"] == "toy/toy-1m" and front["license"] == "apache-2.0"
 
 
+def test_the_card_says_what_files_keep(trained):
+    """Where they were measured: a model whose origin has no GGUF file has none."""
+    record = contracts.read_json(adapters.publish(trained["lora"], "toy-json") / models.TRAINING)
+    assert "| q4\\_1 | 13 % |" in adapters.card("toy-json", record, (), {"q4_1": 0.134})
+    assert adapters.write_rounding("toy-json") == {} and "GGUF files" not in adapters.card("x", record, ())
+
+
 def test_cards_show_the_published_results(trained, tmp_path):
     """Of the model itself, and of no other."""
     published = adapters.publish(trained["lora"], "toy-json")
@@ -162,3 +170,39 @@ def test_no_pickle_is_published_or_kept(trained):
     kept = [p.name for p in (*paths.ADAPTERS.rglob("*"), *trained["lora"].rglob("*")) if p.is_file()]
     assert not [name for name in kept if name.endswith((".bin", ".pt", ".pth", ".pkl"))]
     assert json.loads((paths.ADAPTERS / "toy-json" / adapters.CONFIG).read_text())["target_modules"]
+
+
+# --- files that are not what they were --------------------------------------------------------
+
+
+def test_a_changed_adapter_is_not_merged(trained):
+    weights = adapters.publish(trained["lora"], "toy-changed") / adapters.ADAPTER
+    weights.write_bytes(weights.read_bytes()[:-4])
+    with pytest.raises(ModelError, match=r"safetensors: sha256 .* names .* torn or another.*`git checkout`"):
+        models.load("toy-changed")
+    weights.unlink()
+    with pytest.raises(ModelError, match=r"safetensors: missing, where training\.json names"):
+        models.load("toy-changed")
+
+
+def test_an_adapter_is_not_merged_into_other_weights(trained):
+    record = adapters.publish(trained["lora"], "toy-moved") / models.TRAINING
+    made = contracts.read_json(record)
+    contracts.write_json(record, made | {"base": made["base"] | {"sha256": "0" * 64}})
+    with pytest.raises(ModelError, match=r"was trained over weights of toy-1m with the sha256 000000000000…"):
+        models.load("toy-moved")
+
+
+def test_a_model_whose_base_is_gone_is_told(trained, monkeypatch):
+    adapters.publish(trained["lora"], "toy-json")
+    monkeypatch.delitem(models.MODELS, "toy-1m")
+    with pytest.raises(ModelError, match=r"training.json: was trained over toy-1m, which is not in the reg"):
+        models.names()
+
+
+def test_what_a_killed_publish_left_is_no_model_and_goes_with_the_next(trained):
+    left = paths.ADAPTERS / ".toy-left-99999"
+    shutil.copytree(adapters.publish(trained["lora"], "toy-left"), left)
+    assert left.name not in models.trained()
+    adapters.publish(trained["lora"], "toy-left")
+    assert not left.exists()

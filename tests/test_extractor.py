@@ -3,7 +3,7 @@
 import pytest
 
 import slmlib
-from slmlib import extractor
+from slmlib import extractor, models
 from slmlib.decoding import UnsupportedSchema
 from slmlib.engines import Completion
 from slmlib.extractor import ExtractionError
@@ -78,3 +78,25 @@ def test_a_bad_answer_is_an_error_that_says_why(monkeypatch, text, finish, told)
 def test_an_unknown_model_lists_the_known_ones():
     with pytest.raises(ValueError, match=r"unknown model 'cyclecore'.*smollm2-135m-instruct"):
         slmlib.Extractor("cyclecore")
+
+
+PUBLISHED = "cyclecore-mlm-135m-json"
+
+
+@pytest.mark.model
+def test_the_published_model_reads(capsys):
+    """What the untuned model seldom does."""
+    assert slmlib.Extractor(PUBLISHED)(TEXT, SCHEMA) == {"name": "Ana Ruiz", "room": 12}
+
+
+@pytest.mark.model
+def test_the_published_model_loads_with_plain_peft():
+    """And its record names the weights that are there."""
+    from peft import PeftModel
+
+    origin = models.load("smollm2-135m-instruct").network
+    before = origin.model.layers[7].mlp.down_proj.weight.clone()
+    loaded = PeftModel.from_pretrained(origin, models.get(PUBLISHED).tuned)
+    assert models.find(models.get(PUBLISHED)) == models.get(PUBLISHED).tuned
+    after = loaded.merge_and_unload().model.layers[7].mlp.down_proj.weight
+    assert 1e-3 < float((after - before).norm() / before.norm()) < 1

@@ -1,5 +1,6 @@
 """Every notebook, as a person runs it: would break if a default, a path or a cell did not work."""
 
+import statistics
 import subprocess
 import sys
 
@@ -7,7 +8,7 @@ import nbformat
 import papermill
 import pytest
 
-from slmlib import paths, results
+from slmlib import contracts, paths, results, train
 
 NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("[0-9]*.ipynb"))
 
@@ -68,3 +69,11 @@ def test_evaluate_takes_parameters(tmp_path, monkeypatch):
     subprocess.run([*command, *options, "--no-progress-bar"], cwd=tmp_path, check=True, capture_output=True)
     found = [r for r in results.load_all(paths.RUNS / "quick" / "results", "edgejson") if r.split == "val"]
     assert any(r.n == 20 and r.model["name"] == "rules" for r in found)
+
+
+@pytest.mark.model
+def test_the_toy_training_lowers_its_loss():
+    """Visibly: by a third at least, over its few steps."""
+    record = contracts.read_json(train.train("toy", out=paths.RUNS / "quick" / "training") / train.RECORD)
+    losses = [line["loss"] for line in record["loss"]]
+    assert len(losses) >= 6 and statistics.mean(losses[-3:]) < statistics.mean(losses[:3]) * 2 / 3

@@ -100,6 +100,25 @@ def test_weights_of_another_model_are_refused(source, tmp_path):
         quantise.requantise(source, tmp_path / "out.gguf", "f16", weights=folder)
 
 
+def test_what_rounding_keeps_of_what_was_learnt(source, tmp_path):
+    """All of it in F16; little where small changes are rounded to the grid that they were made from."""
+    origin, draw = tmp_path / "origin.gguf", np.random.default_rng(8)
+    quantise.requantise(source, origin, "q4_1")
+    grown = tmp_path / "grown.gguf"
+    quantise.requantise(origin, grown, "f16")
+    reader = gguf.GGUFReader(grown, "r+")
+    for tensor in reader.tensors:
+        if tensor.name.startswith("blk."):
+            tensor.data[:] += draw.normal(0, 0.02, tensor.data.shape).astype(tensor.data.dtype)
+    reader.data.flush()  # to the file
+    kept = {}
+    for kind in ("f16", "q8_0", "q4_1"):
+        quantise.requantise(grown, tmp_path / kind, kind)
+        kept[kind] = quantise.kept(origin, grown, tmp_path / kind)
+    assert kept["f16"] == pytest.approx(1) and kept["q8_0"] > 0.9 and kept["q4_1"] < 0.5
+    assert quantise.kept(origin, grown, origin) == 0
+
+
 @pytest.mark.model
 def test_importance_is_known_of_every_matrix_and_lessens_the_error_where_it_counts(loaded, tmp_path):
     path = models.find(models.get("smollm2-135m-instruct"))
