@@ -261,9 +261,10 @@ model = PeftModel.from_pretrained(model, "data/adapters/{name}")
 It expects a chat in the words it was trained in, the schema as JSON without spaces between its parts:
 
 ```python
+question = {user}
 messages = [
     {{"role": "system", "content": {system}}},
-    {{"role": "user", "content": {user}.format({fields})}},
+    {{"role": "user", "content": question.format({fields})}},
 ]
 ```
 

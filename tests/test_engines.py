@@ -237,19 +237,23 @@ class TestTransformers:
             assert 0 < completion.first_token_seconds <= completion.seconds
 
     @pytest.mark.parametrize(("dtype", "bits"), [("int8", 8), ("nf4", 4)])
-    def test_weights_of_fewer_bits_are_held_and_answer(self, dtype, bits, caplog, capfd):
+    def test_weights_of_fewer_bits_are_held_and_answer(self, dtype, bits, loaded, caplog, capfd):
         """The matrices of the layers have so many bits, the embeddings as many as before; a grammar binds."""
+        import torch
+
         pytest.importorskip("bitsandbytes")
         engine = engines.start("transformers", "smollm2-135m-instruct", dtype=dtype, batch_size=2)
-        copied = [{"role": "user", "content": 'Repeat exactly: {"a": [1, 2]} Thank you!'}]
         words = [{"role": "user", "content": "It was a blue one, 12 of them, on 3 May 2026. JSON:"}]
-        asked = [Request("free", copied, 24, "json"), Request("bound", words, 60, "json", SCHEMA)]
-        found = {name: json.loads(c.text) for name, c in answers(engine, asked).items()}
-        assert found["free"] == {"a": [1, 2]}
-        assert Draft202012Validator(SCHEMA).is_valid(found["bound"])
+        asked = [Request("free", words, 24, "json"), Request("bound", words, 60, "json", SCHEMA)]
+        found = answers(engine, asked)
+        assert Draft202012Validator(SCHEMA).is_valid(json.loads(found["bound"].text)) and found["free"].text
         told, (layers, embeddings) = engine.describe(), (106.2e6, 28.3e6)
         width = 4 if told["computed_in"] == "float32" else 2
         assert told["weights_bytes"] < 1.05 * (layers * bits / 8 + embeddings * width)
+        read = torch.tensor([encode(loaded.tokenizer, asked[0])])
+        with torch.inference_mode():
+            both = [network(read).logits.float().flatten() for network in (engine.network, loaded.network)]
+        assert torch.corrcoef(torch.stack(both))[0, 1] > 0.7
         assert "MatMul8bitLt" not in caplog.text + capfd.readouterr().err  # 150,000 lines in a run
 
     def test_a_prompt_beyond_the_context_is_an_error_of_that_case(self, loaded):

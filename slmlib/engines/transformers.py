@@ -1,12 +1,13 @@
 """Hugging Face transformers: the reference engine, in fp32, bf16, or weights of eight or four bits.
 
-Greedy. Rows leave when their answer is complete and others enter. A prompt is read from where it parts
-with the one before it, and the order of the prompts makes that late. The last row alone, as every row in
-batches of one, goes on by several tokens at a time where its answer copies its prompt (prompt lookup):
-a token is taken only if the model would have chosen it. Logits are made in fp32 also where the rest
-runs in bf16, because bf16 logits tie too often to be trusted. No more rows go together than the free memory
-holds; where it is short all the same, or PyTorch fails otherwise, half as many go on. A case that fails alone
-is an error; if the next one does too, it is the engine that is broken, and the run stops.
+Greedy. Rows leave when their answer is complete and others enter. A prompt is read from where it parts with
+the one before it, and the order of the prompts makes that late. The last row alone, as every row in batches
+of one, goes on by several tokens at a time where its answer copies its prompt (prompt lookup): a token is
+taken only if the model would have chosen it. Logits are made in fp32 also where the rest runs in bf16,
+because bf16 logits tie too often to be trusted. In int8 an answer may depend on the rows beside it, since
+bitsandbytes looks for outlying columns in all of them together. No more rows go together than the free
+memory holds; where it is short all the same, or PyTorch fails otherwise, half as many go on. A case that
+fails alone is an error; if the next one does too, it is the engine that is broken, and the run stops.
 """
 
 import time
