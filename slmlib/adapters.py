@@ -18,9 +18,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from slmlib import checkpoints, contracts, models, paths, quantise, results, tables
+from slmlib import checkpoints, contracts, models, paths, quantise, results, tables, tasks, variants
 from slmlib.edgejson import training, validation
 from slmlib.edgejson.prompts import PROMPTS
+from slmlib.engines import numbers as numbers_of
 from slmlib.models import ADAPTER, TRAINING, ModelError
 
 LARGEST = 20_000_000  # bytes of a published weight file
@@ -289,10 +290,17 @@ def _scores(runs: Sequence[results.Result]) -> str:
             *(tables.estimate(metric, run.metrics[metric]) for metric in names),
             str(run.n),
         ]
-        for run in runs
+        for run in sorted(runs, key=_place)
     ]
     header = ["Split", "Decoding", "Engine", *map(tables.title, names), "Cases"]
     return tables.Table.of(header, rows).markdown() if rows else ""
+
+
+def _place(run: results.Result) -> tuple:
+    """By split and decoding, and then from many bits to few."""
+    splits = tasks.get(run.task).splits
+    bits = variants.BITS.get(numbers_of(run.engine), 0)
+    return splits.index(run.split), run.decoding["mode"], -bits, run.engine["name"], run.engine["dtype"]
 
 
 def _asked(recipe: Mapping) -> dict[str, str]:
