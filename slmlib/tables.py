@@ -105,6 +105,9 @@ def plain(text: object) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
 
 
+_HUMP = re.compile(r"(?<=[a-z]{5})(?=[A-Z][a-z]{5})")  # within a word that is long
+
+
 def markdown(text: object) -> str:
     """Text that Markdown shows as it is."""
     return _SPECIAL.sub(r"\\\1", html.escape(plain(text), quote=False))
@@ -169,7 +172,7 @@ class Table:
     def markdown(self) -> str:
         """A pipe table."""
         rule = ["---:" if right else ":---" for right in self._numeric()]
-        lines = [map(_markdown_cell, self.header), rule, *(map(_markdown_cell, row) for row in self.rows)]
+        lines = [map(_markdown_head, self.header), rule, *(map(_markdown_cell, row) for row in self.rows)]
         return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
     def html(self) -> str:
@@ -181,6 +184,11 @@ class Table:
 
     _repr_markdown_ = markdown
     _repr_html_ = html
+
+
+def _markdown_head(name: str) -> str:
+    """A column's title; a long word in it may break, so that its column can be narrow on paper."""
+    return _HUMP.sub("&shy;", markdown(name))
 
 
 def _markdown_cell(cell: Cell) -> str:
