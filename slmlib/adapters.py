@@ -305,7 +305,7 @@ def _place(run: results.Result) -> tuple:
 
 def _asked(recipe: Mapping) -> dict[str, str]:
     """The words of the question, as Python has them."""
-    prompt = PROMPTS[training.PROMPT if recipe["data"]["schema"] else training.BLIND_PROMPT]
+    prompt = PROMPTS[training.prompt_for(training.Mixture(schema=recipe["data"]["schema"]))]
     fields = ", ".join(f"{name}={name}" for name in ("schema", "text") if f"{{{name}}}" in prompt.user)
     return {"system": json.dumps(prompt.system), "user": json.dumps(prompt.user), "fields": fields}
 

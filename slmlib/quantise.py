@@ -107,7 +107,7 @@ def kept(origin: Path, whole: Path, rounded: Path) -> float:
 
     The learnt difference is that of the layers' matrices between `whole` and `origin`; the rounded file's
     difference to the origin is projected on it. Rounding to the very grid on which the origin's weights lie
-    moves small differences back.
+    loses what is small beside its steps.
 
     Args:
         origin: GGUF file that the training started from.
