@@ -33,6 +33,11 @@ def vouch(folder: Path) -> None:
     contracts.write_json(folder / MANIFEST, {"files": files})
 
 
+def intact(folder: Path) -> bool:
+    """Whether a folder that was vouched for is as it was written."""
+    return _fault(folder) is None
+
+
 def _fault(folder: Path) -> str | None:
     """What is wrong with a checkpoint."""
     try:

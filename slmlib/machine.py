@@ -7,6 +7,7 @@ import platform
 import re
 import resource
 import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,6 +36,12 @@ def peak_memory() -> int:
     return most if platform.system() == "Darwin" else most * 1024
 
 
+def peak_gpu_memory() -> int:
+    """Most bytes of GPU memory that PyTorch has held in this process; 0 without a GPU."""
+    torch = sys.modules.get("torch")
+    return torch.cuda.max_memory_reserved() if torch and torch.cuda.is_initialized() else 0
+
+
 def environment() -> dict:
     """Packages, machine, code and commit of this process."""
     packages = {"slmlib": slmlib.__version__, **_versions()}
@@ -59,7 +66,8 @@ def _versions() -> dict[str, str]:
 
 
 def described() -> dict:
-    """The machine as far as it explains a speed: CPU and its kernels' instructions, cores, memory, system."""
+    """The machine as far as it explains a speed: CPU and its kernels' instructions, cores, memory, system,
+    and the GPUs that this process uses."""
     return {
         "cpu": _cpu(),
         "features": sorted(set(_cpuinfo("flags|Features").split()) & FEATURES),
@@ -67,7 +75,16 @@ def described() -> dict:
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
+        **_gpus(),
     }
+
+
+def _gpus() -> dict:
+    torch = sys.modules.get("torch")
+    if not torch or not torch.cuda.is_initialized():
+        return {}
+    found = [torch.cuda.get_device_properties(each) for each in range(torch.cuda.device_count())]
+    return {"gpus": [{"name": gpu.name, "memory_bytes": gpu.total_memory} for gpu in found]}
 
 
 def _cpu() -> str:

@@ -9,14 +9,19 @@ packs, one pack being one sequence; only answers are predicted, so logits are ma
 
 A mask over the whole pack would compute every pair of places and throw most of them away, which took a third
 of a step on a CPU. `prepare` teaches a network to go from span to span instead: a branch attends to its
-beginning and to itself.
+beginning and to itself. On a GPU so many small products would wait for each other, so there the same is one
+kernel that skips the blocks in which nothing is seen (FlexAttention).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
 
 TREES = "trees"  # what transformers calls this attention
+PADDING = -1  # the tree of places that fill a pack up
 
 
 @dataclass(frozen=True)
@@ -31,29 +36,58 @@ class Question:
         return len(self.prompt) + len(self.answer)
 
 
+@dataclass(frozen=True)
+class Tree:
+    """Lengths in tokens: of the shared beginning; of the rest of the prompt and the answer of each case."""
+
+    beginning: int
+    branches: tuple[tuple[int, int], ...]
+
+    def __len__(self) -> int:
+        return self.beginning + sum(map(sum, self.branches))
+
+
 @dataclass
 class Pack:
     """One training sequence.
 
     Attributes:
-        tokens: (L,) the tokens.
-        positions: (L,) where each stands in its case.
-        tree, branch: (L,) which tree a token belongs to, and which branch of it; 0 is the beginning.
-        keep: (A,) places whose next token is predicted.
-        labels: (A,) those next tokens.
+        tokens: (L,) the tokens, tree by tree, each as its beginning and then its branches.
+        trees: how they are laid out.
         cases: ids of the cases.
     """
 
-    tokens: list[int]
-    positions: list[int]
-    tree: list[int]
-    branch: list[int]
-    keep: list[int]
-    labels: list[int]
-    cases: list[str]
+    tokens: list[int] | np.ndarray = field(default_factory=list)
+    trees: list[Tree] = field(default_factory=list)
+    cases: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+    @property
+    def answered(self) -> int:
+        """Tokens that are predicted."""
+        return sum(answer for tree in self.trees for _, answer in tree.branches)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A pack place by place.
+
+    Attributes:
+        positions: (L,) where each token stands in its case.
+        tree, branch: (L,) which tree a token belongs to, and which branch of it; 0 is the beginning.
+        keep: (A,) places whose next token is predicted.
+        spans: stretches of the pack, `(start, end, seen_start, seen_end)` in order, together the whole of it,
+            each with the stretch before it that it sees besides itself. The first branch of a tree is one
+            stretch with its beginning, since to both a plain causal mask applies.
+    """
+
+    positions: np.ndarray
+    tree: np.ndarray
+    branch: np.ndarray
+    keep: np.ndarray
+    spans: list[tuple[int, int, int, int]]
 
 
 def pack(lessons: Iterable[Sequence[Question]], *, limit: int) -> Iterator[Pack]:
@@ -66,60 +100,69 @@ def pack(lessons: Iterable[Sequence[Question]], *, limit: int) -> Iterator[Pack]
     Raises:
         ValueError: a case is longer than the limit.
     """
-    current = _empty()
+    current = Pack()
     for lesson in lessons:
         for some in _fitting(lesson, limit):
             size = _size(some)
             if len(current) and len(current) + size > limit:
-                yield current
-                current = _empty()
+                yield _settled(current)
+                current = Pack()
             _plant(current, some)
     if len(current):
-        yield current
+        yield _settled(current)
+
+
+def layout(found: Pack) -> Layout:
+    """What the lengths of a pack's trees say of each of its places."""
+    positions, trees, branches, keep, spans, first = [], [], [], [], [], 0
+    for number, tree in enumerate(found.trees):
+        positions.append(np.arange(tree.beginning))
+        branches.append(np.zeros(tree.beginning, int))
+        trees.append(np.full(len(tree), number))
+        place = first + tree.beginning
+        for branch, (prompt, answer) in enumerate(tree.branches, 1):
+            end = place + prompt + answer
+            positions.append(np.arange(tree.beginning, tree.beginning + prompt + answer))
+            branches.append(np.full(prompt + answer, branch))
+            keep.append(np.arange(end - answer - 1, end - 1))
+            alone = branch == 1
+            spans.append((first, end, first, first) if alone else (place, end, first, first + tree.beginning))
+            place = end
+        first = place
+    return Layout(*map(np.concatenate, (positions, trees, branches, keep)), spans)
 
 
 def mask(found: Pack):
     """Which place sees which: (1, 1, L, L), true where the row's token sees the column's."""
     import torch
 
-    tree, branch = torch.tensor(found.tree), torch.tensor(found.branch)
+    laid = layout(found)
+    tree, branch = torch.from_numpy(laid.tree), torch.from_numpy(laid.branch)
     alike = (tree[:, None] == tree[None, :]) & ((branch[None, :] == 0) | (branch[:, None] == branch[None, :]))
     return alike.tril()[None, None]
 
 
-def spans(found: Pack) -> list[tuple[int, int, int, int]]:
-    """Stretches of a pack, each with the stretch before it that it sees besides itself.
+def inputs(found: Pack, *, length: int = 0) -> dict:
+    """A pack as tensors for a prepared causal language model, `labels` those of `logits_to_keep`.
 
-    Returns:
-        `(start, end, seen_start, seen_end)` in order, together the whole pack. The first branch of a tree is
-        one stretch with its beginning, since to both a plain causal mask applies.
+    Args:
+        found: the pack.
+        length: fill it up to so many tokens and say which tree and branch a place is of, for one kernel over
+            the whole; without, say from which span to which to go.
     """
-    stretches, place = [], 0
-    for _, places in groupby(found.tree):
-        length, first = len(list(places)), place
-        runs = [(b, len(list(run))) for b, run in groupby(found.branch[first : first + length])]
-        trunk = runs.pop(0)[1] if runs[0][0] == 0 else 0
-        for _, size in runs:
-            alone = place == first
-            end = place + size + (trunk if alone else 0)
-            stretches.append((place, end, first, first if alone else first + trunk))
-            place = end
-    return stretches
-
-
-def inputs(found: Pack, device=None) -> dict:
-    """A pack as tensors for a prepared causal language model, `labels` those of `logits_to_keep`."""
     import torch
 
-    def tensor(values: list):
-        return torch.tensor(values, device=device)
-
+    laid, tokens = layout(found), np.asarray(found.tokens, dtype=np.int64)
+    kept = {"logits_to_keep": laid.keep, "labels": tokens[laid.keep + 1]}
+    whole = {"input_ids": tokens[None], "position_ids": laid.positions[None]}
+    more = {"spans": laid.spans}
+    if length:
+        missing = ((0, 0), (0, length - len(found)))
+        more = {"trees": np.pad(np.stack([laid.tree, laid.branch]), missing, constant_values=PADDING)}
+        whole = {name: np.pad(values, missing) for name, values in whole.items()}
     return {
-        "input_ids": tensor([found.tokens]),
-        "position_ids": tensor([found.positions]),
-        "spans": spans(found),
-        "logits_to_keep": tensor(found.keep),
-        "labels": tensor(found.labels),
+        name: value if name == "spans" else torch.from_numpy(value)
+        for name, value in (whole | kept | more).items()
     }
 
 
@@ -133,11 +176,27 @@ def prepare(network) -> None:
     network.set_attn_implementation(TREES)
 
 
+def compile_layers(network) -> None:
+    """Let the layers of a causal language model be compiled, once for all of them, for inputs of one size.
+
+    FlexAttention is a kernel only where it is compiled; else it computes every pair of places.
+    """
+    for layer in network.base_model.layers:
+        layer.compile(dynamic=False)
+
+
 def _attention(module, query, key, value, attention_mask, spans=None, **options):
-    """Attention in the form that transformers asks for; (1, H, L, D) from span to span if there are spans."""
+    """Attention in the form that transformers asks for: of (1, H, L, D) by a block mask or from span to span,
+    of all else as `sdpa` does it."""
     import torch
+    from torch.nn.attention.flex_attention import BlockMask, flex_attention
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+    if isinstance(attention_mask, BlockMask):
+        query, key = query.to(value.dtype), key.to(value.dtype)  # autocast knows nothing of this kernel
+        shaped = {"scale": options.get("scaling"), "enable_gqa": True}
+        attended = flex_attention(query, key, value, block_mask=attention_mask, **shaped)
+        return attended.transpose(1, 2), None
     if spans is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
     found = []
@@ -153,6 +212,19 @@ def _attention(module, query, key, value, attention_mask, spans=None, **options)
     return torch.cat(found, 1), None
 
 
+def _blocks(trees):
+    """The mask of a pack in blocks, from (2, L) trees and branches."""
+    from torch.nn.attention.flex_attention import create_block_mask
+
+    (tree, branch), length = trees, trees.shape[1]
+
+    def sees(_batch, _head, row, column):
+        alike = (branch[column] == 0) | (branch[row] == branch[column])
+        return (row >= column) & (tree[row] == tree[column]) & alike
+
+    return create_block_mask(sees, None, None, length, length, device=trees.device)
+
+
 def loss(network, batch: dict):
     """Sum of the cross-entropy over the answers' tokens of a pack, in fp32.
 
@@ -162,7 +234,9 @@ def loss(network, batch: dict):
     """
     import torch
 
-    asked = {name: value for name, value in batch.items() if name != "labels"}
+    asked = {name: value for name, value in batch.items() if name not in ("labels", "trees")}
+    if "trees" in batch:
+        asked["attention_mask"] = _blocks(batch["trees"])
     logits = network(**asked, use_cache=False).logits[0]  # (A, vocabulary)
     return torch.nn.functional.cross_entropy(logits.float(), batch["labels"], reduction="sum")
 
@@ -177,8 +251,35 @@ def shared(questions: Sequence[Question]) -> int:
     return most
 
 
-def _empty() -> Pack:
-    return Pack([], [], [], [], [], [], [])
+def save(packs: Sequence[Pack], path: Path) -> None:
+    """Write packs to a safetensors file: tokens, lengths, and the ids of the cases."""
+    from safetensors.numpy import save_file
+
+    trees = [tree for found in packs for tree in found.trees]
+    numbers = {
+        "packs": [[len(found), len(found.trees), len(found.cases)] for found in packs],
+        "trees": [[tree.beginning, len(tree.branches)] for tree in trees],
+        "branches": [branch for tree in trees for branch in tree.branches],
+    }
+    whole = {name: np.array(values, dtype=np.int32) for name, values in numbers.items()}
+    whole["tokens"] = np.concatenate([np.asarray(found.tokens, dtype=np.uint32) for found in packs])
+    whole["cases"] = np.frombuffer("\n".join(c for found in packs for c in found.cases).encode(), np.uint8)
+    save_file(whole, path)
+
+
+def load(path: Path) -> list[Pack]:
+    """Packs that `save` wrote; their tokens are views of one array."""
+    from safetensors.numpy import load_file
+
+    whole = load_file(path)
+    branches = iter(map(tuple, whole["branches"].tolist()))
+    trees = iter([Tree(b, tuple(islice(branches, count))) for b, count in whole["trees"].tolist()])
+    cases, place, found = iter(whole["cases"].tobytes().decode().split("\n")), 0, []
+    for size, of_trees, of_cases in whole["packs"].tolist():
+        tokens = whole["tokens"][place : place + size]
+        found.append(Pack(tokens, list(islice(trees, of_trees)), list(islice(cases, of_cases))))
+        place += size
+    return found
 
 
 def _size(questions: Sequence[Question]) -> int:
@@ -203,20 +304,16 @@ def _fitting(lesson: Sequence[Question], limit: int) -> Iterator[list[Question]]
 
 def _plant(found: Pack, questions: Sequence[Question]) -> None:
     """Add a tree to a pack."""
-    tree = found.tree[-1] + 1 if found.tree else 0
     beginning = shared(questions) if len(questions) > 1 else 0
-    _append(found, questions[0].prompt[:beginning], 0, tree, 0)
-    for number, question in enumerate(questions, 1):
-        _append(found, question.prompt[beginning:], beginning, tree, number)
-        place = len(found.tokens)
-        _append(found, question.answer, len(question.prompt), tree, number)
-        found.keep += range(place - 1, place - 1 + len(question.answer))
-        found.labels += question.answer
+    found.tokens += questions[0].prompt[:beginning]
+    for question in questions:
+        found.tokens += question.prompt[beginning:] + question.answer
         found.cases.append(question.id)
+    lengths = tuple((len(q.prompt) - beginning, len(q.answer)) for q in questions)
+    found.trees.append(Tree(beginning, lengths))
 
 
-def _append(found: Pack, tokens: Sequence[int], first: int, tree: int, branch: int) -> None:
-    found.tokens += tokens
-    found.positions += range(first, first + len(tokens))
-    found.tree += [tree] * len(tokens)
-    found.branch += [branch] * len(tokens)
+def _settled(found: Pack) -> Pack:
+    """A pack that is full, in a tenth of the memory that a list takes."""
+    found.tokens = np.array(found.tokens, dtype=np.uint32)
+    return found

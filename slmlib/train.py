@@ -5,6 +5,7 @@ question's beginning are packed behind it (`packing`), so a step's batches are s
 of the packs is fixed by the seed, and a checkpoint holds all that a step depends on: a run that was killed
 goes on from its last whole checkpoint and ends in the weights of an unbroken one, to the bit on one machine.
 A checkpoint appears by one rename with the hashes of its files; a torn one is told apart and skipped.
+The course of a run is made once and kept beside the checkpoints, so that it can be prepared where no GPU is.
 """
 
 import errno
@@ -18,7 +19,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import compress
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from slmlib.packing import Pack, Question
 from slmlib.recipes import Recipe
 
 VERSION = "1"  # of how lessons become weights; a new one makes a run another run
-RECORD, CLOCK = models.TRAINING, "clock.json"
+RECORD, CLOCK, COURSE = models.TRAINING, "clock.json", "course"
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -71,7 +72,8 @@ def train(
     Args:
         recipe: a recipe, or the name of one.
         out: folder of training runs, `runs/training` if not given.
-        until: stop after this step, as a kill would, with a checkpoint: for tests and long runs in parts.
+        until: stop after this step, as a kill would, with a checkpoint: for tests and long runs in parts;
+            0 makes the course alone, which takes a CPU and no GPU.
         command: what calls this, for the message that says how to go on.
 
     Returns:
@@ -114,7 +116,7 @@ def course(recipe: Recipe, vocabulary: models.Vocabulary) -> Course:
     with progress.bar(total=wanted.extended, desc="cases", unit="case") as bar:
         lessons = training.lessons(wanted, seed=recipe["seed"], size=batch["lesson"], step=bar.update)
     learnt, told, lengths = [], [], []
-    for lesson in lessons:
+    for lesson in progress.bar(lessons, desc="tokens", unit="lesson"):
         asked = questions(lesson, vocabulary.tokenizer)
         fits = [len(question) <= limit for question in asked]
         lengths += map(len, asked)
@@ -130,6 +132,21 @@ def course(recipe: Recipe, vocabulary: models.Vocabulary) -> Course:
         shortest=min(lengths, default=0),
         saved=1 - sum(map(len, packs)) / alone if alone else 0.0,
     )
+
+
+def kept_course(recipe: Recipe, vocabulary: models.Vocabulary, folder: Path) -> Course:
+    """The course of a run, made if its folder has none that is whole."""
+    place = folder / COURSE
+    if not checkpoints.intact(place):
+        made = course(recipe, vocabulary)
+        if not made.packs:
+            return made
+        with checkpoints.whole_folder(place) as scratch:
+            packing.save(made.packs, scratch / "packs.safetensors")
+            told = {f.name: getattr(made, f.name) for f in fields(Course) if f.name != "packs"}
+            contracts.write_json(scratch / "told.json", told)
+            checkpoints.vouch(scratch)
+    return Course(packing.load(place / "packs.safetensors"), **contracts.read_json(place / "told.json"))
 
 
 def questions(lesson: Lesson, tokenizer) -> list[Question]:
@@ -172,13 +189,15 @@ class _Run:
         from transformers.utils import logging
 
         logging.disable_progress_bar()
-        self.course = course(self.recipe, self.vocabulary)
+        self.course = kept_course(self.recipe, self.vocabulary, self.folder)
         if not self.course.packs:
             most, shortest = self.recipe["batch"]["tokens"], self.course.shortest
             why = (
                 f"the shortest has {shortest} tokens, batch.tokens is {most}" if shortest else "see its data"
             )
             raise TrainingError(f"the recipe {self.recipe.name} leaves no case to train on: {why}.")
+        if until == 0:
+            return
         set_seed(self.recipe["seed"])
         network = _network(self.recipe)
         trainer = _trainer(self, network, until)
@@ -198,13 +217,14 @@ class _Run:
             trainer.model.save_pretrained(scratch)
             self.vocabulary.tokenizer.save_pretrained(scratch)
         contracts.write_json(self.folder / RECORD, self._record(trainer))
-        shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
+        for rest in ("checkpoints", COURSE):
+            shutil.rmtree(self.folder / rest, ignore_errors=True)
 
     def _record(self, trainer) -> dict:
         base, clock, budget = models.get(self.recipe["model"]), trainer.clock, self.recipe["budget"]
         history = trainer.state.log_history
         weights = sorted((self.folder / "model").glob("*.safetensors"))
-        peak = machine.peak_memory()
+        peak = machine.peak_gpu_memory() or machine.peak_memory()
         return {
             "run": self.folder.name,
             "recipe": {"name": self.recipe.name, **self.recipe.settings},
@@ -250,6 +270,8 @@ def _network(recipe: Recipe):
     held = "nf4" if recipe["method"] == "qlora" else "float32"
     network = models.load(recipe["model"], dtype=held, device=device).network
     packing.prepare(network)
+    if device == "cuda":
+        packing.compile_layers(network)
     if recipe["method"] == "full":
         return network.train()
     from peft import LoraConfig, get_peft_model
@@ -317,12 +339,14 @@ def _trainer_class():
         def __init__(self, run: _Run, network, arguments, steps: int, until: int | None):
             self.run, self.steps = run, steps
             self.clock = _Clock()
+            # what is compiled wants inputs of one size; on a CPU nothing is, and padding would be computed
+            self.length = 0 if arguments.use_cpu else run.recipe["batch"]["tokens"]
             self.scratch: Path | None = None
             validation = _validation(run.recipe, run.vocabulary.tokenizer)
             super().__init__(
                 network,
                 arguments,
-                data_collator=lambda packs: packing.inputs(packs[0]),
+                data_collator=lambda packs: packing.inputs(packs[0], length=self.length),
                 train_dataset=run.course.packs,
                 eval_dataset=validation,
                 callbacks=[_reporter(TrainerCallback, self, until), *_loggers(run.folder)],
@@ -382,9 +406,10 @@ def _measured(trainer) -> dict:
     )
     with torch.no_grad(), precise:
         for pack in trainer.eval_dataset:
-            batch = packing.inputs(pack, trainer.args.device)
-            total, count = total + packing.loss(network, batch).item(), count + len(pack.labels)
-        answered = _answered(trainer.run, network)
+            batch = trainer._prepare_inputs(packing.inputs(pack, length=trainer.length))
+            total, count = total + packing.loss(network, batch).item(), count + pack.answered
+        with torch.compiler.set_stance("force_eager"):  # each length of a text would be compiled anew
+            answered = _answered(trainer.run, network)
     return {"eval_loss": total / count, **answered}
 
 

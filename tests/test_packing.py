@@ -55,8 +55,10 @@ def test_a_pack_teaches_what_its_cases_teach_alone(network):
 def test_what_is_shared_is_read_once():
     (pack,) = packing.pack(LESSONS[:1], limit=80)
     assert len(pack) == 20 + (2 + 3) + (1 + 2) < sum(map(len, LESSONS[0]))
-    assert pack.positions[20:] == [20, 21, 22, 23, 24, 20, 21, 22]
-    assert [pack.labels[i] for i in range(3)] == [50, 51, 2] and pack.cases == ["a", "b"]
+    found = packing.inputs(pack)
+    assert found["position_ids"][0, 20:].tolist() == [20, 21, 22, 23, 24, 20, 21, 22]
+    assert found["labels"].tolist() == [50, 51, 2, 52, 2] and pack.cases == ["a", "b"]
+    assert pack.answered == 5
 
 
 def test_a_branch_sees_the_beginning_and_itself():
@@ -72,7 +74,7 @@ def test_spans_see_what_the_mask_says(network):
     """Each stretch and what it sees, written out, is the mask of the pack."""
     for pack in packing.pack(LESSONS, limit=80):
         seen = torch.zeros(len(pack), len(pack), dtype=torch.bool)
-        for start, end, first, last in packing.spans(pack):
+        for start, end, first, last in packing.layout(pack).spans:
             seen[start:end, first:last] = True
             seen[start:end, start:end] = torch.ones(end - start, end - start, dtype=torch.bool).tril()
         assert torch.equal(seen, packing.mask(pack)[0, 0])
@@ -102,4 +104,20 @@ def test_a_case_that_is_too_long_is_refused():
 def test_prompts_that_are_equal_keep_a_token_each():
     same = [Question("a", [1, 2, 3], [4]), Question("b", [1, 2, 3], [5])]
     (pack,) = packing.pack([same], limit=20)
-    assert packing.shared(same) == 2 and pack.tokens == [1, 2, 3, 4, 3, 5]
+    assert packing.shared(same) == 2 and pack.tokens.tolist() == [1, 2, 3, 4, 3, 5]
+
+
+def test_one_kernel_over_a_pack_reads_the_same(network):
+    """What a GPU does, here as it is written and forward only: a mask in blocks over a pack filled up."""
+    for pack in packing.pack(LESSONS, limit=80):
+        with torch.no_grad():
+            spans, blocks = (packing.loss(network, packing.inputs(pack, length=n)).item() for n in (0, 128))
+        assert blocks == pytest.approx(spans, rel=1e-5)
+
+
+def test_packs_are_the_same_from_a_file(tmp_path):
+    packs = list(packing.pack(LESSONS, limit=40))
+    packing.save(packs, tmp_path / "packs.safetensors")
+    for before, after in zip(packs, packing.load(tmp_path / "packs.safetensors"), strict=True):
+        assert before.tokens.tolist() == after.tokens.tolist()
+        assert (before.trees, before.cases) == (after.trees, after.cases)

@@ -254,10 +254,15 @@ def _fresh(key: str, index: int, slot: Slot, seen: set[int]) -> dict:
             slot = Slot(slot.mould)
             continue
         mark = likeness.mark(likeness.plain(row["input"]["text"]))
-        if mark not in seen:
-            seen.add(mark)
-            validation.require(validation.per_case({EXTENDED: [row]}))
-            return row
+        if mark in seen:
+            continue
+        checks = validation.per_case({EXTENDED: [row]})
+        if slot.noise and not all(check.ok for check in checks):  # a word of it may tell what is absent
+            slot = Slot(slot.mould)
+            continue
+        validation.require(checks)
+        seen.add(mark)
+        return row
     raise contracts.DataError(
         f"{slot.mould.origin}: {ATTEMPTS} draws gave no new text. Add lines to its entities, or templates."
     )

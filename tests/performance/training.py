@@ -37,7 +37,7 @@ def padded(network, questions) -> None:
 def packed(network, packs) -> None:
     """The same cases as trees."""
     for pack in packs:
-        (packing.loss(network, packing.inputs(pack)) / len(pack.labels)).backward()
+        (packing.loss(network, packing.inputs(pack)) / pack.answered).backward()
 
 
 def seconds(work, *arguments) -> float:
