@@ -240,6 +240,21 @@ def test_a_case_that_is_too_long_is_left_out_and_counted(recipe):
     assert train.course(recipe(batch={"tokens": 4000}), reads_little).left_out == short.left_out
 
 
+def test_a_course_is_made_once_and_can_be_made_ahead(recipe, unbroken, tmp_path, monkeypatch):
+    """Where no GPU is; a torn one is made again, and is the same."""
+    chosen = recipe()
+    folder = train.train(chosen, out=tmp_path, until=0)
+    assert [path.name for path in folder.iterdir() if path.is_dir()] == [train.COURSE]
+    packs = folder / train.COURSE / "packs.safetensors"
+    whole = packs.read_bytes()
+    packs.write_bytes(whole[:-10])
+    train.train(chosen, out=tmp_path, until=0)
+    assert packs.read_bytes() == whole
+    monkeypatch.setattr(train, "course", lambda *_: pytest.fail("the course is there"))
+    assert weights(train.train(chosen, out=tmp_path)) == weights(unbroken(chosen))
+    assert not (folder / train.COURSE).exists()
+
+
 def test_packs_that_hold_no_case_are_refused(recipe, tmp_path):
     with pytest.raises(train.TrainingError, match=r"the shortest has \d{3} tokens, batch.tokens is 64"):
         train.train(recipe(batch={"tokens": 64}), out=tmp_path)
