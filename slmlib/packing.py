@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 TREES = "trees"  # what transformers calls this attention
-PADDING = -1  # the tree of places that fill a pack up
+BLOCK = 128  # places of a block mask that are skipped together
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,14 @@ def pack(lessons: Iterable[Sequence[Question]], *, limit: int) -> Iterator[Pack]
         yield _settled(current)
 
 
+def joined(packs: Sequence[Pack]) -> Pack:
+    """Packs side by side as one: no tree sees another, so their losses and gradients add up as before."""
+    tokens = np.concatenate([found.tokens for found in packs])
+    return Pack(
+        tokens, [t for found in packs for t in found.trees], [c for found in packs for c in found.cases]
+    )
+
+
 def layout(found: Pack) -> Layout:
     """What the lengths of a pack's trees say of each of its places."""
     positions, trees, branches, keep, spans, first = [], [], [], [], [], 0
@@ -147,23 +155,22 @@ def inputs(found: Pack, *, length: int = 0) -> dict:
 
     Args:
         found: the pack.
-        length: fill it up to so many tokens and say which tree and branch a place is of, for one kernel over
-            the whole; without, say from which span to which to go.
+        length: fill it up to so many tokens, a multiple of `BLOCK`, and say which tree and branch a place is
+            of, for one kernel over the whole; without, say from which span to which to go.
     """
     import torch
 
     laid, tokens = layout(found), np.asarray(found.tokens, dtype=np.int64)
     kept = {"logits_to_keep": laid.keep, "labels": tokens[laid.keep + 1]}
     whole = {"input_ids": tokens[None], "position_ids": laid.positions[None]}
-    more = {"spans": laid.spans}
+    more = {"size": len(found), "spans": laid.spans}
     if length:
-        missing = ((0, 0), (0, length - len(found)))
-        more = {"trees": np.pad(np.stack([laid.tree, laid.branch]), missing, constant_values=PADDING)}
-        whole = {name: np.pad(values, missing) for name, values in whole.items()}
-    return {
-        name: value if name == "spans" else torch.from_numpy(value)
-        for name, value in (whole | kept | more).items()
-    }
+        rest, missing = len(found.trees), (0, length - len(found))  # what fills it up is a tree of its own
+        tree, branch = np.pad(laid.tree, missing, constant_values=rest), np.pad(laid.branch, missing)
+        more = {"size": len(found), "trees": np.stack([tree, branch])}
+        whole = {name: np.pad(values, ((0, 0), missing)) for name, values in whole.items()}
+    found = whole | kept | more
+    return {n: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for n, v in found.items()}
 
 
 def prepare(network) -> None:
@@ -213,8 +220,11 @@ def _attention(module, query, key, value, attention_mask, spans=None, **options)
 
 
 def _blocks(trees):
-    """The mask of a pack in blocks, from (2, L) trees and branches."""
-    from torch.nn.attention.flex_attention import create_block_mask
+    """The mask of a pack in blocks, from (2, L) trees and branches, L a multiple of `BLOCK`.
+
+    Trees stand in order, so a block may see an earlier one if the last tree there reaches the first one here.
+    """
+    from torch.nn.attention.flex_attention import BlockMask
 
     (tree, branch), length = trees, trees.shape[1]
 
@@ -222,7 +232,13 @@ def _blocks(trees):
         alike = (branch[column] == 0) | (branch[row] == branch[column])
         return (row >= column) & (tree[row] == tree[column]) & alike
 
-    return create_block_mask(sees, None, None, length, length, device=trees.device)
+    blocks = tree.view(-1, BLOCK)
+    seen = (blocks[:, -1][None, :] >= blocks[:, 0][:, None]).tril()
+    order = seen.int().argsort(dim=1, descending=True, stable=True)
+    counts, order = seen.sum(1, dtype=order.dtype).int(), order.int()
+    return BlockMask.from_kv_blocks(
+        counts[None, None], order[None, None], BLOCK_SIZE=BLOCK, mask_mod=sees, seq_lengths=(length, length)
+    )
 
 
 def loss(network, batch: dict):
@@ -234,7 +250,7 @@ def loss(network, batch: dict):
     """
     import torch
 
-    asked = {name: value for name, value in batch.items() if name not in ("labels", "trees")}
+    asked = {name: value for name, value in batch.items() if name not in ("labels", "trees", "size")}
     if "trees" in batch:
         asked["attention_mask"] = _blocks(batch["trees"])
     logits = network(**asked, use_cache=False).logits[0]  # (A, vocabulary)

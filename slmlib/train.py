@@ -294,14 +294,15 @@ def _trainer(run: _Run, network, until: int | None):
     import torch
     from transformers import TrainingArguments
 
-    recipe, packs = run.recipe, run.course.packs
+    recipe, packs, together = run.recipe, run.course.packs, _together(run.recipe, network)
     steps = math.ceil(len(packs) / recipe["batch"]["packs"])
+    sequences = [packing.joined(packs[i : i + together]) for i in range(0, len(packs), together)]
     optimiser = recipe["optimiser"]
     arguments = TrainingArguments(
         output_dir=str(run.folder / "checkpoints"),
         num_train_epochs=1,
         per_device_train_batch_size=1,
-        gradient_accumulation_steps=min(recipe["batch"]["packs"], len(packs)),
+        gradient_accumulation_steps=min(recipe["batch"]["packs"] // together, len(sequences)),
         train_sampling_strategy="sequential",
         learning_rate=optimiser["rate"],
         lr_scheduler_type=optimiser["schedule"],
@@ -323,7 +324,26 @@ def _trainer(run: _Run, network, until: int | None):
         remove_unused_columns=False,
         dataloader_pin_memory=False,
     )
-    return _trainer_class()(run, network, arguments, steps, until)
+    # what is compiled wants inputs of one size; on a CPU nothing is, and padding would be computed
+    blocks = math.ceil(together * recipe["batch"]["tokens"] / packing.BLOCK)
+    length = 0 if arguments.use_cpu else packing.BLOCK * blocks
+    return _trainer_class()(run, network, arguments, sequences, steps, length, until)
+
+
+HELD = 110  # bytes of GPU memory for a token, by layer and place of the hidden state; measured
+
+
+def _together(recipe: Recipe, network) -> int:
+    """How many packs of a step go through a GPU as one sequence, by its memory: kernels of few tokens take
+    less time than it takes to start them."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return 1
+    config = network.config
+    size = HELD * config.num_hidden_layers * config.hidden_size * recipe["batch"]["tokens"]
+    most, packs = max(1, torch.cuda.mem_get_info()[0] // size), recipe["batch"]["packs"]
+    return max(count for count in range(1, packs + 1) if packs % count == 0 and count <= most)
 
 
 def _trainer_class():
@@ -336,18 +356,16 @@ def _trainer_class():
 
         loss_is_scaled_for_ga = True
 
-        def __init__(self, run: _Run, network, arguments, steps: int, until: int | None):
-            self.run, self.steps = run, steps
+        def __init__(self, run: _Run, network, arguments, sequences, steps: int, length: int, until):
+            self.run, self.steps, self.length = run, steps, length
             self.clock = _Clock()
-            # what is compiled wants inputs of one size; on a CPU nothing is, and padding would be computed
-            self.length = 0 if arguments.use_cpu else run.recipe["batch"]["tokens"]
             self.scratch: Path | None = None
             validation = _validation(run.recipe, run.vocabulary.tokenizer)
             super().__init__(
                 network,
                 arguments,
                 data_collator=lambda packs: packing.inputs(packs[0], length=self.length),
-                train_dataset=run.course.packs,
+                train_dataset=sequences,
                 eval_dataset=validation,
                 callbacks=[_reporter(TrainerCallback, self, until), *_loggers(run.folder)],
             )
@@ -360,7 +378,7 @@ def _trainer_class():
         def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
             total = packing.loss(model, inputs)
             self.require_finite("loss", total)
-            self.clock.tokens += inputs["input_ids"].numel()
+            self.clock.tokens += inputs["size"]
             return total / num_items_in_batch
 
         def require_finite(self, what: str, value) -> None:

@@ -115,6 +115,17 @@ def test_one_kernel_over_a_pack_reads_the_same(network):
         assert blocks == pytest.approx(spans, rel=1e-5)
 
 
+def test_packs_side_by_side_are_one(network):
+    """Whichever way it is read."""
+    packs = list(packing.pack(LESSONS, limit=30))
+    assert len(packs) == 3
+    with torch.no_grad():
+        apart = sum(packing.loss(network, packing.inputs(pack)).item() for pack in packs)
+        for length in (0, 128):
+            together = packing.loss(network, packing.inputs(packing.joined(packs), length=length)).item()
+            assert together == pytest.approx(apart, rel=1e-5)
+
+
 def test_packs_are_the_same_from_a_file(tmp_path):
     packs = list(packing.pack(LESSONS, limit=40))
     packing.save(packs, tmp_path / "packs.safetensors")
