@@ -1,5 +1,8 @@
 """Fine-tuning from a recipe: LoRA, QLoRA or all weights, on transformers' Trainer with peft.
 
+    python -m slmlib.train gpu --prepare    compose and pack its cases, where no GPU is needed
+    python -m slmlib.train gpu              train; a run that was stopped goes on
+
 The loss is that of the answers alone, summed over a step and divided by its tokens. Cases that share their
 question's beginning are packed behind it (`packing`), so a step's batches are single sequences. The order
 of the packs is fixed by the seed, and a checkpoint holds all that a step depends on: a run that was killed
@@ -8,6 +11,7 @@ A checkpoint appears by one rename with the hashes of its files; a torn one is t
 The course of a run is made once and kept beside the checkpoints, so that it can be prepared where no GPU is.
 """
 
+import argparse
 import errno
 import fcntl
 import hashlib
@@ -15,6 +19,9 @@ import json
 import math
 import os
 import shutil
+import signal
+import sys
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -206,10 +213,14 @@ class _Run:
         if checkpoint is not None:
             print(f"going on from {checkpoint.name} of {trainer.steps}", flush=True)
             trainer.clock.load(checkpoint)
-        with trainer.clock:
+        with trainer.clock, trainer.stop:
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        if until is None or trainer.state.global_step >= trainer.steps:
+            if trainer.state.global_step == trainer.steps and not trainer.measured:  # killed while it was
+                trainer.evaluate()
+        if trainer.state.global_step == trainer.steps:
             self._finish(trainer)
+        elif trainer.stop.asked:
+            raise KeyboardInterrupt
 
     def _finish(self, trainer) -> None:
         """Save the model and, last, the record that says that the run is whole."""
@@ -358,7 +369,7 @@ def _trainer_class():
 
         def __init__(self, run: _Run, network, arguments, sequences, steps: int, length: int, until):
             self.run, self.steps, self.length = run, steps, length
-            self.clock = _Clock()
+            self.clock, self.stop, self.measured = _Clock(), _Stop(), False
             self.scratch: Path | None = None
             validation = _validation(run.recipe, run.vocabulary.tokenizer)
             super().__init__(
@@ -386,7 +397,9 @@ def _trainer_class():
                 raise Diverged(f"the {what} is {value.item()} at step {self.state.global_step + 1}.")
 
         def evaluate(self, *_, **__):
+            self._save_checkpoint(self.model, None)  # it may take minutes, and what is learnt is safe first
             measured = _measured(self)
+            self.measured = self.state.global_step == self.steps
             self.log(measured)
             self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, measured)
             return measured
@@ -475,7 +488,7 @@ def _reporter(base, trainer, until: int | None):
         def on_step_end(self, args, state, control, **_):
             self.bar.update()
             control.should_evaluate |= state.global_step == trainer.steps
-            if until is not None and state.global_step >= until:
+            if trainer.stop.asked or (until is not None and state.global_step >= until):
                 control.should_save = control.should_training_stop = True
 
         def on_train_end(self, args, state, control, **_):
@@ -495,6 +508,29 @@ def _loggers(folder: Path) -> list:
     elif os.environ.get("WANDB_API_KEY"):
         print("WANDB_API_KEY is set and wandb is not installed: pip install wandb", flush=True)
     return found
+
+
+class _Stop:
+    """Lets Ctrl-C, or SIGTERM, end a run after its step, with a checkpoint; a second one ends it at once."""
+
+    SIGNALS = signal.SIGINT, signal.SIGTERM
+
+    def __init__(self):
+        self.asked, self.before = False, {}
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is threading.main_thread():  # no other may set them
+            self.before = {each: signal.signal(each, self._ask) for each in self.SIGNALS}
+
+    def __exit__(self, *_) -> None:
+        for each, handler in self.before.items():
+            signal.signal(each, handler)
+
+    def _ask(self, *_) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+        print("stopping after this step; once more to stop at once", flush=True)
 
 
 class _Clock:
@@ -598,3 +634,25 @@ def _kept(folder: Path, command: str = "") -> str:
     kept = "No checkpoint was written yet." if checkpoint is None else f"{checkpoint} is kept."
     how = "To start again" if checkpoint is None else "To go on from it"
     return f"{kept} {how}: {command}" if command else kept
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train a model from a recipe of data/recipes, or go on where that was stopped."""
+    parser = argparse.ArgumentParser(prog="python -m slmlib.train", description=main.__doc__)
+    parser.add_argument("recipe", help=f"of: {', '.join(recipes.names())}")
+    parser.add_argument("--seed", type=int, help="in place of the recipe's own")
+    parser.add_argument("--out", type=Path, default=paths.RUNS / "training", help="folder of training runs")
+    parser.add_argument(
+        "--prepare", action="store_true", help="make the course alone, for a machine with a GPU"
+    )
+    chosen = parser.parse_args(arguments)
+    recipe = recipes.load(chosen.recipe, seed=chosen.seed)
+    again = f"python -m slmlib.train {recipe.name} --seed {recipe['seed']} --out {chosen.out}"
+    print(train(recipe, out=chosen.out, until=0 if chosen.prepare else None, command=again))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (RuntimeError, ValueError, OSError) as error:
+        sys.exit(f"error: {error}")

@@ -521,6 +521,22 @@ def test_the_extended_split_is_new_and_its_beginning_stays():
     assert not contracts_broken(rows)
 
 
+def test_noise_that_breaks_a_gate_is_taken_away(monkeypatch):
+    """A word that noise put in may tell what a text must not tell; a clean case that fails is an error."""
+
+    def gates(rows) -> list:
+        (row,) = rows[dataset.EXTENDED]
+        return [validation.Check("untold", 1, ("told",) if row["meta"].get("noise") or broken else ())]
+
+    broken = False
+    assert any(row["meta"].get("noise") for row in dataset.extend(10, seed=4, noisy=1.0))
+    monkeypatch.setattr(validation, "per_case", gates)
+    assert not any(row["meta"].get("noise") for row in dataset.extend(10, seed=4, noisy=1.0))
+    broken = True
+    with pytest.raises(contracts.DataError, match="untold"):
+        next(dataset.extend(10, seed=4, noisy=1.0))
+
+
 def contracts_broken(rows) -> tuple:
     return validation.contract({dataset.EXTENDED: rows}).failures
 

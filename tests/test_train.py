@@ -63,13 +63,14 @@ import toy_model
 from slmlib import checkpoints, models, packing, recipes, train
 
 models.MODELS["toy-1m"] = models.Model("toy-1m", "Apache-2.0", 800_000, "toy/toy-1m", hub="toy/toy-1m")
-where, name = (packing, "loss") if sys.argv[3] == "step" else (checkpoints, "vouch")
+places = {"step": (packing, "loss"), "checkpoint": (checkpoints, "vouch"), "evaluation": (train, "_measured")}
+where, name = places[sys.argv[3]]
 kept, calls = getattr(where, name), []
 
 def killing(*given):
     calls.append(1)
     if len(calls) == int(sys.argv[4]):
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), int(sys.argv[5]))
     return kept(*given)
 
 setattr(where, name, killing)
@@ -90,20 +91,40 @@ def unbroken(toy, tmp_path_factory):
     return of
 
 
-@pytest.mark.parametrize(("method", "where", "call"), [("lora", "step", 6), ("full", "checkpoint", 3)])
-def test_a_killed_run_ends_in_the_weights_of_an_unbroken_one(recipe, unbroken, tmp_path, method, where, call):
-    """To the bit; killed between two packs of a step, and while a checkpoint is written (first is the
-    course)."""
-    chosen, out = recipe(method=method), tmp_path / "runs"
+def stopped(out: Path, where: str, call: int, by: signal.Signals) -> tuple[Path, subprocess.CompletedProcess]:
+    """A run of the toy recipe that gets a signal at a call, and its folder."""
     environment = os.environ | {"PYTHONPATH": f"{paths.ROOT}:{paths.ROOT / 'tests'}"}
-    command = [sys.executable, "-c", KILLED, str(tmp_path / "recipes"), str(out), where, str(call)]
+    given = [str(out.parent / "recipes"), str(out), where, str(call), str(int(by))]
+    command = [sys.executable, "-c", KILLED, *given]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == -signal.SIGKILL, done.stderr
     (folder,) = out.iterdir()
     assert not (folder / train.RECORD).exists() and checkpoints.latest(folder / "checkpoints")
+    return folder, done
+
+
+@pytest.mark.parametrize(
+    ("method", "where", "call"), [("lora", "step", 6), ("full", "checkpoint", 3), ("lora", "evaluation", 1)]
+)
+def test_a_killed_run_ends_in_the_weights_of_an_unbroken_one(recipe, unbroken, tmp_path, method, where, call):
+    """To the bit; killed between two packs of a step, while a checkpoint is written (first is the course),
+    and while what was learnt is measured."""
+    chosen, out = recipe(method=method), tmp_path / "runs"
+    folder, done = stopped(out, where, call, signal.SIGKILL)
+    assert done.returncode == -signal.SIGKILL, done.stderr
     resumed = train.train(chosen, out=out)
     assert resumed == folder and weights(folder) == weights(unbroken(chosen))
     assert not (folder / "checkpoints").exists()
+    record = contracts.read_json(folder / train.RECORD)
+    assert record["validation"][-1]["step"] == record["steps"]
+
+
+def test_a_run_that_is_asked_to_stop_ends_with_a_checkpoint_of_its_step(recipe, unbroken, tmp_path):
+    """As Ctrl-C and the end of a rented machine do; nothing that was learnt is lost."""
+    chosen, out = recipe(checkpoints={"every": 100}), tmp_path / "runs"
+    _, done = stopped(out, "step", 4, signal.SIGTERM)
+    assert "stopping after this step" in done.stdout
+    assert "checkpoint-2 is kept. To go on from it" in done.stderr and done.returncode == 1
+    assert weights(train.train(chosen, out=out)) == weights(unbroken(recipe()))
 
 
 def test_the_record_says_what_was_done(recipe, unbroken):
@@ -250,9 +271,20 @@ def test_a_course_is_made_once_and_can_be_made_ahead(recipe, unbroken, tmp_path,
     packs.write_bytes(whole[:-10])
     train.train(chosen, out=tmp_path, until=0)
     assert packs.read_bytes() == whole
+    expected = weights(unbroken(chosen))
     monkeypatch.setattr(train, "course", lambda *_: pytest.fail("the course is there"))
-    assert weights(train.train(chosen, out=tmp_path)) == weights(unbroken(chosen))
+    assert weights(train.train(chosen, out=tmp_path)) == expected
     assert not (folder / train.COURSE).exists()
+
+
+def test_the_command_prepares_and_trains(recipe, tmp_path, monkeypatch, capsys):
+    chosen, out = recipe(), str(tmp_path / "runs")
+    monkeypatch.setattr(recipes, "load", lambda name, seed: chosen)
+    train.main(["toy", "--out", out, "--prepare"])
+    folder = Path(capsys.readouterr().out.splitlines()[-1])
+    assert (folder / train.COURSE).exists() and not (folder / train.RECORD).exists()
+    train.main(["toy", "--out", out])
+    assert (folder / train.RECORD).exists()
 
 
 def test_packs_that_hold_no_case_are_refused(recipe, tmp_path):
