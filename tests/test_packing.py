@@ -115,6 +115,27 @@ def test_one_kernel_over_a_pack_reads_the_same(network):
         assert blocks == pytest.approx(spans, rel=1e-5)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="a kernel for GPUs")
+def test_the_compiled_kernel_teaches_the_same(network):
+    """Losses and gradients in fp32, from span to span and as one kernel, on a GPU."""
+    network.cuda()
+    (pack,) = packing.pack(LESSONS, limit=200)
+    found = []
+    for length in (0, 128):
+        if length:
+            packing.compile_layers(network)
+        given = packing.inputs(pack, length=length)
+        given = {n: v.cuda() if torch.is_tensor(v) else v for n, v in given.items()}
+        network.zero_grad()
+        loss = packing.loss(network, given)
+        loss.backward()
+        found.append((loss.item(), gradients(network)))
+    (spans, one), (blocks, other) = found
+    assert blocks == pytest.approx(spans, rel=1e-3)
+    for name, gradient in one.items():
+        torch.testing.assert_close(other[name], gradient, rtol=1e-2, atol=1e-3)
+
+
 def test_packs_side_by_side_are_one(network):
     """Whichever way it is read."""
     packs = list(packing.pack(LESSONS, limit=30))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import toy_model
@@ -241,6 +242,16 @@ def test_a_recipe_that_starts_from_a_trained_model_is_refused(recipe):
         train.train(recipe(model="cpu-1-0123abcd"))
 
 
+@pytest.mark.parametrize(("free", "together"), [(2e9, 1), (20e9, 1), (40e9, 2), (60e9, 4), (400e9, 8)])
+def test_packs_of_a_step_go_together_as_the_memory_of_a_gpu_allows(monkeypatch, free, together):
+    """In numbers that divide a step, for a network of the size of SmolLM2-135M."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda: (int(free), int(free)))
+    network = SimpleNamespace(config=SimpleNamespace(num_hidden_layers=30, hidden_size=576))
+    recipe = recipes.Recipe("some", {"batch": {"tokens": 8192, "packs": 8}})
+    assert train._together(recipe, network) == together
+
+
 def test_one_process_trains_a_run(recipe, tmp_path):
     chosen = recipe()
     folder = tmp_path / train.run_name(chosen)
@@ -391,7 +402,7 @@ def test_no_test_case_and_no_unseen_schema_reaches_a_mixture(lessons):
     ("name", "seed"), [("cpu", 1), ("ablations/extended", 1), ("ablations/one-register", 1), *GPU]
 )
 def test_nor_the_mixture_of_a_recipe(name, seed):
-    """Whole, but for `gpu`: of each of its three seeds the first 2,000 cases of 40,000."""
+    """Whole, but for `gpu`: of each of its three seeds the first 2,000 cases of 50,000."""
     recipe = recipes.load(name, seed=seed)
     wanted = train.mixture(recipe)
     wanted = replace(wanted, extended=min(wanted.extended, 2000))
