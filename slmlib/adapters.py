@@ -339,10 +339,13 @@ def _left_out(record: Mapping) -> str:
 
 def _cost(record: Mapping) -> str:
     found = record["environment"]["machine"]
+    where, memory = f"{found['cores']} cores ({found['cpu']})", "memory"
+    if "gpus" in found:
+        where, memory = f"one GPU ({found['gpus'][0]['name']})", "its memory"
     return (
         f"{record['steps']} steps over {record['data']['tokens']:,} tokens in {record['precision']}, "
         f"{record['seconds'] / 60:.0f} minutes at {record['tokens_per_second']:.0f} tokens a second on "
-        f"{found['cores']} cores ({found['cpu']}), {record['peak_memory_bytes'] / 1e9:.1f} GB of memory, "
+        f"{where}, {record['peak_memory_bytes'] / 1e9:.1f} GB of {memory}, "
         f"{record['joules'] / 3.6e6:.2f} kWh ({record['energy'].partition(':')[0]})."
     )
 

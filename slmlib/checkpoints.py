@@ -24,7 +24,12 @@ def latest(folder: Path) -> Path | None:
 
 
 def _by_step(folder: Path) -> list[Path]:
-    return sorted(folder.glob("checkpoint-*"), key=lambda path: -int(path.name.rpartition("-")[2]))
+    return sorted(folder.glob("checkpoint-*"), key=lambda path: -step(path))
+
+
+def step(checkpoint: Path) -> int:
+    """The training step after which a checkpoint was written."""
+    return int(checkpoint.name.rpartition("-")[2])
 
 
 def vouch(folder: Path) -> None:
@@ -39,7 +44,7 @@ def intact(folder: Path) -> bool:
 
 
 def _fault(folder: Path) -> str | None:
-    """What is wrong with a checkpoint."""
+    """What is wrong with a folder that was vouched for."""
     try:
         listed = json.loads((folder / MANIFEST).read_text("utf-8"))["files"]
         changed = [name for name, digest in listed.items() if contracts.sha256(folder / name) != digest]

@@ -67,7 +67,7 @@ def _versions() -> dict[str, str]:
 
 def described() -> dict:
     """The machine as far as it explains a speed: CPU and its kernels' instructions, cores, memory, system,
-    and the GPUs that this process uses."""
+    and the GPUs that this process sees, if it uses any."""
     return {
         "cpu": _cpu(),
         "features": sorted(set(_cpuinfo("flags|Features").split()) & FEATURES),

@@ -10,7 +10,7 @@ packs, one pack being one sequence; only answers are predicted, so logits are ma
 A mask over the whole pack would compute every pair of places and throw most of them away, which took a third
 of a step on a CPU. `prepare` teaches a network to go from span to span instead: a branch attends to its
 beginning and to itself. On a GPU so many small products would wait for each other, so there the same is one
-kernel that skips the blocks in which nothing is seen (FlexAttention).
+kernel that skips the blocks of other trees (FlexAttention).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -112,6 +112,11 @@ def pack(lessons: Iterable[Sequence[Question]], *, limit: int) -> Iterator[Pack]
         yield _settled(current)
 
 
+def filled(tokens: int) -> int:
+    """The least multiple of `BLOCK` that holds so many tokens."""
+    return -(-tokens // BLOCK) * BLOCK
+
+
 def joined(packs: Sequence[Pack]) -> Pack:
     """Packs side by side as one: no tree sees another, so their losses and gradients add up as before."""
     tokens = np.concatenate([found.tokens for found in packs])
@@ -165,12 +170,13 @@ def inputs(found: Pack, *, length: int = 0) -> dict:
     whole = {"input_ids": tokens[None], "position_ids": laid.positions[None]}
     more = {"size": len(found), "spans": laid.spans}
     if length:
-        rest, missing = len(found.trees), (0, length - len(found))  # what fills it up is a tree of its own
-        tree, branch = np.pad(laid.tree, missing, constant_values=rest), np.pad(laid.branch, missing)
-        more = {"size": len(found), "trees": np.stack([tree, branch])}
+        missing = (0, length - len(found))
+        filling = len(found.trees) + np.arange(len(found), length) // BLOCK  # a tree of its own in each block
+        branch = np.pad(laid.branch, missing)
+        more = {"size": len(found), "trees": np.stack([np.concatenate([laid.tree, filling]), branch])}
         whole = {name: np.pad(values, ((0, 0), missing)) for name, values in whole.items()}
-    found = whole | kept | more
-    return {n: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for n, v in found.items()}
+    given = whole | kept | more
+    return {n: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for n, v in given.items()}
 
 
 def prepare(network) -> None:

@@ -6,9 +6,10 @@
 The loss is that of the answers alone, summed over a step and divided by its tokens. Cases that share their
 question's beginning are packed behind it (`packing`), so a step's batches are single sequences. The order
 of the packs is fixed by the seed, and a checkpoint holds all that a step depends on: a run that was killed
-goes on from its last whole checkpoint and ends in the weights of an unbroken one, to the bit on one machine.
-A checkpoint appears by one rename with the hashes of its files; a torn one is told apart and skipped.
-The course of a run is made once and kept beside the checkpoints, so that it can be prepared where no GPU is.
+goes on from its last whole checkpoint and ends in the weights of an unbroken one, on one CPU to the bit.
+A checkpoint appears by one rename with the hashes of its files; a torn one is told apart and skipped. The
+course of a run is kept beside the checkpoints, so that it can be prepared where no GPU is; other code makes
+it anew.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import hashlib
 import json
 import math
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -40,7 +42,8 @@ from slmlib.packing import Pack, Question
 from slmlib.recipes import Recipe
 
 VERSION = "1"  # of how lessons become weights; a new one makes a run another run
-RECORD, CLOCK, COURSE = models.TRAINING, "clock.json", "course"
+RECORD, CLOCK = models.TRAINING, "clock.json"
+COURSE, VALIDATION = "course", "validation.json"
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -142,18 +145,21 @@ def course(recipe: Recipe, vocabulary: models.Vocabulary) -> Course:
 
 
 def kept_course(recipe: Recipe, vocabulary: models.Vocabulary, folder: Path) -> Course:
-    """The course of a run, made if its folder has none that is whole."""
-    place = folder / COURSE
-    if not checkpoints.intact(place):
-        made = course(recipe, vocabulary)
-        if not made.packs:
-            return made
+    """The course of a run, made if its folder has none that is whole and of this code."""
+    place, code = folder / COURSE, machine.code()
+    if checkpoints.intact(place):
+        told = contracts.read_json(place / "told.json")
+        if told.pop("code") == code:
+            return Course(packing.load(place / "packs.safetensors"), **told)
+        print("the library has changed since the cases were composed, so they are composed again", flush=True)
+    made = course(recipe, vocabulary)
+    if made.packs:
         with checkpoints.whole_folder(place) as scratch:
             packing.save(made.packs, scratch / "packs.safetensors")
             told = {f.name: getattr(made, f.name) for f in fields(Course) if f.name != "packs"}
-            contracts.write_json(scratch / "told.json", told)
+            contracts.write_json(scratch / "told.json", {**told, "code": code})
             checkpoints.vouch(scratch)
-    return Course(packing.load(place / "packs.safetensors"), **contracts.read_json(place / "told.json"))
+    return made
 
 
 def questions(lesson: Lesson, tokenizer) -> list[Question]:
@@ -212,15 +218,23 @@ class _Run:
         checkpoint = checkpoints.latest(self.folder / "checkpoints")
         if checkpoint is not None:
             print(f"going on from {checkpoint.name} of {trainer.steps}", flush=True)
-            trainer.clock.load(checkpoint)
+            trainer.go_on_from(checkpoint)
         with trainer.clock, trainer.stop:
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-            if trainer.state.global_step == trainer.steps and not trainer.measured:  # killed while it was
-                trainer.evaluate()
+        if trainer.stop.asked:
+            raise KeyboardInterrupt
         if trainer.state.global_step == trainer.steps:
             self._finish(trainer)
-        elif trainer.stop.asked:
-            raise KeyboardInterrupt
+
+    def measured(self) -> dict[str, dict]:
+        """What was measured on `val`, by step; kept apart from checkpoints, so that it is done once."""
+        kept = self.folder / VALIDATION
+        return contracts.read_json(kept) if kept.exists() else {}
+
+    def keep_measured(self, step: int, found: dict) -> None:
+        """Add what was measured after a step."""
+        numbers = {name.removeprefix("eval_"): value for name, value in found.items()}
+        contracts.write_json(self.folder / VALIDATION, {**self.measured(), str(step): numbers})
 
     def _finish(self, trainer) -> None:
         """Save the model and, last, the record that says that the run is whole."""
@@ -230,12 +244,12 @@ class _Run:
         contracts.write_json(self.folder / RECORD, self._record(trainer))
         for rest in ("checkpoints", COURSE):
             shutil.rmtree(self.folder / rest, ignore_errors=True)
+        (self.folder / VALIDATION).unlink(missing_ok=True)
 
     def _record(self, trainer) -> dict:
         base, clock, budget = models.get(self.recipe["model"]), trainer.clock, self.recipe["budget"]
         history = trainer.state.log_history
         weights = sorted((self.folder / "model").glob("*.safetensors"))
-        peak = machine.peak_gpu_memory() or machine.peak_memory()
         return {
             "run": self.folder.name,
             "recipe": {"name": self.recipe.name, **self.recipe.settings},
@@ -251,22 +265,21 @@ class _Run:
             "steps": trainer.state.global_step,
             "precision": self.precision,
             "loss": [_numbers(line, "loss", "learning_rate") for line in history if "loss" in line],
-            "validation": [_numbers(line, *_MEASURED) for line in history if "eval_loss" in line],
+            "validation": [{"step": int(step), **found} for step, found in self.measured().items()],
             "seconds": round(clock.seconds, 1),
             "tokens_per_second": round(clock.tokens / clock.seconds, 1),
-            "peak_memory_bytes": peak,
-            "within_budget": clock.seconds <= 60 * budget["minutes"] and peak <= 1e9 * budget["memory_gb"],
+            "packs_together": trainer.together,
+            "peak_memory_bytes": clock.peak,
+            "within_budget": clock.seconds <= 60 * budget["minutes"]
+            and clock.peak <= 1e9 * budget["memory_gb"] * trainer.together,
             "joules": round(clock.joules),
             "energy": clock.source,
             "environment": machine.environment(),
         }
 
 
-_MEASURED = ("eval_loss", "eval_json_exact", "eval_field_f1", "eval_answers")
-
-
 def _numbers(line: dict, *names: str) -> dict:
-    return {"step": line["step"], **{n.removeprefix("eval_"): line[n] for n in names if n in line}}
+    return {name: line[name] for name in ("step", *names) if name in line}
 
 
 def _precision(wanted: str) -> str:
@@ -336,24 +349,23 @@ def _trainer(run: _Run, network, until: int | None):
         dataloader_pin_memory=False,
     )
     # what is compiled wants inputs of one size; on a CPU nothing is, and padding would be computed
-    blocks = math.ceil(together * recipe["batch"]["tokens"] / packing.BLOCK)
-    length = 0 if arguments.use_cpu else packing.BLOCK * blocks
-    return _trainer_class()(run, network, arguments, sequences, steps, length, until)
+    length = 0 if arguments.use_cpu else packing.filled(together * recipe["batch"]["tokens"])
+    return _trainer_class()(run, network, arguments, sequences, steps, together, length, until)
 
 
 HELD = 110  # bytes of GPU memory a token, by layer and place of the hidden state: 90 were measured
 
 
 def _together(recipe: Recipe, network) -> int:
-    """How many packs of a step go through a GPU as one sequence, by its memory: kernels of few tokens take
-    less time than it takes to start them."""
+    """How many packs of a step go through a GPU as one sequence, by the memory it has in all: kernels of few
+    tokens take less time than it takes to start them."""
     import torch
 
     if not torch.cuda.is_available():
         return 1
     config = network.config
     size = HELD * config.num_hidden_layers * config.hidden_size * recipe["batch"]["tokens"]
-    most, packs = max(1, torch.cuda.mem_get_info()[0] // size), recipe["batch"]["packs"]
+    most, packs = max(1, torch.cuda.mem_get_info()[1] // size), recipe["batch"]["packs"]
     return max(count for count in range(1, packs + 1) if packs % count == 0 and count <= most)
 
 
@@ -367,9 +379,9 @@ def _trainer_class():
 
         loss_is_scaled_for_ga = True
 
-        def __init__(self, run: _Run, network, arguments, sequences, steps: int, length: int, until):
-            self.run, self.steps, self.length = run, steps, length
-            self.clock, self.stop, self.measured = _Clock(), _Stop(), False
+        def __init__(self, run: _Run, network, arguments, sequences, steps, together, length, until):
+            self.run, self.steps, self.together, self.length = run, steps, together, length
+            self.clock, self.stop, self.saved = _Clock(), _Stop(), -1
             self.scratch: Path | None = None
             validation = _validation(run.recipe, run.vocabulary.tokenizer)
             super().__init__(
@@ -396,18 +408,28 @@ def _trainer_class():
             if not torch.isfinite(value):
                 raise Diverged(f"the {what} is {value.item()} at step {self.state.global_step + 1}.")
 
+        def go_on_from(self, checkpoint: Path) -> None:
+            """Read what Trainer does not, and measure first what was to be measured there and was not."""
+            self.clock.load(checkpoint)
+            self.saved = checkpoints.step(checkpoint)
+            due = self.saved % self.args.eval_steps == 0 or self.saved == self.steps
+            self.args.eval_on_start = due and str(self.saved) not in self.run.measured()
+
         def evaluate(self, *_, **__):
             self._save_checkpoint(self.model, None)  # it may take minutes, and what is learnt is safe first
             measured = _measured(self)
-            self.measured = self.state.global_step == self.steps
+            self.run.keep_measured(self.state.global_step, measured)
             self.log(measured)
             self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, measured)
+            self.control.should_training_stop |= self.stop.asked
             return measured
 
         def _get_output_dir(self, trial=None):
             return str(self.scratch or self.args.output_dir)
 
         def _save_checkpoint(self, model, trial):
+            if self.saved == self.state.global_step:
+                return
             name = f"checkpoint-{self.state.global_step}"
             target = Path(self.args.output_dir) / name
             with checkpoints.whole_folder(target) as scratch:
@@ -422,6 +444,7 @@ def _trainer_class():
                 (scratch / "training_args.bin").unlink(missing_ok=True)  # a pickle that nothing reads
                 self.clock.save(scratch)
                 checkpoints.vouch(scratch)
+            self.saved = self.state.global_step
             checkpoints.keep_newest(target.parent, self.run.recipe["checkpoints"]["keep"])
 
     return PackTrainer
@@ -437,7 +460,8 @@ def _measured(trainer) -> dict:
     )
     with torch.no_grad(), precise:
         for pack in trainer.eval_dataset:
-            batch = trainer._prepare_inputs(packing.inputs(pack, length=trainer.length))
+            length = max(trainer.length, packing.filled(len(pack))) if trainer.length else 0
+            batch = trainer._prepare_inputs(packing.inputs(pack, length=length))
             total, count = total + packing.loss(network, batch).item(), count + pack.answered
         with torch.compiler.set_stance("force_eager"):  # each length of a text would be compiled anew
             answered = _answered(trainer.run, network)
@@ -488,6 +512,8 @@ def _reporter(base, trainer, until: int | None):
         def on_step_end(self, args, state, control, **_):
             self.bar.update()
             control.should_evaluate |= state.global_step == trainer.steps
+            if trainer.stop.asked:
+                control.should_evaluate = False  # it is the first thing when the run goes on
             if trainer.stop.asked or (until is not None and state.global_step >= until):
                 control.should_save = control.should_training_stop = True
 
@@ -511,7 +537,8 @@ def _loggers(folder: Path) -> list:
 
 
 class _Stop:
-    """Lets Ctrl-C, or SIGTERM, end a run after its step, with a checkpoint; a second one ends it at once."""
+    """Lets Ctrl-C, or SIGTERM, end a run after its step or evaluation, with a checkpoint; a second one ends
+    it at once."""
 
     SIGNALS = signal.SIGINT, signal.SIGTERM
 
@@ -530,14 +557,17 @@ class _Stop:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        print("stopping after this step; once more to stop at once", flush=True)
+        os.write(1, b"stopping after this step or evaluation; once more to stop at once\n")  # no buffer here
 
 
 class _Clock:
-    """Seconds, tokens and joules of a run over all its parts: what a kill takes back is not counted."""
+    """Seconds, tokens, joules and peak memory of a run over all its parts: what a kill takes back is not
+    counted. The memory is that of the GPU where there is one."""
+
+    KEPT = "seconds", "tokens", "joules", "source", "peak"
 
     def __init__(self):
-        self.seconds, self.tokens, self.joules, self.source = 0.0, 0, 0.0, ""
+        self.seconds, self.tokens, self.joules, self.source, self.peak = 0.0, 0, 0.0, "", 0
 
     def __enter__(self) -> "_Clock":
         self._begin()
@@ -555,6 +585,7 @@ class _Clock:
         self._energy.__exit__()
         self.seconds += time.perf_counter() - self._began
         self.joules, self.source = self.joules + self._energy.joules, self._energy.source
+        self.peak = max(self.peak, machine.peak_gpu_memory() or machine.peak_memory())
 
     @property
     def speed(self) -> float:
@@ -563,7 +594,7 @@ class _Clock:
 
     def save(self, folder: Path) -> None:
         self._end()
-        kept = {name: getattr(self, name) for name in ("seconds", "tokens", "joules", "source")}
+        kept = {name: getattr(self, name) for name in self.KEPT}
         (folder / CLOCK).write_text(json.dumps(kept), "utf-8")
         self._begin()
 
@@ -641,13 +672,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m slmlib.train", description=main.__doc__)
     parser.add_argument("recipe", help=f"of: {', '.join(recipes.names())}")
     parser.add_argument("--seed", type=int, help="in place of the recipe's own")
-    parser.add_argument("--out", type=Path, default=paths.RUNS / "training", help="folder of training runs")
+    parser.add_argument("--out", type=Path, default=paths.RUNS / "full" / "training", help="folder of runs")
     parser.add_argument(
         "--prepare", action="store_true", help="make the course alone, for a machine with a GPU"
     )
     chosen = parser.parse_args(arguments)
     recipe = recipes.load(chosen.recipe, seed=chosen.seed)
-    again = f"python -m slmlib.train {recipe.name} --seed {recipe['seed']} --out {chosen.out}"
+    given = ["python", "-m", "slmlib.train", recipe.name, "--seed", str(recipe["seed"]), "--out"]
+    again = shlex.join([*given, str(chosen.out), *(["--prepare"] if chosen.prepare else [])])
     print(train(recipe, out=chosen.out, until=0 if chosen.prepare else None, command=again))
 
 

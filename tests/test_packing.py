@@ -115,13 +115,40 @@ def test_one_kernel_over_a_pack_reads_the_same(network):
         assert blocks == pytest.approx(spans, rel=1e-5)
 
 
+def long_pack() -> packing.Pack:
+    """Trees that begin and end within blocks, and some that span them."""
+    sizes = [(30, 5), (150, 40), (10, 90), (200, 150), (20, 7)]
+    lessons = [
+        [Question(f"{n}.{i}", [*[n] * beginning, *[20 + i] * rest], [30 + i, 2]) for i in range(3)]
+        for n, (beginning, rest) in enumerate(sizes)
+    ]
+    (pack,) = packing.pack(lessons, limit=3000)
+    return pack
+
+
+def test_no_block_is_skipped_in_which_something_is_seen():
+    """And many are; the kernel looks into no other."""
+    pack = long_pack()
+    length = packing.filled(len(pack) + packing.BLOCK)
+    count = length // packing.BLOCK
+    seen = torch.zeros(length, length, dtype=torch.bool)
+    seen[: len(pack), : len(pack)] = packing.mask(pack)[0, 0]
+    wanted = seen.view(count, packing.BLOCK, count, packing.BLOCK).any(3).any(1)
+    listed = packing._blocks(packing.inputs(pack, length=length)["trees"]).to_dense()[0, 0].bool()
+    assert count >= 8 and not (wanted & ~listed).any()
+    assert listed.sum() < 0.6 * count * (count + 1) / 2
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="a kernel for GPUs")
-def test_the_compiled_kernel_teaches_the_same(network):
+def test_the_compiled_kernel_teaches_the_same():
     """Losses and gradients in fp32, from span to span and as one kernel, on a GPU."""
-    network.cuda()
-    (pack,) = packing.pack(LESSONS, limit=200)
-    found = []
-    for length in (0, 128):
+    torch.manual_seed(0)
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2}  # of 16 places, the least that it takes
+    sizes = {"vocab_size": 64, "hidden_size": 64, "intermediate_size": 32, "num_hidden_layers": 2}
+    network = LlamaForCausalLM(LlamaConfig(**sizes, **heads)).cuda()
+    packing.prepare(network)
+    pack, found = long_pack(), []
+    for length in (0, packing.filled(len(pack) + 1)):
         if length:
             packing.compile_layers(network)
         given = packing.inputs(pack, length=length)

@@ -208,11 +208,12 @@ def extend(
     Args:
         size: Number of cases.
         seed: The same seed and a smaller size give the beginning of the same split.
-        noisy: Share of the cases that are put under noise, where their register takes any.
+        noisy: Share of the cases that are put under noise, where their register takes any; noise that breaks
+            a gate is taken away again.
         registers: The kinds of text to take; all if not given.
 
     Raises:
-        DataError: a case fails a gate.
+        DataError: a case fails a gate, without noise too.
     """
     seen: set[int] = set()
     for index in range(size):
