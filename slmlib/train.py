@@ -149,7 +149,7 @@ def kept_course(recipe: Recipe, vocabulary: models.Vocabulary, folder: Path) -> 
     place, code = folder / COURSE, machine.code()
     if checkpoints.intact(place):
         told = contracts.read_json(place / "told.json")
-        if told.pop("code") == code:
+        if told.pop("code", None) == code:
             return Course(packing.load(place / "packs.safetensors"), **told)
         print("the library has changed since the cases were composed, so they are composed again", flush=True)
     made = course(recipe, vocabulary)

@@ -73,9 +73,9 @@ def test_a_server_that_hangs_is_tried_again():
 def test_a_server_that_trickles_is_given_up_in_time():
     """A byte now and then keeps a connection alive for ever; the limit is on the whole answer."""
     start = time.perf_counter()
-    with serving(lambda handler: handler.events(*[piece("drip ")] * 40, pause=0.05)) as server:
+    with serving(lambda handler: handler.events(*[piece("drip ")] * 600, pause=0.05)) as server:
         (reply,) = replies(client(server, timeout=0.4, retries=0))
-        assert time.perf_counter() - start < 1.5
+        assert time.perf_counter() - start < 15
     assert reply.finish == "error" and "no complete answer in 0.4 s" in reply.error
 
 
@@ -83,7 +83,7 @@ def test_429_waits_as_long_as_the_server_asks():
     with serving(first(lambda handler: handler.fail(429, "slow down", retry_after=1))) as server:
         asked, start = client(server), time.perf_counter()
         (reply,) = replies(asked)
-    assert 1 <= time.perf_counter() - start < 3
+    assert 1 <= time.perf_counter() - start < 15
     assert reply.text == "hello you" and asked.usage.faults == {"status 429": 1}
 
 
@@ -227,12 +227,12 @@ def test_too_many_failures_in_a_row_end_the_work():
 
 def test_leaving_the_loop_cancels_what_is_under_way():
     start = time.perf_counter()
-    with serving(first(lambda handler: handler.say("one"), *[toy_server.sleep(2)] * 3)) as server:
+    with serving(first(lambda handler: handler.say("one"), *[toy_server.sleep(30)] * 3)) as server:
         asked = client(server, concurrency=4)
         for _, reply in asked.answers([HELLO] * 4):
             assert reply.text == "one"
             break
-        assert time.perf_counter() - start < 1.5
+        assert time.perf_counter() - start < 15
 
 
 def test_it_works_where_a_loop_runs_already_as_in_a_notebook():

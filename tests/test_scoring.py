@@ -4,12 +4,12 @@ import copy
 import json
 import random
 import threading
-import time
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from bounded import bounded
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
@@ -217,9 +217,8 @@ def test_judging_wrong_values_takes_linear_time(piece):
     answer = {"day": long[:450_000], "name": long[450_000:]} | {n: 10 * v for n, v in numbers.items()}
     text = long[:50_000] + "".join(f" {10 * value}" for value in numbers.values())
     marks = {f"/{name}": {"start": 0, "end": 1, "rule": "number"} for name in targets}
-    start = time.process_time()
-    score = grade(json.dumps(answer, ensure_ascii=False), targets, {}, text=text, evidence=marks)
-    assert time.process_time() - start < 2
+    with bounded():
+        score = grade(json.dumps(answer, ensure_ascii=False), targets, {}, text=text, evidence=marks)
     assert (score.failure, score.counts["wrong"]) == ("miscopied", len(targets))
 
 
@@ -804,30 +803,25 @@ HOSTILE = {
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_time_is_bounded(text):
-    """Two seconds is several times what the slowest takes, so that a busy machine passes too; a
-    quadratic scan of a megabyte would take hours."""
     rows = [{"item": f"thing {i}", "quantity": i, "price": i / 4} for i in range(40)]
     document = DOCUMENTS["order"]
     document = document | {"target": document["target"] | {"lines": rows}}
-    start = time.process_time()
-    score_json(text, **document)
-    Completeness().feed(text)
-    assert time.process_time() - start < 2
+    with bounded():
+        score_json(text, **document)
+        Completeness().feed(text)
 
 
 def test_unique_items_take_bounded_time():
-    start = time.process_time()
-    assert scoring.is_compliant([{"a": i} for i in range(2400)], {"uniqueItems": True})
-    assert time.process_time() - start < 1
+    with bounded():
+        assert scoring.is_compliant([{"a": i} for i in range(100_000)], {"uniqueItems": True})
 
 
 def test_nested_lists_take_bounded_time():
     target = {"m": [[[100 * k + 10 * j + i for i in range(4)] for j in range(4)] for k in range(4)]}
     mixed = [[[i, {"a": 1}] for i in range(20)]] * 40
     for answer in ([[[9] * 4] * 15] * 60, [[[i] for i in range(40)]] * 60, mixed):
-        start = time.process_time()
-        grade({"m": answer}, target, {})
-        assert time.process_time() - start < 2
+        with bounded():
+            grade({"m": answer}, target, {})
 
 
 def test_surplus_list_items_count_as_invented():

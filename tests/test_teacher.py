@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import pytest
 import toy_server
+from bounded import bounded
 from toy_server import serving
 
 from slmlib import contracts, local, models, paths
@@ -242,11 +243,10 @@ def test_a_code_is_not_found_in_a_longer_one_and_no_other_address_is_told():
      "half past " * 900, "not " * 3000, "\x00\ud800[{" * 500, "", " \n " * 3000, "the first of May " * 500],
 )  # fmt: skip
 def test_no_text_raises_or_takes_long(text):
-    start = time.perf_counter()
-    call = teacher.ask(row(), WRITER, 1, 0)
-    assert evidence.find(text, row())[1]
-    assert teacher.judge(row(), call, Reply(text, "stop", 1, 1, 0.1, 0.1)).row is None
-    assert time.perf_counter() - start < 5
+    with bounded():
+        call = teacher.ask(row(), WRITER, 1, 0)
+        assert evidence.find(text, row())[1]
+        assert teacher.judge(row(), call, Reply(text, "stop", 1, 1, 0.1, 0.1)).row is None
 
 
 def test_evidence_is_found_in_what_the_embedded_writer_wrote_and_never_for_another_value():
