@@ -504,7 +504,7 @@ def gguf(model: Model, kind: str) -> Path:
     return path
 
 
-IMPORTANT_CASES = 40  # of `train`, on which importance is measured
+IMPORTANT_CASES = 60  # of `train`, on which importance is measured: the first of each schema
 
 
 def _importance(model: Model, source: Path) -> dict:
@@ -513,7 +513,7 @@ def _importance(model: Model, source: Path) -> dict:
 
     task, loaded = tasks.get("edgejson"), load(model.name)
     prompt = task.prompts[task.usual_prompt("schema", trained=bool(model.origin))]
-    cases = tasks.spread(task.load("train"), IMPORTANT_CASES)
+    cases = task.load("train", limit=IMPORTANT_CASES)
     texts = (prompt_text(loaded.tokenizer, prompt.messages(e)) + task.oracle(e) for e in cases)
     tokens = (loaded.tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts)
     return quantise.importance(source, loaded.network, tokens)

@@ -22,7 +22,7 @@ FILE_TYPES = {
     "q4_k_m_i": "MOSTLY_Q4_K_M",
 }
 WEIGHED = ("q4_k_m_i",)  # kinds whose rounding is weighed by `importance`
-VERSION = 1  # of how files are made; a new one makes them anew
+VERSION = 2  # of how files are made; a new one makes them anew
 BLOCK = 256  # numbers that share a scale in K-quants
 NARROW = {"Q4_K": "Q5_0", "Q6_K": "Q8_0"}  # what rows take that are no multiple of it
 MORE_BITS = ("attn_v.weight", "ffn_down.weight")

@@ -11,7 +11,7 @@ import importlib
 import importlib.util
 import json
 import pkgutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -140,11 +140,6 @@ class Task:
         contracts.verify_sha256(path, self.manifest()["files"][path.name]["sha256"])
         rows = contracts.read_jsonl(path, schema=contracts.EXAMPLE)
         return [Example(**row) for row in rows[:limit]]
-
-
-def spread(examples: Sequence, count: int) -> list:
-    """So many of the examples, evenly over all of them."""
-    return [examples[i * len(examples) // count] for i in range(count)]
 
 
 def names() -> list[str]:

@@ -181,7 +181,7 @@ def _validation(recipe: Recipe, tokenizer) -> list[Pack]:
     task, prompt = tasks.get("edgejson"), training.prompt_for(mixture(recipe))
     asked = [
         _question(e.id, task.prompts[prompt].messages(e), training.answer(e.target), tokenizer)
-        for e in tasks.spread(task.load("val"), recipe["evaluation"]["loss"])
+        for e in task.load("val", limit=recipe["evaluation"]["loss"])
     ]
     return [pack for q in asked for pack in packing.pack([[q]], limit=max(len(q), 1))]
 
@@ -473,7 +473,7 @@ def _answered(run: _Run, network) -> dict:
     from slmlib.engines.transformers import Transformers
 
     task = tasks.get("edgejson")
-    examples = tasks.spread(task.load("val"), run.recipe["evaluation"]["answers"])
+    examples = task.load("val", limit=run.recipe["evaluation"]["answers"])
     if not examples:
         return {}
     prompt = task.prompts[training.prompt_for(mixture(run.recipe))]

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -457,6 +458,23 @@ def test_lessons_vary_and_half_ask_as_the_evaluation_does(lessons):
         for g, lesson in zip(groups, lessons, strict=True)
     }
     assert len(orders) > 2 * len(set(groups)) / 1.5
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5])
+def test_a_share_of_the_split_has_all_its_schemas_and_tiers(share):
+    """Or a smaller share would be another kind of data, and not less of it."""
+    cases = [e for lesson in training.lessons(Mixture(train=share), seed=1) for e in lesson.examples]
+    assert {e.group for e in cases} == {e.group for e in tasks.get("edgejson").load("train")}
+    tiers = Counter(e.tier for e in cases)
+    assert tiers["simple"] == tiers["medium"] == 2 * tiers["complex"] == 0.4 * share * 800
+
+
+def test_what_a_training_measures_itself_on_has_every_tier():
+    for name in recipes.names():
+        measured = recipes.load(name)["evaluation"]
+        for count in filter(None, (measured["loss"], measured["answers"])):
+            tiers = Counter(e.tier for e in tasks.get("edgejson").load("val", limit=count))
+            assert count < 5 or tiers.keys() == {"simple", "medium", "complex"}
 
 
 def test_the_same_seed_gives_the_same_course():

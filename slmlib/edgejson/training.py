@@ -44,7 +44,7 @@ class Mixture:
     """What a recipe takes of the data.
 
     Attributes:
-        train: share of the published split, evenly from all of it.
+        train: share of the published split, from its beginning, where schemas and tiers take turns.
         passes: over that share; each has its cases in other lessons.
         extended: cases of the extended split.
         noisy: share of the extended cases under noise.
@@ -108,7 +108,7 @@ def prompt_for(mixture: Mixture) -> str:
 def _portions(mixture: Mixture, seed: int, size: int, step: Callable) -> Iterator[list[Example]]:
     """Groups of cases with one schema."""
     published = [e for e in tasks.get(dataset.NAME).load("train") if _wanted(e, mixture)]
-    chosen = tasks.spread(published, round(mixture.train * len(published)))
+    chosen = published[: round(mixture.train * len(published))]
     for number in range(mixture.passes):
         yield from _grouped(chosen, Random(f"{seed}/pass/{number}"), size)
     more = dataset.extend(
