@@ -14,17 +14,13 @@ it anew.
 
 import argparse
 import errno
-import fcntl
 import hashlib
 import json
 import math
 import os
 import shlex
 import shutil
-import signal
 import sys
-import threading
-import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -32,9 +28,22 @@ from dataclasses import dataclass, fields, replace
 from itertools import compress
 from pathlib import Path
 
+import numpy as np
 from safetensors import SafetensorError
 
-from slmlib import checkpoints, contracts, engines, machine, models, packing, paths, progress, recipes, tasks
+from slmlib import (
+    checkpoints,
+    contracts,
+    engines,
+    machine,
+    models,
+    packing,
+    paths,
+    progress,
+    recipes,
+    running,
+    tasks,
+)
 from slmlib.edgejson import training
 from slmlib.edgejson.training import Lesson, Mixture
 from slmlib.engines.transformers import NO_MEMORY
@@ -42,8 +51,9 @@ from slmlib.packing import Pack, Question
 from slmlib.recipes import Recipe
 
 VERSION = "1"  # of how lessons become weights; a new one makes a run another run
-RECORD, CLOCK = models.TRAINING, "clock.json"
-COURSE, VALIDATION = "course", "validation.json"
+RECORD = models.TRAINING
+COURSE, COURSE_OF, VALIDATION = "course", "course.json", "validation.json"
+ESTIMATED = 10  # steps after which the time and the energy of the whole are estimated
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -73,6 +83,14 @@ class Course:
     shortest: int
     saved: float
 
+    @property
+    def sha256(self) -> str:
+        """Of what is learnt, in its order."""
+        found = hashlib.sha256()
+        for pack in self.packs:
+            found.update(np.asarray(pack.tokens, dtype=np.uint32).tobytes() + repr(pack.trees).encode())
+        return found.hexdigest()
+
 
 def train(
     recipe: str | Recipe, *, out: Path | None = None, until: int | None = None, command: str = ""
@@ -92,21 +110,25 @@ def train(
     Raises:
         DataError, ModelError: files that are missing or were changed.
         UnknownName: the recipe's model is not in the registry.
+        Busy: another process is training this.
         TrainingError: the run cannot go on; what is done is kept.
     """
     recipe = recipe if isinstance(recipe, Recipe) else recipes.load(recipe)
     folder = (out or paths.RUNS / "training") / run_name(recipe)
     if (folder / RECORD).exists():
         return folder
-    with _alone(folder), _explained(recipe, folder, command or f"the same call, train({recipe.name!r}, …)"):
+    command = command or f"the same call, train({recipe.name!r}, …)"
+    with running.alone(folder), _explained(recipe, folder, command):
         _Run(recipe, folder).go(until)
     return folder
 
 
 def run_name(recipe: Recipe) -> str:
-    """The recipe's name and seed, ended by a hash of all that decides the weights."""
+    """The recipe's name and seed, ended by a hash of the recipe, its model and its data; and of the
+    precision, where it is left to the machine."""
     base, data = models.trainable(recipe["model"]), tasks.get("edgejson").manifest()["files"]["train.jsonl"]
     deciding = [VERSION, recipe.sha256, models.fingerprint(base), data["sha256"]]
+    deciding += [_precision("auto")] if recipe["precision"] == "auto" else []
     digest = hashlib.sha256(json.dumps(deciding).encode()).hexdigest()[:8]
     return f"{recipe.name.replace('/', '-')}-{recipe['seed']}-{digest}"
 
@@ -217,6 +239,7 @@ class _Run:
         checkpoints.sweep(self.folder / "checkpoints")
         checkpoint = checkpoints.latest(self.folder / "checkpoints")
         if checkpoint is not None:
+            self._require_its_course(checkpoint)
             print(f"going on from {checkpoint.name} of {trainer.steps}", flush=True)
             trainer.go_on_from(checkpoint)
         with trainer.clock, trainer.stop:
@@ -225,6 +248,15 @@ class _Run:
             raise KeyboardInterrupt
         if trainer.state.global_step == trainer.steps:
             self._finish(trainer)
+
+    def _require_its_course(self, checkpoint: Path) -> None:
+        """Weights that learnt from other cases would end as no recipe says."""
+        known = checkpoint / COURSE_OF
+        if not known.exists() or contracts.read_json(known)["sha256"] != self.course.sha256:
+            raise TrainingError(
+                f"{checkpoint} has learnt from other cases than this version of the library composes. Go "
+                f"back to the version that wrote it, or remove {self.folder} to start anew."
+            )
 
     def measured(self) -> dict[str, dict]:
         """What was measured on `val`, by step; kept apart from checkpoints, so that it is done once."""
@@ -266,8 +298,10 @@ class _Run:
             "precision": self.precision,
             "loss": [_numbers(line, "loss", "learning_rate") for line in history if "loss" in line],
             "validation": [{"step": int(step), **found} for step, found in self.measured().items()],
+            "estimated": clock.foreseen,
             "seconds": round(clock.seconds, 1),
-            "tokens_per_second": round(clock.tokens / clock.seconds, 1),
+            "seconds_of_evaluation": round(clock.aside, 1),
+            "tokens_per_second": round(clock.tokens / (clock.seconds - clock.aside), 1),
             "packs_together": trainer.together,
             "peak_memory_bytes": clock.peak,
             "within_budget": clock.seconds <= 60 * budget["minutes"]
@@ -381,7 +415,7 @@ def _trainer_class():
 
         def __init__(self, run: _Run, network, arguments, sequences, steps, together, length, until):
             self.run, self.steps, self.together, self.length = run, steps, together, length
-            self.clock, self.stop, self.saved = _Clock(), _Stop(), -1
+            self.clock, self.stop, self.saved = running.Clock(), running.Stop(), -1
             self.scratch: Path | None = None
             validation = _validation(run.recipe, run.vocabulary.tokenizer)
             super().__init__(
@@ -417,7 +451,8 @@ def _trainer_class():
 
         def evaluate(self, *_, **__):
             self._save_checkpoint(self.model, None)  # it may take minutes, and what is learnt is safe first
-            measured = _measured(self)
+            with self.clock.set_aside():
+                measured = _measured(self)
             self.run.keep_measured(self.state.global_step, measured)
             self.log(measured)
             self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, measured)
@@ -443,6 +478,7 @@ def _trainer_class():
                     self.scratch = None
                 (scratch / "training_args.bin").unlink(missing_ok=True)  # a pickle that nothing reads
                 self.clock.save(scratch)
+                contracts.write_json(scratch / COURSE_OF, {"sha256": self.run.course.sha256})
                 checkpoints.vouch(scratch)
             self.saved = self.state.global_step
             checkpoints.keep_newest(target.parent, self.run.recipe["checkpoints"]["keep"])
@@ -511,6 +547,8 @@ def _reporter(base, trainer, until: int | None):
 
         def on_step_end(self, args, state, control, **_):
             self.bar.update()
+            if state.global_step == min(ESTIMATED, trainer.steps):
+                self.bar.write(_estimate(trainer))
             control.should_evaluate |= state.global_step == trainer.steps
             if trainer.stop.asked:
                 control.should_evaluate = False  # it is the first thing when the run goes on
@@ -523,99 +561,29 @@ def _reporter(base, trainer, until: int | None):
     return Reporter()
 
 
+def _estimate(trainer) -> str:
+    """What the whole run is going to take, in words."""
+    done = trainer.state.global_step
+    trainer.clock.foresee(done, of=trainer.steps)
+    whole, joules = trainer.clock.foreseen["seconds"] / 60, trainer.clock.foreseen["joules"]
+    return f"estimated by {done} steps: {whole:.1f} minutes and {joules / 3.6e6:.3f} kWh, evaluations apart"
+
+
 def _loggers(folder: Path) -> list:
     """TensorBoard, and Weights & Biases where its key is in the environment and its package installed."""
     from torch.utils.tensorboard import SummaryWriter
-    from transformers.integrations import TensorBoardCallback, WandbCallback, is_wandb_available
+    from transformers import integrations
 
-    found = [TensorBoardCallback(SummaryWriter(str(folder / "tensorboard")))]
-    if os.environ.get("WANDB_API_KEY") and is_wandb_available():
-        found.append(WandbCallback())
+    found = [integrations.TensorBoardCallback(SummaryWriter(str(folder / "tensorboard")))]
+    if os.environ.get("WANDB_API_KEY") and integrations.is_wandb_available():
+        os.environ |= {"WANDB_RUN_ID": folder.name, "WANDB_RESUME": "allow"}  # one curve, if stopped too
+        found.append(integrations.WandbCallback())
     elif os.environ.get("WANDB_API_KEY"):
         print("WANDB_API_KEY is set and wandb is not installed: pip install wandb", flush=True)
     return found
 
 
-class _Stop:
-    """Lets Ctrl-C, or SIGTERM, end a run after its step or evaluation, with a checkpoint; a second one ends
-    it at once."""
-
-    SIGNALS = signal.SIGINT, signal.SIGTERM
-
-    def __init__(self):
-        self.asked, self.before = False, {}
-
-    def __enter__(self) -> None:
-        if threading.current_thread() is threading.main_thread():  # no other may set them
-            self.before = {each: signal.signal(each, self._ask) for each in self.SIGNALS}
-
-    def __exit__(self, *_) -> None:
-        for each, handler in self.before.items():
-            signal.signal(each, handler)
-
-    def _ask(self, *_) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-        os.write(1, b"stopping after this step or evaluation; once more to stop at once\n")  # no buffer here
-
-
-class _Clock:
-    """Seconds, tokens, joules and peak memory of a run over all its parts: what a kill takes back is not
-    counted. The memory is that of the GPU where there is one."""
-
-    KEPT = "seconds", "tokens", "joules", "source", "peak"
-
-    def __init__(self):
-        self.seconds, self.tokens, self.joules, self.source, self.peak = 0.0, 0, 0.0, "", 0
-
-    def __enter__(self) -> "_Clock":
-        self._begin()
-        return self
-
-    def __exit__(self, *_) -> None:
-        self._end()
-
-    def _begin(self) -> None:
-        self._began, self._read = time.perf_counter(), self.tokens
-        self._energy = machine.Energy(every=5)
-        self._energy.__enter__()
-
-    def _end(self) -> None:
-        self._energy.__exit__()
-        self.seconds += time.perf_counter() - self._began
-        self.joules, self.source = self.joules + self._energy.joules, self._energy.source
-        self.peak = max(self.peak, machine.peak_gpu_memory() or machine.peak_memory())
-
-    @property
-    def speed(self) -> float:
-        """Tokens a second since the last checkpoint."""
-        return (self.tokens - self._read) / (time.perf_counter() - self._began)
-
-    def save(self, folder: Path) -> None:
-        self._end()
-        kept = {name: getattr(self, name) for name in self.KEPT}
-        (folder / CLOCK).write_text(json.dumps(kept), "utf-8")
-        self._begin()
-
-    def load(self, folder: Path) -> None:
-        for name, value in json.loads((folder / CLOCK).read_text("utf-8")).items():
-            setattr(self, name, value)
-
-
 # --- what can go wrong ------------------------------------------------------------------------
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One process at a time works on a run; the kernel lets go of the lock when it ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise TrainingError(f"{folder}: another process is training this; wait for it.") from None
-        yield
 
 
 @contextmanager

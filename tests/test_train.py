@@ -4,6 +4,7 @@ A toy network with the embedded model's tokenizer learns from real cases.
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 import toy_model
 import yaml
 
-from slmlib import checkpoints, contracts, models, packing, paths, recipes, tasks, train
+from slmlib import checkpoints, contracts, models, packing, paths, recipes, running, tasks, train
 from slmlib.edgejson import dataset, likeness, schemas, training
 from slmlib.edgejson.training import Mixture
 
@@ -139,9 +140,24 @@ def test_the_record_says_what_was_done(recipe, unbroken):
     assert [line["step"] for line in record["loss"]] == list(range(1, record["steps"] + 1))
     assert record["validation"][-1]["step"] == record["steps"]
     assert record["data"]["cases"] == 20 and record["data"]["saved_by_packing"] > 0.1
-    assert record["seconds"] > 0 and record["energy"].startswith(("estimated", "measured"))
+    assert record["estimated"]["after_steps"] == record["steps"] == 4
+    assert 0 < record["estimated"]["seconds"] <= record["seconds"] - record["seconds_of_evaluation"] + 1
+    assert record["tokens_per_second"] > record["data"]["tokens"] / record["seconds"] > 0
+    assert record["energy"].startswith(("estimated", "measured"))
     assert list((folder / "tensorboard").iterdir())
     assert train.train(chosen, out=folder.parent) == folder  # what is done is not done again
+
+
+def test_a_run_goes_on_with_other_code_if_its_cases_are_the_same(recipe, unbroken, tmp_path, monkeypatch):
+    chosen = recipe()
+    folder = train.train(chosen, out=tmp_path, until=2)
+    monkeypatch.setattr(train.machine, "code", lambda: "other code")
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "USUAL", 0.0)  # all lessons in other words
+        with pytest.raises(train.TrainingError, match=r"checkpoint-2 has learnt from other cases .* remove"):
+            train.train(chosen, out=tmp_path)
+    shutil.rmtree(folder / train.COURSE)
+    assert weights(train.train(chosen, out=tmp_path)) == weights(unbroken(chosen))
 
 
 def test_a_torn_checkpoint_is_told_and_skipped(recipe, tmp_path, capsys):
@@ -245,6 +261,16 @@ def test_a_key_of_wandb_without_its_package_does_not_stop_a_run(tmp_path, monkey
     assert "pip install wandb" in told and "secret" not in told
 
 
+def test_wandb_has_one_curve_of_a_run_that_was_stopped(tmp_path, monkeypatch):
+    """The callback is a stand-in; what the service does with the name cannot be had here."""
+    for name, value in {"WANDB_API_KEY": "secret", "WANDB_RUN_ID": "", "WANDB_RESUME": ""}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("transformers.integrations.is_wandb_available", lambda: True)
+    monkeypatch.setattr("transformers.integrations.WandbCallback", lambda: "its callback")
+    assert train._loggers(tmp_path / "cpu-1-0123abcd")[1:] == ["its callback"]
+    assert (os.environ["WANDB_RUN_ID"], os.environ["WANDB_RESUME"]) == ("cpu-1-0123abcd", "allow")
+
+
 def test_a_recipe_that_starts_from_a_trained_model_is_refused(recipe):
     with pytest.raises(ValueError, match="unknown model to train 'cpu-1-0123abcd'"):
         train.train(recipe(model="cpu-1-0123abcd"))
@@ -265,7 +291,7 @@ def test_packs_of_a_step_go_together_as_the_memory_of_a_gpu_allows(monkeypatch, 
 def test_one_process_trains_a_run(recipe, tmp_path):
     chosen = recipe()
     folder = tmp_path / train.run_name(chosen)
-    with train._alone(folder), pytest.raises(train.TrainingError, match="another process is training this"):
+    with running.alone(folder), pytest.raises(running.Busy, match="another process is at work on this"):
         train.train(chosen, out=tmp_path)
 
 
