@@ -6,7 +6,9 @@ grammar; dates are days that the calendar has, and numbers end. White space is f
 comma and a colon, as models write JSON), so that an answer cannot be padded for ever; keys come in the
 order of the schema.
 
-A schema keyword that the grammar would drop is refused by name, never ignored.
+A schema keyword that the grammar would drop is refused by name, never ignored. What demands nothing, such
+as `default`, is left out of the grammar, and a choice between a schema and null, as Pydantic writes
+`Optional`, is held as a type beside null.
 """
 
 import json
@@ -24,6 +26,11 @@ KNOWN = {
     "minItems", "maxItems", "enum", "const", "format", "pattern", "minLength", "maxLength", "minimum",
     "maximum",
 }  # fmt: skip
+SILENT = {  # keywords of JSON Schema 2020-12 that no value can break
+    "$id", "$comment", "default", "examples", "deprecated", "readOnly", "writeOnly", "contentEncoding",
+    "contentMediaType", "contentSchema",
+}  # fmt: skip
+TITLES = {"$schema", "title", "description"}  # as silent, but the published schemas' grammars have them
 
 BOUNDS = ("pattern", "format", "minLength", "maxLength", "minimum", "maximum")
 
@@ -47,18 +54,67 @@ def bare(schema: Mapping) -> dict:
     Raises:
         UnsupportedSchema: it has a keyword that is not known to be enforced.
     """
-    unknown = sorted(set(_unknown(schema)))
+    plain = _mapped(schema, lambda node: nullable(_stripped(node)))
+    unknown = sorted(set(_unknown(plain)))
     if unknown:
-        raise UnsupportedSchema(
-            f"constrained decoding cannot enforce {', '.join(unknown)}. "
-            "Take them out of the schema, or decode free."
-        )
-    return _bare(schema)
+        raise UnsupportedSchema(_refusal(unknown))
+    return plain
 
 
-def _bare(node: Mapping) -> dict:
-    """A schema without `x-` keys; property names are not keywords and stay."""
-    return _mapped(node, lambda each: {key: value for key, value in each.items() if not key.startswith("x-")})
+def _refusal(unknown: list[str]) -> str:
+    """What cannot be enforced, and what to do about it."""
+    fixes = []
+    if {"$ref", "$defs", "definitions"} & {*unknown}:
+        fixes.append("Inline definitions: write each in the place of its $ref, and drop $defs.")
+    if "anyOf" in unknown:
+        fixes.append('Of anyOf only [{"type": …}, {"type": "null"}] can be held, with nothing beside it.')
+    fixes.append(
+        "Take them out of the schema, or decode free: constrained=False in Extractor, "
+        'decoding="free" in an evaluation.'
+    )
+    return f"constrained decoding cannot enforce {', '.join(unknown)}. {' '.join(fixes)}"
+
+
+def _stripped(node: Mapping) -> dict:
+    """A schema without `x-` keys and what demands nothing; names of properties are no keys of it and stay."""
+    return {key: value for key, value in node.items() if not key.startswith("x-") and key not in SILENT}
+
+
+def nullable(node: Mapping) -> dict:
+    """A schema that is `anyOf` of another and null as one schema of both; any other as it is.
+
+    The two say the same, as only `enum` and `const` speak of null beside `type`.
+    """
+    inner = _beside_null(node)
+    if inner is None:
+        return dict(node)
+    if "const" in inner:
+        inner["enum"] = [inner.pop("const")]
+    if "enum" in inner:
+        inner["enum"] = [*(choice for choice in inner["enum"] if choice is not None), None]
+    if "type" in inner:
+        inner["type"] = [*(kind for kind in _kinds(inner) if kind != "null"), "null"]
+    return inner | {key: value for key, value in node.items() if key != "anyOf"}
+
+
+def _beside_null(node: Mapping) -> dict | None:
+    """What `anyOf` lets null stand beside, if that has a type or choices, and nothing else is asked for."""
+    parts = node.get("anyOf")
+    if not isinstance(parts, list) or not all(isinstance(part, Mapping) for part in parts):
+        return None
+    parts = [_stripped(part) for part in parts]
+    inner = [part for part in parts if {k: part[k] for k in part.keys() - TITLES} != {"type": "null"}]
+    if len(parts) != 2 or len(inner) != 1 or _stripped(node).keys() - TITLES != {"anyOf"}:
+        return None
+    kept = nullable(inner[0])
+    twice = {"enum", "const"} <= kept.keys()  # either may rule the other's choices out
+    return kept if not twice and kept.keys() & {"type", "enum", "const"} else None
+
+
+def _kinds(node: Mapping) -> list:
+    """The types that a schema names; [None] if there is none."""
+    kinds = node.get("type")
+    return kinds if isinstance(kinds, list) else [kinds]
 
 
 def _mapped(node, change: Callable[[Mapping], dict]):
@@ -77,7 +133,7 @@ def _unknown(node):
     if not isinstance(node, Mapping):
         yield "a schema that is no object"
         return
-    yield from (key for key in node if not key.startswith("x-") and key not in KNOWN)
+    yield from (key for key in node if key not in KNOWN)
     if not isinstance(node.get("additionalProperties", False), bool):
         yield "additionalProperties that is a schema"
     if "format" in node and node["format"] not in FORMATS:
@@ -90,7 +146,7 @@ def _unknown(node):
         yield "a bound beside enum or const"
     if "type" not in node and node.keys() & set(BOUNDS):
         yield "a bound without a type"
-    if node.get("type") == "object" and "properties" not in node:
+    if "object" in _kinds(node) and "properties" not in node:
         yield "an object without properties"
     choices = [*node.get("enum", ()), *([node["const"]] if "const" in node else ())]
     if any(isinstance(choice, dict | list) for choice in choices):
@@ -147,9 +203,7 @@ def _exact(node: Mapping) -> dict:
 def _closed(node: Mapping) -> dict:
     """Grammars differ in what they make of an object that does not say whether it has other keys, and of a
     number without bounds, which may go on for ever: here the one has none, the other an end."""
-    kinds = node.get("type")
-    kinds = set(kinds if isinstance(kinds, list) else [kinds])
-    ends = {"minimum": -LARGEST, "maximum": LARGEST} if kinds & {"integer", "number"} else {}
+    ends = {"minimum": -LARGEST, "maximum": LARGEST} if {*_kinds(node)} & {"integer", "number"} else {}
     if node.keys() & {"enum", "const"}:
         ends = {}
     shut = {"additionalProperties": False} if "properties" in node else {}
@@ -347,9 +401,7 @@ def follows(schema: Mapping, answer: str, *, whole: bool) -> bool:
 
 def _with_decimals(node: Mapping) -> dict:
     """A number with as many decimals as under xgrammar; llguidance would take zeros without an end."""
-    kinds = node.get("type")
-    number = "number" in (kinds if isinstance(kinds, list) else [kinds])
-    return {**node, "multipleOf": SMALLEST} if number else dict(node)
+    return {**node, "multipleOf": SMALLEST} if "number" in _kinds(node) else dict(node)
 
 
 class Matcher:

@@ -10,13 +10,30 @@ wrong, as the results of the model say how often.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from itertools import count
+from pathlib import Path
+
+from jsonschema import Draft202012Validator, SchemaError
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
 
 from slmlib import decoding, engines, models, scoring, tasks
+from slmlib.decoding import UnsupportedSchema
+from slmlib.edgejson import prompts, schemas
 from slmlib.tasks import Example
 
 MODEL = "cyclecore-mlm-135m-json"
+TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
+
+
+class InvalidSchema(ValueError):
+    """A schema that no model is asked with: says where it breaks which rule, and how to mend it.
+
+    It is no JSON Schema of draft 2020-12, has a reference that leads nowhere, or is not one of an object.
+    """
 
 
 class ExtractionError(RuntimeError):
@@ -55,7 +72,8 @@ class Extractor:
         known = models.get(model)
         self.model, self.decoding = model, "schema" if constrained else "free"
         self.task = tasks.get("edgejson")
-        self.prompt = self.task.prompts[models.usual_prompt(self.task, model, self.decoding)]
+        usual = self.task.prompts[models.usual_prompt(self.task, model, self.decoding)]
+        self.prompt = replace(usual, fill=_shown)
         name = engines.resolve(tasks.choose("engine", engine, ("auto", *LOCAL)), gguf=models.has_gguf(known))
         dtype = engines.resolve_dtype(dtype, engine=name)
         self.engine = engines.start(name, model, dtype=dtype, batch_size=1, threads=threads)
@@ -66,16 +84,18 @@ class Extractor:
 
         Args:
             text: what is to be read.
-            schema: a JSON Schema of an object; keywords that a grammar cannot hold are refused by name.
+            schema: a JSON Schema of an object, which the model is shown as it is; keywords that a grammar
+                cannot hold are refused by name, unless the answer is not constrained.
 
         Returns:
             An object that is valid under the schema.
 
         Raises:
+            InvalidSchema: the schema is broken, or not one of an object.
             UnsupportedSchema: the grammar cannot hold the schema.
             ExtractionError: the text is too long, or the answer was cut off or is not valid.
         """
-        (found,) = self.batch([(text, schema)])
+        (found,) = self._answers([self._case(text, schema)])
         if isinstance(found, ExtractionError):
             raise found
         return found
@@ -84,9 +104,15 @@ class Extractor:
         """Fill a schema from each of several texts; where there is no answer, the error stands in its place.
 
         Raises:
-            UnsupportedSchema: the grammar cannot hold one of the schemas.
+            InvalidSchema, UnsupportedSchema: as for one text; the message says which pair it is, from 1.
         """
-        cases = [self._case(text, schema) for text, schema in pairs]
+        cases = []
+        for number, (text, schema) in enumerate(pairs, 1):
+            with _placed(f"pair {number}"):
+                cases.append(self._case(text, schema))
+        return self._answers(cases)
+
+    def _answers(self, cases: list[Example]) -> list[dict | ExtractionError]:
         asked = [engines.request(self.task, case, self.prompt, self.decoding) for case in cases]
         found = {c.id: c for part in self.engine.batches(asked) for c in self.engine.generate(part)}
         return [self._checked(case, found[case.id]) for case in cases]
@@ -96,9 +122,7 @@ class Extractor:
             raise TypeError(
                 f"a text and a schema are needed, not {type(text).__name__} and {type(schema).__name__}"
             )
-        if self.decoding == "schema":
-            decoding.bare(schema)
-        given = {"text": text, "schema": schema}
+        given = {"text": text, "schema": _ready(schema, constrained=self.decoding == "schema")}
         return Example(f"{next(self._numbers):09d}", self.task.name, "", "", "", given, None, {})
 
     def _checked(self, case: Example, completion) -> dict | ExtractionError:
@@ -119,20 +143,115 @@ class Extractor:
 LOCAL = tuple(name for name in engines.ENGINES if name != "openai")
 
 
+@contextmanager
+def _placed(where: str) -> Iterator[None]:
+    """What is wrong with a text or a schema, with the place that it comes from in front."""
+    try:
+        yield
+    except (TypeError, InvalidSchema, UnsupportedSchema) as error:
+        raise type(error)(f"{where}: {error}") from error
+
+
+def _ready(schema: Mapping, *, constrained: bool) -> dict:
+    """A schema that can be asked for: valid, of an object, and held by the grammar if there is one."""
+    schema = _valid(schema)
+    if constrained:
+        decoding.bare(schema)
+    for reference in _lost(schema):
+        raise InvalidSchema(f"$: the $ref {reference} leads nowhere. Add to $defs what it names.")
+    if "type" not in schema:
+        raise InvalidSchema('$: the schema must be of an object, and names no type. Add "type": "object".')
+    if schema["type"] not in ("object", ["object"]):
+        fix = 'Make it a property: {"type": "object", "required": ["found"], "properties": {"found": …}}.'
+        found = json.dumps(schema["type"])
+        raise InvalidSchema(f'$.type: the schema must be of an object: "object", not {found}. {fix}')
+    return schema
+
+
+def _valid(schema: Mapping) -> dict:
+    """A copy of a schema that is JSON, and a JSON Schema."""
+    try:
+        schema = json.loads(json.dumps(schema, allow_nan=False))
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        fix = "Mend this place: a schema follows JSON Schema 2020-12."
+        raise InvalidSchema(f"{error.json_path}: {_rule(error)}. {fix}") from None
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidSchema(
+            f"$: the schema cannot be written as JSON: {error}. Use dicts, lists, text and finite numbers."
+        ) from None
+    return schema
+
+
+def _rule(error: SchemaError) -> str:
+    """What a schema breaks, in words."""
+    if error.validator == "anyOf" and error.json_path.endswith(".type"):  # whose message names no type
+        return str(tasks.UnknownName("type", error.instance, TYPES)).rstrip(".")
+    return error.message
+
+
+def _lost(schema: dict) -> Iterator[str]:
+    """References of a schema that lead nowhere."""
+    root = DRAFT202012.create_resource(schema)
+    waiting = [(root, scoring.REGISTRY.resolver_with_root(root))]
+    while waiting:
+        part, resolver = waiting.pop()
+        waiting += [(each, resolver.in_subresource(each)) for each in part.subresources()]
+        if isinstance(part.contents, dict) and "$ref" in part.contents:
+            try:
+                resolver.lookup(part.contents["$ref"])
+            except Unresolvable:
+                yield part.contents["$ref"]
+
+
+def _shown(example: Example) -> dict[str, str]:
+    """The parts of a question, with any schema: the form of the prompts knows only what the data's have."""
+    schema = example.input["schema"]
+    plain = replace(example, input={**example.input, "schema": _plain(schema)})
+    return prompts.shown(plain) | {"schema": schemas.for_prompt(schema)}
+
+
+def _plain(node) -> dict:
+    """A schema as a form can show it: one type, not null, for each value, and text where none is named."""
+    node = decoding.nullable(node) if isinstance(node, dict) else {}
+    choices = [node["const"]] if "const" in node else node.get("enum")
+    if choices is not None:
+        return {"enum": [choice for choice in choices if choice is not None]}
+    kinds = node.get("type", "string")
+    kinds = [kind for kind in kinds if kind != "null"] if isinstance(kinds, list) else [kinds]
+    plain = {**node, "type": kinds[0] if kinds else "null"}
+    if plain["type"] == "array":
+        plain["items"] = _plain(node.get("items"))
+    parts = {name: _plain(child) for name, child in node.get("properties", {}).items()}
+    return plain | {"properties": parts}
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Fill a schema from a text: `python -m slmlib.extractor schema.json < text.txt`."""
     import argparse
     import sys
-    from pathlib import Path
 
     parser = argparse.ArgumentParser(prog="python -m slmlib.extractor", description=main.__doc__)
     parser.add_argument("schema", type=Path, help="a file with a JSON Schema")
     parser.add_argument("--model", default=MODEL)
     parser.add_argument("--engine", default="auto", choices=("auto", *LOCAL))
     chosen = parser.parse_args(arguments)
-    schema = json.loads(chosen.schema.read_text("utf-8"))
+    schema = _read(chosen.schema)
     found = Extractor(chosen.model, engine=chosen.engine)(sys.stdin.read(), schema)
     print(json.dumps(found, ensure_ascii=False, indent=2))
+
+
+def _read(path: Path) -> dict:
+    """The schema in a file, found to be ready before a model is loaded for it."""
+    with _placed(str(path)):
+        try:
+            schema = json.loads(path.read_text("utf-8"))
+        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+            raise InvalidSchema(f"not readable as JSON: {error}. Mend the file.") from None
+        if not isinstance(schema, dict):
+            fix = 'Give one such as {"type": "object", "properties": …}.'
+            raise InvalidSchema(f"$: a schema is a JSON object, not {type(schema).__name__}. {fix}")
+        return _ready(schema, constrained=True)
 
 
 if __name__ == "__main__":

@@ -121,8 +121,34 @@ def test_numbers_end_under_every_grammar():
 
 def test_a_property_may_have_the_name_of_a_keyword():
     """Names are the schema's own: only keywords are checked."""
-    schema = {"type": "object", "properties": {"contains": {"type": "integer"}, "x-y": {"type": "integer"}}}
-    assert set(json.loads(decoding.grammar_text(schema))["properties"]) == {"contains", "x-y"}
+    names = ("contains", "x-y", "default", "examples", "readOnly", "$id", "anyOf", "$ref")
+    schema = {"type": "object", "properties": {name: {"type": "integer"} for name in names}}
+    assert tuple(json.loads(decoding.grammar_text(schema))["properties"]) == names
+
+
+def test_what_demands_nothing_is_left_out_of_the_grammar():
+    """At any depth; a default is a value, in which nothing is a keyword."""
+    silent = {"$id": "https://a.example/b", "$comment": "c", "default": {"oneOf": 1}, "examples": [None]}
+    silent |= {"deprecated": True, "readOnly": False, "writeOnly": True, "contentMediaType": "text/plain"}
+    tags = SCHEMA["properties"]["tags"]
+    noted = SCHEMA["properties"] | {"tags": tags | silent | {"items": tags["items"] | silent}}
+    schema = SCHEMA | silent | {"properties": noted}
+    Draft202012Validator.check_schema(schema)
+    assert decoding.grammar_text(schema) == decoding.grammar_text(SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "fix"),
+    [
+        ("oneOf", 'decode free: constrained=False in Extractor, decoding="free" in an evaluation'),
+        ("$ref", r"Inline definitions: write each in the place of its \$ref"),
+        ("$defs", r"Inline definitions: write each in the place of its \$ref"),
+        ("anyOf", r'Of anyOf only \[{"type": …}, {"type": "null"}\] can be held'),
+    ],
+)
+def test_a_refusal_says_what_to_do(keyword, fix):
+    with pytest.raises(decoding.UnsupportedSchema, match=rf"cannot enforce {re.escape(keyword)}\. .*{fix}"):
+        decoding.bare(SCHEMA | {keyword: []})
 
 
 def test_dates_are_those_of_the_calendar():
@@ -237,6 +263,70 @@ def test_both_grammars_are_the_same(row):
 
 
 STRINGS = {"type": "object", "required": ["a"], "additionalProperties": False}
+NULL = {"type": "null"}
+COUNT = {"type": "integer", "minimum": 1, "maximum": 99}
+POINT = {"type": "object", "required": ["x"], "properties": {"x": {"anyOf": [COUNT, NULL]}}}
+
+
+@pytest.mark.parametrize(
+    ("part", "values"),
+    [
+        ({"type": "string", "minLength": 1, "maxLength": 3, "title": "S"}, ['"abc"']),
+        ({"type": "string", "format": "date"}, ['"2024-02-29"']),
+        ({"type": "string", "pattern": "^[a-z]{2}$"}, ['"ab"']),
+        (COUNT, ["5"]),
+        ({"type": "number"}, ["-1.5"]),
+        ({"type": ["boolean", "null"]}, ["true"]),
+        ({"type": "string", "enum": ["ab", "ac"], "default": "ab"}, ['"ac"']),
+        ({"enum": ["ab", 1, None]}, ['"ab"', "1"]),
+        ({"type": "string", "const": "ab"}, ['"ab"']),
+        (POINT | {"additionalProperties": False}, ['{"x": null}', '{"x": 1}']),
+        ({"type": "array", "maxItems": 2, "items": {"anyOf": [NULL, POINT]}}, ['[{"x": 1}, null]', "[]"]),
+        ({"anyOf": [COUNT, NULL]}, ["5"]),
+    ],
+)
+def test_null_may_stand_beside_a_schema(part, values):
+    """As Pydantic writes `Optional`: both grammars are the same, and the validator agrees with them."""
+    optional = {"anyOf": [part, NULL | {"title": "None"}], "title": "A", "default": None, "x-y": 1}
+    schema = STRINGS | {"properties": {"a": optional}}
+    validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    for one, other in ((UnderLlguidance, UnderXgrammar), (UnderXgrammar, UnderLlguidance)):
+        for value in ("null", *values):
+            assert follows(one(schema), f'{{"a": {value}}}'), value
+        for value in ('"null"', "{}", "nul"):
+            assert not follows(one(schema), f'{{"a": {value}}}'), value
+        for seed in range(3):
+            written = wander(one(schema), seed)
+            assert follows(other(schema), written), written
+            assert validator.is_valid(json.loads(written)), written
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"anyOf": [{"type": "string"}, {"type": "integer"}]},
+        {"anyOf": [{"type": "string"}, {"type": "integer"}, NULL]},
+        {"anyOf": [{"type": "string"}]},
+        {"anyOf": [NULL, NULL]},
+        {"anyOf": [{}, NULL]},
+        {"anyOf": [True, NULL]},
+        {"anyOf": [{"$ref": "#"}, NULL]},
+        {"anyOf": [{"type": "string"}, NULL | {"enum": ["a"]}]},
+        {"anyOf": [{"enum": ["a"], "const": "b"}, NULL]},
+        {"anyOf": [{"anyOf": [{"type": "string"}, {"type": "integer"}]}, NULL]},
+        {"anyOf": [{"type": "string"}, NULL], "type": "string"},
+        {"anyOf": [{"type": "string"}, NULL], "enum": ["a"]},
+    ],
+)
+def test_any_other_choice_is_refused(part):
+    """One that is more than a schema or null, or stands beside other demands."""
+    with pytest.raises(decoding.UnsupportedSchema, match=r"cannot enforce .*anyOf"):
+        decoding.bare(STRINGS | {"properties": {"a": {"type": "array", "items": part}}})
+
+
+def test_what_stands_beside_null_is_still_looked_at():
+    with pytest.raises(decoding.UnsupportedSchema, match="cannot enforce format phone, multipleOf"):
+        decoding.bare({"anyOf": [{"type": "string", "format": "phone", "multipleOf": 2}, NULL]})
 
 
 @pytest.mark.parametrize("kind", [{}, {"minLength": 1, "maxLength": 4}])
@@ -328,6 +418,7 @@ def test_answers_are_valid_and_free_rows_stay_free(loaded):
         ({"type": "string", "pattern": "b"}, r"the pattern b, which is not from \^ to \$"),
         ({"type": "string", "pattern": r"^a\sb$"}, r"has \\s"),
         ({"type": "object"}, "an object without properties"),
+        ({"type": ["object", "null"]}, "an object without properties"),
     ],
 )
 def test_what_grammars_would_read_differently_is_refused(part, words):
