@@ -37,11 +37,14 @@ RUNNING = [
     for name in ("decoding", "endpoint", "evaluate", "journal", "machine", "models", "profile", "quantise", "stats")
 ]
 RUNNING += files("slmlib/engines/*.py")
-TRAINING = [f"slmlib/{name}.py" for name in ("checkpoints", "packing", "recipes", "train")]
+TRAINING = [
+    f"slmlib/{name}.py"
+    for name in ("adapters", "checkpoints", "models", "packing", "quantise", "recipes", "running", "train")
+]
 TRAINING += files("data/recipes/**/*")
 # what is analysed is what is published: by this run if it is a full one, as it stands if not
 PUBLICATION = (
-    [f"{OUT}/02_evaluate/{name}.ipynb" for name in CHOSEN] if PROFILE == "full" else files("data/results/*/*", "data/results/*/*/*")
+    [*(f"{OUT}/02_evaluate/{name}.ipynb" for name in CHOSEN), f"{OUT}/ablations.txt"] if PROFILE == "full" else files("data/results/*/*", "data/results/*/*/*")
 )
 ANALYSIS = [f"slmlib/{name}.py" for name in ("ablations", "results", "variants", "profile", "tables", "plots", "pages", "stats")]
 
@@ -106,6 +109,22 @@ rule train:
     threads: workflow.cores or 8
     shell:
         "{NOTEBOOK} 03_train {output} {params.options}"
+
+
+rule ablations:
+    input:
+        "slmlib/ablations.py",
+        f"{OUT}/01_generate.ipynb",
+        LIBRARY,
+        RUNNING,
+        TRAINING,
+    output:
+        f"{OUT}/ablations.txt",
+    benchmark:
+        f"{OUT}/benchmarks/04_ablations.tsv"
+    threads: workflow.cores or 8
+    shell:
+        "{PYTHON} -m slmlib.ablations --again > {output}"
 
 
 rule analyze:

@@ -1,7 +1,8 @@
 """What made the trained model better: recipes that differ from a base in one thing, on the same cases.
 
-    python -m slmlib.ablations              train and evaluate what is not there yet, hours on two cores
+    python -m slmlib.ablations              train and evaluate what is not published yet, hours on two cores
     python -m slmlib.ablations rank-8       only these
+    python -m slmlib.ablations --again      those too that are published, as `make full` does
 
 Each recipe of `data/recipes/ablations/` is trained, asked freely, and kept in `data/results/ablations/`: the
 record of its training, and results with predictions as of any other run. Its weights are not published; the
@@ -58,16 +59,17 @@ def names() -> list[str]:
     return sorted(found, key=lambda name: (name != BASE, name))
 
 
-def make(name: str, *, out: Path = paths.RUNS / "full", folder: Path = FOLDER) -> None:
-    """Train an ablation and ask it, or go on where that was stopped; what is there is not made again.
+def make(name: str, *, out: Path = paths.RUNS / "full", folder: Path = FOLDER, again: bool = False) -> None:
+    """Train an ablation and ask it, or go on where that was stopped.
 
     Args:
         name: of the recipe, without its folder.
+        again: make what `folder` has too; what is done in `out` is not done twice.
         out: working folder of training and evaluation.
         folder: where records and results are kept.
     """
     recipe, kept = recipes.load(PREFIX + name), folder / "training" / f"{name}.json"
-    if kept.exists() and contracts.read_json(kept)["run"] == train.run_name(recipe):
+    if not again and kept.exists() and contracts.read_json(kept)["run"] == train.run_name(recipe):
         return
     run = train.train(recipe, out=out / "training", command=f"python -m slmlib.ablations {name}")
     record = contracts.read_json(run / train.RECORD)
@@ -131,7 +133,7 @@ def table(ablations: Sequence[Ablation], groups: Groups = None) -> Table:
         ablations: recipes that were made.
         groups: the group of each case by id; by default as in the task's examples.
     """
-    header = ["Recipe", "Beside", "What differs", "Cases", "Tokens", "Minutes"]
+    header = ["Recipe", "Beside", "What differs", "Cases", "Tokens"]
     for split in CASES:
         header += [f"JSONExact, {split}", f"FieldF1, {split}", "Difference"]
     changed = {split: changes(ablations, split, groups=groups) for split in CASES}
@@ -141,7 +143,7 @@ def table(ablations: Sequence[Ablation], groups: Groups = None) -> Table:
 def _line(one: Ablation, changed: Mapping[str, Mapping]) -> list[str]:
     data = one.record["data"]
     line = [one.name, one.beside or tables.NONE, one.about, str(data["cases"])]
-    line += [f"{data['tokens'] / 1000:.0f} k", f"{one.record['seconds'] / 60:.0f}"]
+    line.append(f"{data['tokens'] / 1000:.0f} k")
     for split in CASES:
         metrics, change = one.runs[split].metrics, changed[split].get(one.name)
         line += [tables.estimate(name, metrics[name]) for name in ("json_exact", "field_f1")]
@@ -150,12 +152,14 @@ def _line(one: Ablation, changed: Mapping[str, Mapping]) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Train and evaluate the ablations that are not there yet."""
+    """Train and evaluate the ablations that are not published yet."""
     parser = argparse.ArgumentParser(prog="python -m slmlib.ablations", description=main.__doc__)
     parser.add_argument("names", nargs="*", default=names(), help=f"of: {', '.join(names())}")
-    for name in parser.parse_args(arguments).names:
+    parser.add_argument("--again", action="store_true", help="those too that are published")
+    chosen = parser.parse_args(arguments)
+    for name in chosen.names:
         print(f"== {name}", flush=True)
-        make(name)
+        make(name, again=chosen.again)
 
 
 if __name__ == "__main__":

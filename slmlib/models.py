@@ -18,8 +18,8 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -27,7 +27,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from slmlib import contracts, paths, quantise, tasks
+from slmlib import checkpoints, contracts, paths, quantise, tasks
 from slmlib.tasks import Task, choose
 
 CONTROLS = ("no-op", "oracle", "rules")
@@ -60,6 +60,7 @@ class Model:
     chat: str = ""  # chat template of its tokenizer: one of `CHATS`, or none
     origin: str = ""
     tuned: Path | None = None
+    asked: str = ""  # name of the prompt that it was trained for, where its record says so
 
     @property
     def source(self) -> str:
@@ -157,9 +158,16 @@ def names() -> list[str]:
 
 
 def trained() -> dict[str, Model]:
-    """The models that were trained here by name: published ones, then finished training runs."""
+    """The models that were trained here by name: finished training runs, and published ones in their place.
+    One whose origin has left the registry is left out."""
+    read = {name: (contracts.read_json(path), path.parent) for name, path in _records().items()}
+    return {name: _trained(*found) for name, found in read.items() if _origin(found[0]) in MODELS}
+
+
+def _records() -> dict[str, Path]:
+    """The training record of every model that was trained here, by its name."""
     runs = sorted(paths.RUNS.glob(f"**/training/*/{TRAINING}"))
-    return {path.parent.name: _trained(path) for path in (*runs, *published())}
+    return {path.parent.name: path for path in (*runs, *published())}
 
 
 def published() -> list[Path]:
@@ -168,15 +176,12 @@ def published() -> list[Path]:
     return [path for path in found if not path.parent.name.startswith(".")]  # half written
 
 
-def _trained(record: Path) -> Model:
-    made, folder = contracts.read_json(record), record.parent
-    name = made["recipe"]["model"]
-    if name not in MODELS:
-        raise ModelError(
-            f"{record}: was trained over {name}, which is not in the registry of slmlib/models.py. Put it "
-            f"back there, or move {folder} away."
-        )
-    origin = MODELS[name]
+def _origin(record: Mapping) -> str:
+    return record["recipe"]["model"]
+
+
+def _trained(record: Mapping, folder: Path) -> Model:
+    origin = MODELS[_origin(record)]
     weights = folder / "model" if (folder / "model").is_dir() else folder
     return Model(
         folder.name,
@@ -186,6 +191,7 @@ def _trained(record: Path) -> Model:
         chat=origin.chat,
         origin=origin.name,
         tuned=weights,
+        asked=record.get("prompt", ""),
     )
 
 
@@ -194,10 +200,17 @@ def get(name: str) -> Model:
 
     Raises:
         UnknownName: there is none; the message lists the models.
+        ModelError: it was trained over a model that has left the registry.
     """
     if name in MODELS:
         return MODELS[name]
-    known = MODELS | trained()
+    known, record = MODELS | trained(), _records().get(name)
+    if record is not None and name not in known:
+        gone = _origin(contracts.read_json(record))
+        raise ModelError(
+            f"{record}: was trained over {gone}, which is not in the registry of slmlib/models.py. Put it "
+            f"back there, or move {record.parent} away."
+        )
     return known[choose("model", name, known)]
 
 
@@ -212,7 +225,8 @@ def trainable(name: str) -> Model:
 
 def usual_prompt(task: Task, name: str, decoding: str) -> str:
     """The name of the prompt in which a model is asked if no other is named."""
-    return task.usual_prompt(decoding, trained=name in trained())
+    known = trained().get(name)
+    return (known and known.asked) or task.usual_prompt(decoding, trained=known is not None)
 
 
 def find(model: Model) -> Path:
@@ -412,20 +426,16 @@ def _intact(folder: Path, model: Model) -> bool:
 def _convert(model: Model, folder: Path) -> None:
     state = "damaged, so it is made again" if folder.exists() else "made once"
     print(f"converting {model.file or model.name} to safetensors ({state}, about 20 s): {folder}", flush=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        if model.origin:
-            _merge(model, scratch)
-        else:
-            _dequantise(find(model), scratch)
-        files = {path.name: contracts.sha256(path) for path in sorted(scratch.iterdir())}
-        contracts.write_json(scratch / "cache.json", {"source": _source(model), "files": files})
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(scratch, folder)
+        with checkpoints.whole_folder(folder) as scratch:
+            if model.origin:
+                _merge(model, scratch)
+            else:
+                _dequantise(find(model), scratch)
+            files = {path.name: contracts.sha256(path) for path in sorted(scratch.iterdir())}
+            contracts.write_json(scratch / "cache.json", {"source": _source(model), "files": files})
     except (OSError, SafetensorError) as error:
         raise _unwritable(folder, error) from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _dequantise(source: Path, out: Path) -> None:

@@ -7,6 +7,7 @@ start from another one and change a few keys, so that an ablation reads as its d
 import copy
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,15 @@ from slmlib import contracts, paths
 from slmlib.tasks import choose
 
 SCHEMA = paths.DATA / "recipes" / "recipe.schema.json"
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads 1e-3 as the number that it is in YAML 1.2; PyYAML's own rule wants 1.0e-3."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
 
 
 @dataclass(frozen=True)
@@ -85,7 +95,7 @@ def _given(name: str, folder: Path) -> dict:
     """A recipe as its file has it, checked."""
     path = _path(name, folder)
     try:
-        given = yaml.safe_load(path.read_text("utf-8"))
+        given = yaml.load(path.read_text("utf-8"), _Loader)
     except OSError as error:
         raise contracts.DataError(
             f"{path}: {error.strerror}. There are: {', '.join(names(folder))}."

@@ -136,6 +136,17 @@ def run_name(recipe: Recipe) -> str:
 # --- what is learnt ---------------------------------------------------------------------------
 
 
+def sample(recipe: Recipe, cases: int = 80) -> Recipe:
+    """The recipe over a few of its cases, twice each in lessons of their own, to look at."""
+    data, published = recipe["data"], len(tasks.get("edgejson").load("train"))
+    few = {
+        "train": min(data["train"], cases / published),
+        "extended": min(data["extended"], cases),
+        "passes": 2,
+    }
+    return replace(recipe, settings={**recipe.settings, "data": {**data, **few}})
+
+
 def mixture(recipe: Recipe) -> Mixture:
     """The recipe's data, as the task takes them."""
     return Mixture(**{**recipe["data"], "registers": tuple(recipe["data"]["registers"])})
@@ -296,6 +307,7 @@ class _Run:
             "weights": {path.name: contracts.sha256(path) for path in weights},
             "steps": trainer.state.global_step,
             "precision": self.precision,
+            "prompt": training.prompt_for(mixture(self.recipe)),
             "loss": [_numbers(line, "loss", "learning_rate") for line in history if "loss" in line],
             "validation": [{"step": int(step), **found} for step, found in self.measured().items()],
             "estimated": clock.foreseen,

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 from slmlib import stats, tables, tasks
 from slmlib.engines import numbers
-from slmlib.results import Result, groups_of
+from slmlib.results import Result, groups_of, quoted_as
 from slmlib.tables import NONE, Table
 
 PREFERRED = (("openvino", "float32"), ("transformers", "float32"), ("transformers", "bfloat16"))
@@ -183,6 +183,25 @@ def same_answers(a: Result, b: Result) -> int:
     """Cases to which two runs wrote the same text."""
     theirs = {row["id"]: row["completion"] for row in b.predictions()}
     return sum(row["completion"] == theirs.get(row["id"]) for row in a.predictions())
+
+
+def agreement(results: Iterable[Result], fine: str = "f16", coarse: str = "q8_0") -> dict[str, dict]:
+    """How often llama.cpp answers alike from two types of GGUF file, for `_variables.yml`.
+
+    Returns:
+        By label of the model, `answers` of the same text and `verdicts` that are both right or both wrong.
+    """
+    found, results = {}, list(results)
+    for result in standing(results):
+        runs = {_setting(run): run for run in engines_of(result, results)}
+        pair = [runs.get(("llamacpp", dtype)) for dtype in (fine, coarse)]
+        if all(pair):
+            exact = [run.scores("json_exact") for run in pair]
+            alike = sum(score == exact[1][case] for case, score in exact[0].items())
+            counts = {"answers": same_answers(*pair), "verdicts": alike}
+            key = quoted_as(result.label)
+            found[key] = {name: f"{count} of {pair[0].n}" for name, count in counts.items()}
+    return found
 
 
 def difference(a: Result, b: Result, metric: str, groups: Groups = None) -> dict:

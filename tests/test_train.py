@@ -18,7 +18,7 @@ import toy_model
 import yaml
 
 from slmlib import checkpoints, contracts, models, packing, paths, recipes, running, tasks, train
-from slmlib.edgejson import dataset, likeness, schemas, training
+from slmlib.edgejson import dataset, likeness, passages, schemas, training
 from slmlib.edgejson.training import Mixture
 
 TOY = {
@@ -288,6 +288,16 @@ def test_packs_of_a_step_go_together_as_the_memory_of_a_gpu_allows(monkeypatch, 
     assert train._together(recipe, network) == together
 
 
+def test_a_run_in_another_precision_is_another_run(recipe, monkeypatch):
+    """Where the recipe leaves it to the machine; else the machine does not matter."""
+    fixed, left = recipe(), recipe(precision="auto")
+    names = set()
+    for precision in ("float32", "bfloat16"):
+        monkeypatch.setattr(train.engines, "resolve_dtype", lambda _, precision=precision: precision)
+        names |= {train.run_name(fixed), train.run_name(left)}
+    assert len(names) == 3
+
+
 def test_one_process_trains_a_run(recipe, tmp_path):
     chosen = recipe()
     folder = tmp_path / train.run_name(chosen)
@@ -396,6 +406,23 @@ def test_the_published_recipes_run_in_small(toy, tmp_path, name):
 def test_a_bad_recipe_is_refused_by_name(recipe, changes, told):
     with pytest.raises(contracts.DataError, match=told):
         recipe(**changes)
+
+
+def test_a_rate_may_be_written_as_a_power_of_ten(tmp_path):
+    (tmp_path / "mine.yaml").write_text("about: Mine.\noptimiser: {rate: 1e-3, warmup: 5E-2}\n")
+    optimiser = recipes.load("mine", folder=tmp_path)["optimiser"]
+    assert (optimiser["rate"], optimiser["warmup"]) == (0.001, 0.05)
+
+
+def test_the_registers_of_a_recipe_are_those_of_the_data():
+    schema = contracts.read_json(recipes.SCHEMA)["properties"]["data"]["properties"]["registers"]
+    assert schema["items"]["enum"] == list(passages.TEXT_STYLES)
+
+
+def test_an_unknown_register_is_refused_with_the_others(tmp_path):
+    (tmp_path / "mine.yaml").write_text("about: Mine.\ndata: {registers: [form, recipt]}\n")
+    with pytest.raises(contracts.DataError, match=r"mine.yaml.*recipt.*receipt"):
+        recipes.load("mine", folder=tmp_path)
 
 
 def test_an_unknown_recipe_lists_the_others():

@@ -36,6 +36,12 @@ def test_where_the_usual_run_lacks_another_stands_but_no_incomplete_one(runs):
     assert [result.run for result in variants.standing(left)] == ["e-q4"]
 
 
+def test_two_types_of_file_agree_in_text_and_in_verdict(runs):
+    """Nine right answers, of the ten that the other has, are the same text; one verdict differs."""
+    assert variants.agreement(runs.values()) == {"toy_1m": {"answers": "19 of 20", "verdicts": "19 of 20"}}
+    assert variants.agreement([run for name, run in runs.items() if name != "d-q8"]) == {}
+
+
 def test_the_spread_is_over_prompts_alone(runs):
     """Other engines, the constraint and an incomplete run stay out."""
     found = variants.spread(runs["a-usual"], runs.values(), "json_exact")
