@@ -519,13 +519,16 @@ IMPORTANT_CASES = 60  # of `train`, on which importance is measured: the first o
 
 def _importance(model: Model, source: Path) -> dict:
     """Of the columns of a model's matrices, on questions and right answers of EdgeJSON's `train`."""
-    from slmlib.engines import prompt_text
+    from slmlib.engines import prompt_tokens
 
     task, loaded = tasks.get("edgejson"), load(model.name)
     prompt = task.prompts[task.usual_prompt("schema", trained=bool(model.origin))]
     cases = task.load("train", limit=IMPORTANT_CASES)
-    texts = (prompt_text(loaded.tokenizer, prompt.messages(e)) + task.oracle(e) for e in cases)
-    tokens = (loaded.tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts)
+
+    def answer(example) -> list[int]:
+        return loaded.tokenizer(task.oracle(example), add_special_tokens=False)["input_ids"]
+
+    tokens = (prompt_tokens(loaded.tokenizer, prompt.messages(e)) + answer(e) for e in cases)
     return quantise.importance(source, loaded.network, tokens)
 
 

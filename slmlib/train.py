@@ -204,7 +204,7 @@ def questions(lesson: Lesson, tokenizer) -> list[Question]:
 
 
 def _question(name: str, messages, answer: str, tokenizer) -> Question:
-    prompt = tokenizer(engines.prompt_text(tokenizer, messages), add_special_tokens=False)["input_ids"]
+    prompt = engines.prompt_tokens(tokenizer, messages)
     told = tokenizer(answer, add_special_tokens=False)["input_ids"]
     return Question(name, prompt, [*told, tokenizer.eos_token_id])
 

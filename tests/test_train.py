@@ -305,6 +305,19 @@ def test_one_process_trains_a_run(recipe, tmp_path):
         train.train(chosen, out=tmp_path)
 
 
+def test_a_case_begins_as_a_model_is_asked():
+    """A base model without a template reads the token that its tokenizer puts in front."""
+
+    class Plain:
+        chat_template, eos_token_id = None, 9
+
+        def __call__(self, text, add_special_tokens):
+            return {"input_ids": [1] * add_special_tokens + [2]}
+
+    lesson = training.lessons(Mixture(train=0.01), seed=1)[0]
+    assert [(q.prompt, q.answer) for q in train.questions(lesson, Plain())][:1] == [([1, 2], [2, 9])]
+
+
 def test_a_case_that_is_too_long_is_left_out_and_counted(recipe):
     vocabulary = models.vocabulary("toy-1m")
     whole, short = (

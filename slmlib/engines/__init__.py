@@ -229,6 +229,12 @@ def prompt_text(tokenizer, messages: Sequence[Message], *, chat: bool = True) ->
     return tokenizer.apply_chat_template(list(messages), **options)
 
 
+def prompt_tokens(tokenizer, messages: Sequence[Message], *, chat: bool = True) -> list[int]:
+    """The prompt as the model's tokens; where no template has said how a text begins, the tokenizer does."""
+    text = prompt_text(tokenizer, messages, chat=chat)
+    return tokenizer(text, add_special_tokens=not has_template(tokenizer, chat))["input_ids"]
+
+
 def by_prefix(requests: Sequence[Request], tokenizer, at_once: int) -> list[list[Request]]:
     """Batches of `BATCH` requests, or `at_once` if that is more, in the order of the prompts' texts.
 

@@ -3,16 +3,14 @@
 import time
 
 from slmlib import decoding
-from slmlib.engines import Completion, Request, has_template, prompt_text
+from slmlib.engines import Completion, Request, prompt_tokens
 from slmlib.models import Vocabulary
 from slmlib.scoring import Completeness
 
 
 def encode(tokenizer, request: Request) -> list[int]:
-    """The prompt as the model's tokens; where no template has said how a text begins, the tokenizer does."""
-    text = prompt_text(tokenizer, request.messages, chat=request.chat)
-    templated = has_template(tokenizer, request.chat)
-    return tokenizer(text, add_special_tokens=not templated)["input_ids"]
+    """The prompt of a request as the model's tokens."""
+    return prompt_tokens(tokenizer, request.messages, chat=request.chat)
 
 
 class Row:
