@@ -76,7 +76,7 @@ scrub: $(READY) ## strip execution metadata from the notebooks, keep their outpu
 lock: $(READY) ## pin the newest packages that pyproject.toml allows
 	$(BIN)/python -m pip install -q uv
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --upgrade \
-	  --extra train --extra dev --no-header --no-annotate -q -o requirements.lock
+	  --extra dev --no-header --no-annotate -q -o requirements.lock
 	sed -i -E '/^(nvidia-[^m]|cuda-|triton)/d' requirements.lock
 	grep '^xgrammar' requirements.lock > requirements-nodeps.lock
 	sed -i '/^xgrammar/d' requirements.lock

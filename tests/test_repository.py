@@ -38,8 +38,8 @@ def test_conda_installs_the_same():
     (pip,) = [entry["pip"] for entry in CONDA["dependencies"] if isinstance(entry, dict)]
     assert f"python {PROJECT['project']['requires-python']}" in conda
     assert any(entry.startswith("quarto") for entry in conda)
-    assert pip == ["-r requirements.lock", "-r requirements-nodeps.lock", "-e .[train,dev]"]
-    assert set(PROJECT["project"]["optional-dependencies"]) == {"train", "dev"}
+    assert pip == ["-r requirements.lock", "-r requirements-nodeps.lock", "-e .[dev]"]
+    assert set(PROJECT["project"]["optional-dependencies"]) == {"dev"}
 
 
 def plan(run: dict) -> evaluate.Plan:
