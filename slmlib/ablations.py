@@ -127,28 +127,28 @@ def changes(
 
 
 def table(ablations: Sequence[Ablation], groups: Groups = None) -> Table:
-    """One row for each recipe: what it costs, its scores, and what it changes beside the one it starts from.
+    """One row for each recipe: its scores, what it changes beside the one it starts from, and what it learnt.
 
     Args:
         ablations: recipes that were made.
         groups: the group of each case by id; by default as in the task's examples.
     """
-    header = ["Recipe", "Beside", "What differs", "Cases", "Tokens"]
+    header = ["Recipe", "Beside", "What differs"]
     for split in CASES:
-        header += [f"JSONExact, {split}", f"FieldF1, {split}", "Difference"]
+        header += [f"FieldF1, {split}", "Difference"]
+    header += [*(f"JSONExact, {split}" for split in CASES), "Cases", "Tokens"]
     changed = {split: changes(ablations, split, groups=groups) for split in CASES}
     return Table.of(header, [_line(one, changed) for one in ablations])
 
 
 def _line(one: Ablation, changed: Mapping[str, Mapping]) -> list[str]:
-    data = one.record["data"]
-    line = [one.name, one.beside or tables.NONE, one.about, str(data["cases"])]
-    line.append(f"{data['tokens'] / 1000:.0f} k")
+    data, line = one.record["data"], [one.name, one.beside or tables.NONE, one.about]
     for split in CASES:
-        metrics, change = one.runs[split].metrics, changed[split].get(one.name)
-        line += [tables.estimate(name, metrics[name]) for name in ("json_exact", "field_f1")]
+        change = changed[split].get(one.name)
+        line.append(tables.estimate("field_f1", one.runs[split].metrics["field_f1"]))
         line.append(tables.difference("field_f1", change) if change else tables.NONE)
-    return line
+    line += [tables.estimate("json_exact", one.runs[split].metrics["json_exact"]) for split in CASES]
+    return [*line, str(data["cases"]), f"{data['tokens'] / 1000:.0f} k"]
 
 
 def main(arguments: list[str] | None = None) -> None:
