@@ -108,7 +108,8 @@ def low_rank(run: Path, rank: int) -> tuple[dict, dict]:
     from peft import LoraConfig
     from safetensors.torch import load_file
 
-    before = dict(_origin(contracts.read_json(run / TRAINING)).network.named_parameters())
+    origin = models.started_from(run.name, contracts.read_json(run / TRAINING))
+    before = dict(origin.network.named_parameters())
     files = sorted((run / "model").glob("*.safetensors"))
     tuned = {name: weight for file in files for name, weight in load_file(file).items()}
     found, targets = {}, set()
@@ -121,18 +122,6 @@ def low_rank(run: Path, rank: int) -> tuple[dict, dict]:
             targets.add(stem.rpartition(".")[2])
     config = LoraConfig(r=rank, lora_alpha=rank, target_modules=sorted(targets), task_type="CAUSAL_LM")
     return found, _plain(config.to_dict())
-
-
-def _origin(record: Mapping) -> models.Loaded:
-    """The model that a training started from, if its weights are still those."""
-    model, wanted = models.get(record["base"]["name"]), record["base"]["sha256"]
-    found = models.fingerprint(model)
-    if found != wanted:
-        raise ModelError(
-            f"{record['run']} was trained over weights of {model.name} with the sha256 {wanted[:12]}…, and "
-            f"those here have {found[:12]}…. Take those, or train it over these."
-        )
-    return models.load(model.name)
 
 
 def _factors(difference, rank: int) -> tuple:

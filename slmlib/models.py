@@ -452,16 +452,31 @@ def _dequantise(source: Path, out: Path) -> None:
     tokenizer.save_pretrained(out)
 
 
+def started_from(name: str, record: Mapping) -> "Loaded":
+    """The model that a training started from.
+
+    Args:
+        name: of the model that was trained, for the message.
+        record: of its training.
+
+    Raises:
+        ModelError: the weights here are others.
+    """
+    origin, wanted = get(record["base"]["name"]), record["base"]["sha256"]
+    found = fingerprint(origin)
+    if found != wanted:
+        raise ModelError(
+            f"{name} was trained over weights of {origin.name} with the sha256 {wanted[:12]}…, and those "
+            f"here have {found[:12]}…. Take those, or train it over these."
+        )
+    return load(origin.name)
+
+
 def _merge(model: Model, out: Path) -> None:
     """The weights of the origin with the adapter added, in fp32."""
     from peft import PeftModel
 
-    origin, learnt_over = load(model.origin), _record(model)["base"]["sha256"]
-    if fingerprint(origin.model) != learnt_over:
-        raise ModelError(
-            f"{model.name} was trained over weights of {model.origin} with the sha256 {learnt_over[:12]}…, "
-            f"and those here have {fingerprint(origin.model)[:12]}…. Take those, or train it over these."
-        )
+    origin = started_from(model.name, _record(model))
     merged = PeftModel.from_pretrained(origin.network, model.tuned).merge_and_unload(safe_merge=True)
     merged.save_pretrained(out)
     origin.tokenizer.save_pretrained(out)
