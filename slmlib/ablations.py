@@ -79,6 +79,7 @@ def make(name: str, *, out: Path = paths.RUNS / "full", folder: Path = FOLDER, a
             split=split,
             prompt=training.prompt_for(train.mixture(recipe)),
             dtype="float32",
+            batch_size=max(CASES.values()),  # a GPU answers them at once
             limit=cases,
             out=out / "ablations",
         )

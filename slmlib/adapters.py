@@ -19,7 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from slmlib import checkpoints, contracts, models, pages, paths, quantise, results, tables, tasks, variants
-from slmlib.edgejson import training, validation
+from slmlib.edgejson import redrawing, training, validation
 from slmlib.edgejson.prompts import PROMPTS
 from slmlib.engines import TODAY
 from slmlib.engines import numbers as numbers_of
@@ -444,19 +444,28 @@ VARIED = (
 )
 
 
+GUISES = {
+    "partial": "About {} ask for some of the fields only.",
+    "reshaped": "In about {} fields of inner objects move up, or others move into a new inner object.",
+}
+
+
 def _variation(recipe: Mapping) -> str:
     if not recipe["data"]["schema"]:
         return "The question does not show the schema."
     if not recipe["data"]["vary"]:
         return "Nothing is varied."
-    return VARIED.format(
-        kept=_percent(training.AS_IT_IS),
-        ordered=_percent(training.KEEPS_ORDER),
-        bare=_percent(training.DROPS),
+    data = recipe["data"]
+    asked = VARIED.format(
+        kept=_percent(redrawing.AS_IT_IS),
+        ordered=_percent(redrawing.KEEPS_ORDER),
+        bare=_percent(redrawing.DROPS),
         usual=_percent(training.USUAL),
         systems=len(training.SYSTEMS),
         wordings=len(training.WORDINGS),
     )
+    more = [line.format(_percent(data[key])) for key, line in GUISES.items() if data.get(key)]
+    return " ".join((asked, *more))
 
 
 def _percent(share: float) -> str:

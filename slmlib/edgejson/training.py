@@ -1,20 +1,19 @@
 """EdgeJSON as training material: which cases, in whose words, with which keys.
 
 A model that meets the same schemas over and over learns them by heart instead of learning to read. So cases
-come in lessons: a few cases of one schema, which is redrawn for each lesson. Its keys change order and
-style, its descriptions come and go, and the question is put in other words. Half of the lessons ask as
-`PROMPT` does, which is how a trained model is evaluated. Nothing of a test split or a reserved domain is
-ever drawn: the cases are those of `train` and of `dataset.extend`.
+come in lessons: a few cases of one schema, which is redrawn for each lesson (`redrawing`). Half of the
+lessons ask as `PROMPT` does, which is how a trained model is evaluated; the question of the others is put in
+other words. Nothing of a test split or a reserved domain is ever drawn: the cases are those of `train` and of
+`dataset.extend`.
 """
 
 import json
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from random import Random
 
 from slmlib import tasks
-from slmlib.edgejson import dataset, schemas
+from slmlib.edgejson import dataset, redrawing, schemas
 from slmlib.edgejson.prompts import PLAIN, PROMPTS, SYSTEM, TRAINED, shown
 from slmlib.tasks import Example, Prompt
 
@@ -50,6 +49,8 @@ class Mixture:
         noisy: share of the extended cases under noise.
         registers: kinds of text to take; all if empty.
         vary: whether lessons differ in wording and keys.
+        partial: share of such lessons that ask for some of the fields only.
+        reshaped: share of such lessons whose fields are nested in another way.
         schema: whether the question shows the schema.
     """
 
@@ -59,6 +60,8 @@ class Mixture:
     noisy: float = 0.0
     registers: tuple[str, ...] = ()
     vary: bool = True
+    partial: float = 0.0
+    reshaped: float = 0.0
     schema: bool = True
 
 
@@ -148,8 +151,10 @@ def _lesson(examples: list[Example], mixture: Mixture, rng: Random) -> Lesson:
         return Lesson(PROMPTS[BLIND_PROMPT], tuple(examples))
     if not mixture.vary:
         return Lesson(PROMPTS[PROMPT], tuple(examples))
-    schema, keys = redraw(examples[0].input["schema"], rng)
-    changed = tuple(_retold(example, schema, keys) for example in examples)
+    # a share of nothing draws nothing, so that what it would have drawn moves no other choice
+    partial, reshaped = (share > 0 and rng.random() < share for share in (mixture.partial, mixture.reshaped))
+    drawn = redrawing.redraw(examples[0].input["schema"], rng, partial=partial, reshaped=reshaped)
+    changed = tuple(_retold(example, drawn) for example in examples)
     return Lesson(PROMPTS[PROMPT] if rng.random() < USUAL else _other_words(rng), changed)
 
 
@@ -157,74 +162,10 @@ def _other_words(rng: Random) -> Prompt:
     return Prompt("varied", rng.choice(SYSTEMS), rng.choice(WORDINGS), shown)
 
 
-def _retold(example: Example, schema: dict, keys) -> Example:
+def _retold(example: Example, drawn: redrawing.Redrawn) -> Example:
     fields = {name: getattr(example, name) for name in ("id", "task", "split", "group", "tier", "meta")}
-    asked = {**example.input, "schema": schema}
-    return Example(**fields, input=asked, target=retell(example.target, keys))
-
-
-# --- with which keys --------------------------------------------------------------------------
-
-STYLES: dict[str, Callable[[list[str]], str]] = {
-    "snake": "_".join,
-    "camel": lambda words: words[0] + "".join(word.capitalize() for word in words[1:]),
-    "pascal": lambda words: "".join(word.capitalize() for word in words),
-    "kebab": "-".join,
-    "upper": lambda words: "_".join(words).upper(),
-}
-AS_IT_IS = 0.5  # share of redrawn schemas that keep the style of their keys
-KEEPS_ORDER = 0.4  # and the order of their keys
-DROPS = 0.3  # share of redrawn schemas without descriptions
-
-
-def redraw(schema: Mapping, rng: Random) -> tuple[dict, object]:
-    """A schema that asks for the same in another guise.
-
-    Returns:
-        The schema, and what `retell` needs to turn a target of the old one into one of the new.
-    """
-    style = None if rng.random() < AS_IT_IS else rng.choice(sorted(STYLES))
-    ordered, bare = rng.random() < KEEPS_ORDER, rng.random() < DROPS
-    dropped = {"x-rules", "$schema"} | ({"title", "description"} if bare else set())
-
-    def change(node: Mapping) -> tuple[dict, object]:
-        kept = {key: value for key, value in node.items() if key not in dropped}
-        if "properties" in node:
-            names = _names(list(node["properties"]), style)
-            parts = [(old, *change(child)) for old, child in node["properties"].items()]
-            if not ordered:
-                rng.shuffle(parts)
-            kept["properties"] = {names[old]: child for old, child, _ in parts}
-            needed = set(node.get("required", ()))
-            kept["required"] = [names[old] for old, _, _ in parts if old in needed]
-            return kept, {old: (names[old], keys) for old, _, keys in parts}
-        if "items" in node:
-            kept["items"], keys = change(node["items"])
-            return kept, [keys]
-        return kept, None
-
-    return change(schema)
-
-
-def _names(names: list[str], style: str | None) -> dict[str, str]:
-    """Each key in another style; all as they are where two would fall together."""
-    if style is None:
-        return {name: name for name in names}
-    changed = {name: STYLES[style](_words(name)) for name in names}
-    return changed if len(set(changed.values())) == len(names) else {name: name for name in names}
-
-
-def _words(name: str) -> list[str]:
-    """`guestCount`, `guest_count` and `GUEST-COUNT` are the words guest and count."""
-    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
-    return [word.lower() for word in re.split(r"[_\-\s]+", parted) if word]
-
-
-def retell(value, keys):
-    """A value of the old schema as one of the redrawn one, its keys in the new schema's order."""
-    if isinstance(keys, dict):
-        return {new: retell(value[old], inner) for old, (new, inner) in keys.items() if old in value}
-    return [retell(each, keys[0]) for each in value] if isinstance(keys, list) else value
+    asked = {**example.input, "schema": drawn.schema}
+    return Example(**fields, input=asked, target=drawn.retell(example.target))
 
 
 def sizes(course: Iterable[Lesson]) -> dict[str, int]:
