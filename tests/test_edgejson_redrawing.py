@@ -1,0 +1,136 @@
+"""Schemas in another guise ask for what the text still tells, and targets follow them."""
+
+from random import Random
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from slmlib import tasks
+from slmlib.edgejson import redrawing, schemas
+
+WAYS = [{}, {"partial": True}, {"reshaped": True}, {"partial": True, "reshaped": True}]
+
+
+@pytest.fixture(scope="module")
+def cases():
+    return tasks.get("edgejson").load("train", limit=200)
+
+
+def scalars(value, path=()):
+    """The scalars of a target with the keys that lead there, places in lists left out."""
+    if isinstance(value, dict):
+        return [found for key, part in value.items() for found in scalars(part, (*path, key))]
+    if isinstance(value, list):
+        return [found for part in value for found in scalars(part, path)]
+    return [(path, repr(value))]
+
+
+def drawn(cases, **ways):
+    for index, case in enumerate(cases):
+        yield case, redrawing.redraw(case.input["schema"], Random(index), **ways)
+
+
+@pytest.mark.parametrize("ways", WAYS, ids=lambda ways: "-".join(ways) or "words")
+def test_a_target_is_valid_and_in_its_schemas_order(cases, ways):
+    for case, new in drawn(cases, **ways):
+        target = new.retell(case.target)
+        Draft202012Validator.check_schema(new.schema)
+        Draft202012Validator(new.schema).validate(target)
+        assert list(target) == [key for key in new.schema["properties"] if key in target]
+
+
+@pytest.mark.parametrize("ways", WAYS, ids=lambda ways: "-".join(ways) or "words")
+def test_it_holds_the_old_values_and_all_of_them_if_nothing_is_left_out(cases, ways):
+    for case, new in drawn(cases, **ways):
+        before, after = (sorted(v for _, v in scalars(t)) for t in (case.target, new.retell(case.target)))
+        if ways.get("partial"):
+            assert all(after.count(value) <= before.count(value) for value in set(after))
+        else:
+            assert after == before
+
+
+def test_every_object_of_a_partial_schema_asks_for_something_it_needs(cases):
+    fewer = 0
+    for case, new in drawn(cases, partial=True):
+        fewer += len(schemas.leaves(new.schema)) < len(schemas.leaves(case.input["schema"]))
+        objects = [node for _, node in schemas.walk(new.schema) if node.get("type") == "object"]
+        assert all(node["properties"] and node["required"] for node in objects)
+    assert fewer > len(cases) / 2
+
+
+def test_a_reshaped_schema_is_nested_in_another_way_and_asks_for_as_much(cases):
+    other = 0
+    for case, new in drawn(cases, reshaped=True):
+        before, after = case.input["schema"], new.schema
+        assert len(schemas.leaves(after)) == len(schemas.leaves(before))
+        other += schemas.shape(after) != schemas.shape(before)
+    assert other > len(cases) / 3
+
+
+def test_moved_fields_keep_their_place_in_the_meaning():
+    """`street` of an optional address is `address_street`, which then nothing requires."""
+    text = {"type": "string", "maxLength": 9}
+    address = {
+        "type": "object",
+        "required": ["street"],
+        "additionalProperties": False,
+        "properties": {"street": text},
+    }
+    schema = {
+        "type": "object",
+        "required": ["name"],
+        "additionalProperties": False,
+        "properties": {"name": text, "address": address},
+    }
+    seen = set()
+    for seed in range(40):
+        new = redrawing.redraw(schema, Random(seed), reshaped=True)
+        with_street = new.retell({"name": "a", "address": {"street": "b"}})
+        assert sorted(v for _, v in scalars(with_street)) == ["'a'", "'b'"]
+        assert [v for _, v in scalars(new.retell({"name": "a"}))] == ["'a'"]
+        seen |= {tuple(part.lower() for part in path) for path, _ in scalars(with_street)}
+    assert ("address_street",) in seen and ("address", "street") in seen
+
+
+def test_keys_that_would_fall_together_stay_apart():
+    leaf = {"type": "integer", "minimum": 0, "maximum": 9}
+    inner = {
+        "type": "object",
+        "required": ["b"],
+        "additionalProperties": False,
+        "properties": {"b": leaf},
+    }
+    schema = {
+        "type": "object",
+        "required": ["a", "a_b"],
+        "additionalProperties": False,
+        "properties": {"a": inner, "a_b": leaf},
+    }
+    for seed in range(40):
+        new = redrawing.redraw(schema, Random(seed), reshaped=True)
+        assert sorted(v for _, v in scalars(new.retell({"a": {"b": 1}, "a_b": 2}))) == ["1", "2"]
+
+
+def test_a_group_whose_fields_are_all_absent_is_absent():
+    leaf = {"type": "integer", "minimum": 0, "maximum": 9}
+    names = "abcdef"
+    schema = {
+        "type": "object",
+        "required": ["a"],
+        "additionalProperties": False,
+        "properties": dict.fromkeys(names, leaf),
+    }
+    grouped = 0
+    for seed in range(60):
+        new = redrawing.redraw(schema, Random(seed), reshaped=True)
+        target = new.retell({"a": 1})
+        Draft202012Validator(new.schema).validate(target)
+        assert [v for _, v in scalars(target)] == ["1"] and {} not in target.values()
+        grouped += any("properties" in node for node in new.schema["properties"].values())
+    assert 15 < grouped < 45
+
+
+def test_the_same_source_of_chance_gives_the_same(cases):
+    schema = cases[4].input["schema"]
+    again = [redrawing.redraw(schema, Random("x"), partial=True, reshaped=True) for _ in range(2)]
+    assert again[0] == again[1]
