@@ -5,6 +5,7 @@
 """
 
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -19,7 +20,8 @@ NOTEBOOK = f"{PYTHON} -m slmlib.notebook"
 
 RUNS = published.runs()
 TRAININGS = published.trainings()
-TRAINED = [name for name, run in TRAININGS.items() if PROFILE == "full" or run["quick"]]
+GPU = config.get("gpu", shutil.which("nvidia-smi") is not None)
+TRAINED = [n for n, run in TRAININGS.items() if (PROFILE == "full" or run["quick"]) and (GPU or not run["gpu"])]
 CHOSEN = [name for name, run in RUNS.items() if PROFILE == "full" or run["quick"]]
 CONTROLS = ("no-op", "oracle", "rules")
 # a model is asked once it is trained, where that is part of the run
@@ -51,7 +53,7 @@ ANALYSIS = [f"slmlib/{name}.py" for name in ("ablations", "results", "variants",
 
 def parameters(run):
     """The run as options of the notebook runner."""
-    chosen = {key: value for key, value in run.items() if key != "quick" and value != ""}
+    chosen = {key: value for key, value in run.items() if key not in ("quick", "gpu") and value != ""}
     return " ".join(f"-p {key} {value}" for key, value in {**chosen, "profile": PROFILE}.items())
 
 

@@ -1,6 +1,7 @@
 """What made the trained model better: recipes that differ from a base in one thing, on the same cases.
 
-    python -m slmlib.ablations              train and evaluate what is not published yet, hours on two cores
+    python -m slmlib.ablations              train and evaluate what is not published yet, hours on two cores;
+                                            those in bfloat16 only where that is fast
     python -m slmlib.ablations rank-8       only these
     python -m slmlib.ablations --again      those too that are published, as `make full` does
 
@@ -15,7 +16,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from slmlib import contracts, evaluate, paths, recipes, results, tables, train, variants
+from slmlib import (
+    contracts,
+    engines,
+    evaluate,
+    models,
+    paths,
+    recipes,
+    results,
+    tables,
+    tasks,
+    train,
+    variants,
+)
 from slmlib.edgejson import training
 from slmlib.results import Result
 from slmlib.tables import Table
@@ -59,6 +72,12 @@ def names() -> list[str]:
     return sorted(found, key=lambda name: (name != BASE, name))
 
 
+def suited() -> list[str]:
+    """The ablations that this machine can train in reasonable time: in bfloat16 only where that is fast."""
+    fast = engines.resolve_dtype("auto") == "bfloat16"
+    return [name for name in names() if fast or recipes.load(PREFIX + name)["precision"] != "bfloat16"]
+
+
 def make(name: str, *, out: Path = paths.RUNS / "full", folder: Path = FOLDER, again: bool = False) -> None:
     """Train an ablation and ask it, or go on where that was stopped.
 
@@ -69,7 +88,7 @@ def make(name: str, *, out: Path = paths.RUNS / "full", folder: Path = FOLDER, a
         folder: where records and results are kept.
     """
     recipe, kept = recipes.load(PREFIX + name), folder / "training" / f"{name}.json"
-    if not again and kept.exists() and contracts.read_json(kept)["run"] == train.run_name(recipe):
+    if not again and kept.exists() and _stands(contracts.read_json(kept), recipe):
         return
     run = train.train(recipe, out=out / "training", command=f"python -m slmlib.ablations {name}")
     record = contracts.read_json(run / train.RECORD)
@@ -79,12 +98,21 @@ def make(name: str, *, out: Path = paths.RUNS / "full", folder: Path = FOLDER, a
             split=split,
             prompt=training.prompt_for(train.mixture(recipe)),
             dtype="float32",
-            batch_size=max(CASES.values()),  # a GPU answers them at once
             limit=cases,
             out=out / "ablations",
         )
         evaluate.copy(made, folder / "edgejson")
     contracts.write_json(kept, record)
+
+
+def _stands(record: Mapping, recipe: recipes.Recipe) -> bool:
+    """Whether a training is one of this recipe, on the data and from the weights that are here."""
+    data, base = tasks.get("edgejson").folder / "manifest.json", models.get(recipe["model"])
+    return (
+        recipes.of_record(record).sha256 == recipe.sha256
+        and record["data"]["manifest_sha256"] == contracts.sha256(data)
+        and record["base"]["sha256"] == models.fingerprint(base)
+    )
 
 
 def load_all(folder: Path = FOLDER) -> list[Ablation]:
@@ -155,10 +183,12 @@ def _line(one: Ablation, changed: Mapping[str, Mapping]) -> list[str]:
 def main(arguments: list[str] | None = None) -> None:
     """Train and evaluate the ablations that are not published yet."""
     parser = argparse.ArgumentParser(prog="python -m slmlib.ablations", description=main.__doc__)
-    parser.add_argument("names", nargs="*", default=names(), help=f"of: {', '.join(names())}")
+    parser.add_argument(
+        "names", nargs="*", help=f"of: {', '.join(names())}; if none, those suited to this machine"
+    )
     parser.add_argument("--again", action="store_true", help="those too that are published")
     chosen = parser.parse_args(arguments)
-    for name in chosen.names:
+    for name in chosen.names or suited():
         print(f"== {name}", flush=True)
         make(name, again=chosen.again)
 

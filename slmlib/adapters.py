@@ -219,13 +219,14 @@ def numbers() -> dict[str, dict]:
 def _numbers(folder: Path) -> dict[str, str | int]:
     record = contracts.read_json(folder / TRAINING)
     kept = {f"kept_{kind}": f"{100 * share:.0f} %" for kind, share in _rounding(folder).items()}
-    data, recipe, machine = record["data"], record["recipe"], record["environment"]["machine"]
+    data, recipe = record["data"], record["recipe"]
     difference = record.get("published_as", {}).get("low_rank_difference")
     lora = {"rank": difference, "alpha": difference} if difference else recipe["lora"]
     return {
         "recipe": recipe["name"],
         "cases": data["cases"],
         "train": data["train"],
+        "passes": recipe["data"]["passes"],
         "extended": data["train_extended"],
         "schemas": data["schemas"],
         "lessons": data["lessons"],
@@ -246,11 +247,12 @@ def _numbers(folder: Path) -> dict[str, str | int]:
         "minutes": f"{record['seconds'] / 60:.0f}",
         "tok_s": f"{record['tokens_per_second']:.0f}",
         "memory_gb": f"{record['peak_memory_bytes'] / 1e9:.1f}",
-        "kwh": f"{record['joules'] / 3.6e6:.3f}",
-        "cores": machine["cores"],
-        "cpu": machine["cpu"],
+        "energy": _energy(record),
+        "machine": _machine(record),
         "loss_first": f"{record['loss'][0]['loss']:.2f}",
         "loss_validation": f"{record['validation'][-1]['loss']:.3f}",
+        "loss_cases": recipe["evaluation"]["loss"],
+        "answered_cases": recipe["evaluation"]["answers"],
         **kept,
     }
 
@@ -490,16 +492,25 @@ def _left_out(record: Mapping) -> str:
 
 
 def _cost(record: Mapping) -> str:
-    found = record["environment"]["machine"]
-    where, memory = f"{found['cores']} cores ({found['cpu']})", "memory"
-    if "gpus" in found:
-        where, memory = f"one GPU ({found['gpus'][0]['name']})", "its memory"
+    memory = "its memory" if "gpus" in record["environment"]["machine"] else "memory"
     return (
         f"{record['steps']} steps over {record['data']['tokens']:,} tokens in {record['precision']}, "
         f"{record['seconds'] / 60:.0f} minutes at {record['tokens_per_second']:.0f} tokens a second on "
-        f"{where}, {record['peak_memory_bytes'] / 1e9:.1f} GB of {memory}, "
-        f"{record['joules'] / 3.6e6:.2f} kWh ({record['energy'].partition(':')[0]})."
+        f"{_machine(record)}, {record['peak_memory_bytes'] / 1e9:.1f} GB of {memory}, {_energy(record)}."
     )
+
+
+def _machine(record: Mapping) -> str:
+    found = record["environment"]["machine"]
+    return (
+        f"one GPU ({found['gpus'][0]['name']})"
+        if "gpus" in found
+        else f"{found['cores']} CPU cores ({found['cpu']})"
+    )
+
+
+def _energy(record: Mapping) -> str:
+    return f"{record['joules'] / 3.6e6:.3f} kWh ({record['energy'].partition(':')[0]})"
 
 
 def _files(rounded: Mapping[str, float]) -> str:

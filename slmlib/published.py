@@ -35,7 +35,7 @@ def runs(path: Path = FILE) -> dict[str, dict]:
     return found
 
 
-TRAINING = {"recipe": "", "seed": 0, "publish_as": "", "quick": False}
+TRAINING = {"recipe": "", "seed": 0, "publish_as": "", "quick": False, "gpu": False}
 
 
 def trainings(path: Path = FILE) -> dict[str, dict]:

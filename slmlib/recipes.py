@@ -71,6 +71,12 @@ def load(name: str, *, seed: int | None = None, folder: Path | None = None) -> R
     return Recipe(name, _filled(given, json.loads(SCHEMA.read_text("utf-8"))))
 
 
+def of_record(record: Mapping) -> Recipe:
+    """The recipe in a training's record; a key that recipes did not have then is at its default."""
+    given = {key: value for key, value in record["recipe"].items() if key != "name"}
+    return Recipe(record["recipe"]["name"], _filled(given, json.loads(SCHEMA.read_text("utf-8"))))
+
+
 def starts_from(name: str, *, folder: Path | None = None) -> str:
     """The recipe that a recipe names in `from`; empty if it names none."""
     folder = folder or SCHEMA.parent

@@ -92,10 +92,32 @@ def test_what_was_made_is_not_made_again(tmp_path, monkeypatch):
     assert contracts.read_json(kept)["seconds"] > 0
 
 
+def test_a_record_from_before_a_key_stands(record=ablations.FOLDER / "training" / "base.json"):
+    """What a recipe could not say then is at its default; anything else that differs is another training."""
+    made, recipe = contracts.read_json(record), recipes.load("ablations/base")
+    old = {key: value for key, value in made["recipe"]["data"].items() if key not in ("partial", "reshaped")}
+    made["recipe"]["data"] = old
+    assert ablations._stands(made, recipe)
+    for part, changed in {
+        "recipe": {**made["recipe"], "data": {**old, "partial": 0.5}},
+        "base": {**made["base"], "sha256": "0" * 64},
+        "data": {**made["data"], "manifest_sha256": "0" * 64},
+    }.items():
+        assert not ablations._stands({**made, part: changed}, recipe)
+
+
+@pytest.mark.parametrize("here", ["float32", "bfloat16"])
+def test_what_wants_a_gpu_is_not_begun_where_it_would_take_days(here, monkeypatch):
+    monkeypatch.setattr(ablations.engines, "resolve_dtype", lambda _: here)
+    assert ("large" in ablations.suited()) == (here == "bfloat16") and "base" in ablations.suited()
+
+
 DIFFERING = {
     "again": {"seed"},
     "blind": {"data.schema"},
     "extended": {"data.train", "data.extended"},  # as many cases
+    "large-all-fields": {"data.partial"},
+    "large-same-nesting": {"data.reshaped"},
     "full": {"method", "optimiser.rate"},  # all weights want a lower rate than LoRA
     "one-register": {"data.registers"},
     "quarter": {"data.train", "data.passes"},  # as many steps
@@ -113,8 +135,9 @@ def test_every_ablation_differs_in_one_thing_from_the_one_it_starts_from():
         return {f"{key}.{inner}".rstrip("."): value for key, part in parts for inner, value in part.items()}
 
     found = {}
-    for name in ablations.names()[1:]:
-        before = flat(recipes.starts_from(ablations.PREFIX + name).removeprefix(ablations.PREFIX))
+    starts = {n: recipes.starts_from(ablations.PREFIX + n) for n in ablations.names()}
+    for name in filter(starts.get, starts):
+        before = flat(starts[name].removeprefix(ablations.PREFIX))
         found[name] = {key for key, value in flat(name).items() if value != before[key]}
     assert found == DIFFERING
 
