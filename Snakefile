@@ -5,11 +5,10 @@
 """
 
 import shlex
-import shutil
 import sys
 from pathlib import Path
 
-from slmlib import published
+from slmlib import machine, published
 
 PROFILE = config.get("profile", "quick")
 if PROFILE not in ("quick", "full"):
@@ -20,8 +19,10 @@ NOTEBOOK = f"{PYTHON} -m slmlib.notebook"
 
 RUNS = published.runs()
 TRAININGS = published.trainings()
-GPU = config.get("gpu", shutil.which("nvidia-smi") is not None)
-TRAINED = [n for n, run in TRAININGS.items() if (PROFILE == "full" or run["quick"]) and (GPU or not run["gpu"])]
+GPU = str(config.get("gpu", machine.has_gpu())).lower()  # what wants one is made where Snakemake sees one, or is told so
+if GPU not in ("true", "false"):
+    raise ValueError(f"gpu {GPU!r} is unknown. Valid: true, false.")
+TRAINED = [n for n, run in TRAININGS.items() if (PROFILE == "full" or run["quick"]) and (GPU == "true" or not run["gpu"])]
 CHOSEN = [name for name, run in RUNS.items() if PROFILE == "full" or run["quick"]]
 CONTROLS = ("no-op", "oracle", "rules")
 # a model is asked once it is trained, where that is part of the run

@@ -1,7 +1,7 @@
-"""What made the trained model better: recipes that differ from a base in one thing, on the same cases.
+"""What made the trained model better: recipes that differ from another in one thing, on the same cases.
 
     python -m slmlib.ablations              train and evaluate what is not published yet, hours on two cores;
-                                            those in bfloat16 only where that is fast
+                                            the `large` ones only where there is a GPU
     python -m slmlib.ablations rank-8       only these
     python -m slmlib.ablations --again      those too that are published, as `make full` does
 
@@ -18,8 +18,8 @@ from pathlib import Path
 
 from slmlib import (
     contracts,
-    engines,
     evaluate,
+    machine,
     models,
     paths,
     recipes,
@@ -73,9 +73,9 @@ def names() -> list[str]:
 
 
 def suited() -> list[str]:
-    """The ablations that this machine can train in reasonable time: in bfloat16 only where that is fast."""
-    fast = engines.resolve_dtype("auto") == "bfloat16"
-    return [name for name in names() if fast or recipes.load(PREFIX + name)["precision"] != "bfloat16"]
+    """The ablations that this machine can train in reasonable time: those in bfloat16 only on a GPU."""
+    every = machine.has_gpu()
+    return [name for name in names() if every or recipes.load(PREFIX + name)["precision"] != "bfloat16"]
 
 
 def make(name: str, *, out: Path = paths.RUNS / "full", folder: Path = FOLDER, again: bool = False) -> None:
@@ -110,6 +110,8 @@ def _stands(record: Mapping, recipe: recipes.Recipe) -> bool:
     data, base = tasks.get("edgejson").folder / "manifest.json", models.get(recipe["model"])
     return (
         recipes.of_record(record).sha256 == recipe.sha256
+        and record.get("version", "1") == train.VERSION
+        and recipe["precision"] in ("auto", record["precision"])
         and record["data"]["manifest_sha256"] == contracts.sha256(data)
         and record["base"]["sha256"] == models.fingerprint(base)
     )

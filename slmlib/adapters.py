@@ -448,7 +448,7 @@ VARIED = (
 
 GUISES = {
     "partial": "About {} ask for some of the fields only.",
-    "reshaped": "In about {} fields of inner objects move up, or others move into a new inner object.",
+    "reshaped": "In about {} nesting is redrawn: fields may move out of an inner object or into a new one.",
 }
 
 

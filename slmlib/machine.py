@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import resource
+import shutil
 import subprocess
 import sys
 from contextlib import suppress
@@ -77,6 +78,11 @@ def described() -> dict:
         "python": platform.python_version(),
         **_gpus(),
     }
+
+
+def has_gpu() -> bool:
+    """Whether there seems to be a GPU, told without loading anything."""
+    return shutil.which("nvidia-smi") is not None
 
 
 def _gpus() -> dict:

@@ -39,7 +39,7 @@ TRAINING = {"recipe": "", "seed": 0, "publish_as": "", "quick": False, "gpu": Fa
 
 
 def trainings(path: Path = FILE) -> dict[str, dict]:
-    """Parameters of notebook 03 for each training run, and whether `make quick` runs it, by name.
+    """Parameters of notebook 03 for each training run by name, and whether it is `quick` and wants a `gpu`.
 
     Raises:
         ValueError: an entry has a parameter that the notebook does not take.

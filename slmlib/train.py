@@ -295,6 +295,7 @@ class _Run:
         weights = sorted((self.folder / "model").glob("*.safetensors"))
         return {
             "run": self.folder.name,
+            "version": VERSION,
             "recipe": {"name": self.recipe.name, **self.recipe.settings},
             "base": {"name": base.name, "hub": base.base, "sha256": models.fingerprint(base)},
             "data": {

@@ -98,6 +98,7 @@ def test_a_record_from_before_a_key_stands(record=ablations.FOLDER / "training" 
     old = {key: value for key, value in made["recipe"]["data"].items() if key not in ("partial", "reshaped")}
     made["recipe"]["data"] = old
     assert ablations._stands(made, recipe)
+    assert not ablations._stands({**made, "version": "0"}, recipe)
     for part, changed in {
         "recipe": {**made["recipe"], "data": {**old, "partial": 0.5}},
         "base": {**made["base"], "sha256": "0" * 64},
@@ -106,10 +107,10 @@ def test_a_record_from_before_a_key_stands(record=ablations.FOLDER / "training" 
         assert not ablations._stands({**made, part: changed}, recipe)
 
 
-@pytest.mark.parametrize("here", ["float32", "bfloat16"])
-def test_what_wants_a_gpu_is_not_begun_where_it_would_take_days(here, monkeypatch):
-    monkeypatch.setattr(ablations.engines, "resolve_dtype", lambda _: here)
-    assert ("large" in ablations.suited()) == (here == "bfloat16") and "base" in ablations.suited()
+@pytest.mark.parametrize("here", [False, True])
+def test_what_wants_a_gpu_is_begun_only_where_there_is_one(here, monkeypatch):
+    monkeypatch.setattr(ablations.machine, "has_gpu", lambda: here)
+    assert ("large" in ablations.suited()) == here and "base" in ablations.suited()
 
 
 DIFFERING = {
@@ -136,6 +137,7 @@ def test_every_ablation_differs_in_one_thing_from_the_one_it_starts_from():
 
     found = {}
     starts = {n: recipes.starts_from(ablations.PREFIX + n) for n in ablations.names()}
+    assert [name for name in starts if not starts[name]] == ["base", "large"]
     for name in filter(starts.get, starts):
         before = flat(starts[name].removeprefix(ablations.PREFIX))
         found[name] = {key for key, value in flat(name).items() if value != before[key]}

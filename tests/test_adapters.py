@@ -269,6 +269,18 @@ def test_the_card_says_how_lessons_vary(record, monkeypatch):
     text = adapters.card("toy-json", record, ())
     told = ("21 % of the lessons write", "32 % keep the order", "43 % leave titles", "54 % are asked in the")
     assert [part for part in told if part not in text] == []
+    assert "some of the fields" not in text and "nesting" not in text
+    record["recipe"]["data"] |= {"partial": 0.65, "reshaped": 0.76}
+    text = adapters.card("toy-json", record, ())
+    assert "About 65 % ask for some of the fields only. In about 76 % nesting is redrawn" in text
+
+
+def test_the_card_says_where_it_was_trained(record):
+    machine = record["environment"]["machine"]
+    assert f"on {machine['cores']} CPU cores ({machine['cpu']}), " in adapters.card("toy-json", record, ())
+    machine["gpus"] = [{"name": "ACME 9", "memory_bytes": 1}]
+    text = adapters.card("toy-json", record, ())
+    assert "on one GPU (ACME 9), " in text and "GB of its memory" in text and "CPU cores" not in text
 
 
 def test_the_card_says_what_was_left_out(record):

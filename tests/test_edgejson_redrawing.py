@@ -69,6 +69,12 @@ def test_a_reshaped_schema_is_nested_in_another_way_and_asks_for_as_much(cases):
 
 def test_moved_fields_keep_their_place_in_the_meaning():
     """`street` of an optional address is `address_street`, which then nothing requires."""
+
+    def told(new, target):
+        found = new.retell(target)
+        Draft202012Validator(new.schema).validate(found)
+        return found
+
     text = {"type": "string", "maxLength": 9}
     address = {
         "type": "object",
@@ -85,9 +91,9 @@ def test_moved_fields_keep_their_place_in_the_meaning():
     seen = set()
     for seed in range(40):
         new = redrawing.redraw(schema, Random(seed), reshaped=True)
-        with_street = new.retell({"name": "a", "address": {"street": "b"}})
+        with_street = told(new, {"name": "a", "address": {"street": "b"}})
         assert sorted(v for _, v in scalars(with_street)) == ["'a'", "'b'"]
-        assert [v for _, v in scalars(new.retell({"name": "a"}))] == ["'a'"]
+        assert [v for _, v in scalars(told(new, {"name": "a"}))] == ["'a'"]
         seen |= {tuple(part.lower() for part in path) for path, _ in scalars(with_street)}
     assert ("address_street",) in seen and ("address", "street") in seen
 
@@ -128,6 +134,25 @@ def test_a_group_whose_fields_are_all_absent_is_absent():
         assert [v for _, v in scalars(target)] == ["1"] and {} not in target.values()
         grouped += any("properties" in node for node in new.schema["properties"].values())
     assert 15 < grouped < 45
+
+
+def test_nor_is_it_written_where_its_object_moves_up_or_stands_in_another(cases):
+    leaf = {"type": "integer", "minimum": 0, "maximum": 9}
+    one = {"type": "object", "required": ["a"], "additionalProperties": False}
+    inner = {**one, "properties": dict.fromkeys("abcdef", leaf)}
+    schema = {**one, "required": ["o"], "properties": {"o": inner, **dict.fromkeys("vwxyz", leaf)}}
+    for seed in range(200):
+        new = redrawing.redraw(schema, Random(seed), reshaped=True)
+        assert empty(new.retell({"o": {"a": 1}})) == 0
+    for case, new in drawn(cases, partial=True, reshaped=True):
+        assert empty(new.retell(case.target)) == 0
+
+
+def empty(value) -> int:
+    """Objects without a field, at any depth."""
+    if isinstance(value, dict):
+        return (not value) + sum(map(empty, value.values()))
+    return sum(map(empty, value)) if isinstance(value, list) else 0
 
 
 def test_the_same_source_of_chance_gives_the_same(cases):

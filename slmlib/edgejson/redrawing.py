@@ -5,8 +5,8 @@ they are nested, and whether all of them are asked for. A model that meets many 
 read the one in front of it.
 
 A step of redrawing is told by a plan beside the new schema: for an object `{new key: (path, plan)}`, where
-`path` is the keys that lead there in the old value, none for the value itself; for a list `[plan]`; for a
-scalar None.
+`path` is the keys that lead there in the old value, or to the object from which a new one takes its fields;
+for a list `[plan]`; for a scalar None.
 """
 
 import re
@@ -24,13 +24,17 @@ STYLES: dict[str, Callable[[list[str]], str]] = {
 AS_IT_IS = 0.5  # share of redrawn schemas that keep the style of their keys
 KEEPS_ORDER = 0.4  # and the order of their keys
 DROPS = 0.3  # share of redrawn schemas without descriptions
-LEFT_OUT = (0.2, 0.6)  # share of its fields that a partial schema leaves out, at least and at most
+LEFT_OUT = (0.2, 0.6)  # between these is drawn, for each partial schema, how likely a field is left out
 FLATTENED = 0.6  # share of a reshaped schema's inner objects whose fields move up
-GROUPED = 0.5  # share of its objects in which some fields move into an object of their own
+GROUPED = 0.5  # and of its large objects in which some fields move into an object of their own
 GROUPS = ("details", "info", "record", "entry", "particulars", "more", "data", "summary")
-LARGE = 4  # fields of an object in which some may be grouped, at least
+LARGE = 4  # fields of a large object, at least
 
 Plan = dict | list | None
+
+
+class Group(dict):
+    """The plan of a new object, which is absent where all of its fields are."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +52,13 @@ class Redrawn:
 
 
 def redraw(schema: Mapping, rng: Random, *, partial: bool = False, reshaped: bool = False) -> Redrawn:
-    """A schema that asks for the same in another guise.
+    """A schema in another guise, of which a text that fits the old one tells as much.
 
     Args:
         schema: an object's, as the data set has them.
         rng: decides all that is drawn.
-        partial: ask for some of the fields only.
-        reshaped: move fields out of inner objects, and into new ones.
+        partial: ask for some of the fields only, mostly; a few schemas keep them all.
+        reshaped: move fields out of inner objects and into new ones, where chance wants it.
     """
     steps: list[Callable] = [_part] if partial else []
     steps += [_reshape] if reshaped else []
@@ -131,7 +135,7 @@ def _moved_up(name: str, field: _Field) -> dict[str, _Field]:
 
 
 def _joined(outer: str, inner: str) -> str:
-    """`address` and `street` are `address_street`, or `addressStreet` beside camel case."""
+    """`address` and `street` are `address_street`; with `homeAddress` it is `homeAddressStreet`."""
     camel = any(letter.isupper() for letter in outer + inner) and "_" not in outer + inner
     return outer + inner[:1].upper() + inner[1:] if camel else f"{outer}_{inner}"
 
@@ -142,7 +146,7 @@ def _grouped(fields: dict[str, _Field], rng: Random) -> dict[str, _Field]:
     name = rng.choice([group for group in GROUPS if group not in fields] or ["grouped_fields"])
     inner = {key: field for key, field in fields.items() if key in chosen}
     schema, plan = _of_fields({"type": "object", "additionalProperties": False}, inner)
-    group = _Field(schema, (), plan, any(field.required for field in inner.values()))
+    group = _Field(schema, (), Group(plan), any(field.required for field in inner.values()))
     found: dict[str, _Field] = {}
     for key, field in fields.items():
         found |= {name: group} if key in chosen else {key: field}
@@ -225,7 +229,7 @@ def _retold(value, plan: Plan):
     for key, (path, inner) in plan.items():
         old = _within(value, path)
         new = MISSING if old is MISSING else _retold(old, inner)
-        if new is not MISSING and (path or new):  # a group of fields that are all absent is absent
+        if new is not MISSING and (new or not isinstance(inner, Group)):
             found[key] = new
     return found
 

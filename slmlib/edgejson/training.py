@@ -50,7 +50,7 @@ class Mixture:
         registers: kinds of text to take; all if empty.
         vary: whether lessons differ in wording and keys.
         partial: share of such lessons that ask for some of the fields only.
-        reshaped: share of such lessons whose fields are nested in another way.
+        reshaped: share of such lessons whose nesting is redrawn.
         schema: whether the question shows the schema.
     """
 
@@ -151,7 +151,7 @@ def _lesson(examples: list[Example], mixture: Mixture, rng: Random) -> Lesson:
         return Lesson(PROMPTS[BLIND_PROMPT], tuple(examples))
     if not mixture.vary:
         return Lesson(PROMPTS[PROMPT], tuple(examples))
-    # a share of nothing draws nothing, so that what it would have drawn moves no other choice
+    # a share of nothing draws nothing: recipes without it have the lessons that they had before there was one
     partial, reshaped = (share > 0 and rng.random() < share for share in (mixture.partial, mixture.reshaped))
     drawn = redrawing.redraw(examples[0].input["schema"], rng, partial=partial, reshaped=reshaped)
     changed = tuple(_retold(example, drawn) for example in examples)
@@ -169,7 +169,7 @@ def _retold(example: Example, drawn: redrawing.Redrawn) -> Example:
 
 
 def sizes(course: Iterable[Lesson]) -> dict[str, int]:
-    """What a course holds: lessons, cases, schemas, and cases by split."""
+    """What a course holds: lessons, cases, schemas of different shape, and cases by split."""
     course = list(course)
     cases = [example for lesson in course for example in lesson.examples]
     by_split = {split: sum(e.split == split for e in cases) for split in ("train", dataset.EXTENDED)}
