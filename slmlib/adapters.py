@@ -523,7 +523,7 @@ def _files(rounded: Mapping[str, float]) -> str:
 
 ROUNDING_TOLD = (
     "What a file keeps of what was learnt is the difference of the layers' matrices to the origin's, "
-    "projected on that before rounding; a type that keeps little answers as the origin does."
+    "projected on that before rounding; a type that keeps little answers more as the origin does."
 )
 
 
