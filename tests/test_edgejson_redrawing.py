@@ -11,6 +11,15 @@ from slmlib.edgejson import redrawing, schemas
 WAYS = [{}, {"partial": True}, {"reshaped": True}, {"partial": True, "reshaped": True}]
 
 
+LEAF = {"type": "integer", "minimum": 0, "maximum": 9}
+
+
+def of(properties: dict, *required: str) -> dict:
+    """The schema of an object."""
+    closed = {"type": "object", "additionalProperties": False}
+    return {**closed, "properties": properties, "required": list(required)}
+
+
 @pytest.fixture(scope="module")
 def cases():
     return tasks.get("edgejson").load("train", limit=200)
@@ -76,18 +85,7 @@ def test_moved_fields_keep_their_place_in_the_meaning():
         return found
 
     text = {"type": "string", "maxLength": 9}
-    address = {
-        "type": "object",
-        "required": ["street"],
-        "additionalProperties": False,
-        "properties": {"street": text},
-    }
-    schema = {
-        "type": "object",
-        "required": ["name"],
-        "additionalProperties": False,
-        "properties": {"name": text, "address": address},
-    }
+    schema = of({"name": text, "address": of({"street": text}, "street")}, "name")
     seen = set()
     for seed in range(40):
         new = redrawing.redraw(schema, Random(seed), reshaped=True)
@@ -99,33 +97,14 @@ def test_moved_fields_keep_their_place_in_the_meaning():
 
 
 def test_keys_that_would_fall_together_stay_apart():
-    leaf = {"type": "integer", "minimum": 0, "maximum": 9}
-    inner = {
-        "type": "object",
-        "required": ["b"],
-        "additionalProperties": False,
-        "properties": {"b": leaf},
-    }
-    schema = {
-        "type": "object",
-        "required": ["a", "a_b"],
-        "additionalProperties": False,
-        "properties": {"a": inner, "a_b": leaf},
-    }
+    schema = of({"a": of({"b": LEAF}, "b"), "a_b": LEAF}, "a", "a_b")
     for seed in range(40):
         new = redrawing.redraw(schema, Random(seed), reshaped=True)
         assert sorted(v for _, v in scalars(new.retell({"a": {"b": 1}, "a_b": 2}))) == ["1", "2"]
 
 
 def test_a_group_whose_fields_are_all_absent_is_absent():
-    leaf = {"type": "integer", "minimum": 0, "maximum": 9}
-    names = "abcdef"
-    schema = {
-        "type": "object",
-        "required": ["a"],
-        "additionalProperties": False,
-        "properties": dict.fromkeys(names, leaf),
-    }
+    schema = of(dict.fromkeys("abcdef", LEAF), "a")
     grouped = 0
     for seed in range(60):
         new = redrawing.redraw(schema, Random(seed), reshaped=True)
@@ -137,10 +116,7 @@ def test_a_group_whose_fields_are_all_absent_is_absent():
 
 
 def test_nor_is_it_written_where_its_object_moves_up_or_stands_in_another(cases):
-    leaf = {"type": "integer", "minimum": 0, "maximum": 9}
-    one = {"type": "object", "required": ["a"], "additionalProperties": False}
-    inner = {**one, "properties": dict.fromkeys("abcdef", leaf)}
-    schema = {**one, "required": ["o"], "properties": {"o": inner, **dict.fromkeys("vwxyz", leaf)}}
+    schema = of({"o": of(dict.fromkeys("abcdef", LEAF), "a"), **dict.fromkeys("vwxyz", LEAF)}, "o")
     for seed in range(200):
         new = redrawing.redraw(schema, Random(seed), reshaped=True)
         assert empty(new.retell({"o": {"a": 1}})) == 0
