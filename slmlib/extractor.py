@@ -12,7 +12,6 @@ wrong, as the results of the model say how often.
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -22,7 +21,6 @@ from referencing.jsonschema import DRAFT202012
 
 from slmlib import decoding, engines, models, scoring, tasks
 from slmlib.decoding import UnsupportedSchema
-from slmlib.edgejson import prompts, schemas
 from slmlib.tasks import Example
 
 MODEL = "cyclecore-mlm-135m-json"
@@ -72,8 +70,7 @@ class Extractor:
         known = models.get(model)
         self.model, self.decoding = model, "schema" if constrained else "free"
         self.task = tasks.get("edgejson")
-        usual = self.task.prompts[models.usual_prompt(self.task, model, self.decoding)]
-        self.prompt = replace(usual, fill=_shown)
+        self.prompt = self.task.prompts[models.usual_prompt(self.task, model, self.decoding)]
         name = engines.resolve(tasks.choose("engine", engine, ("auto", *LOCAL)), gguf=models.has_gguf(known))
         dtype = engines.resolve_dtype(dtype, engine=name)
         self.engine = engines.start(name, model, dtype=dtype, batch_size=1, threads=threads)
@@ -202,28 +199,6 @@ def _lost(schema: dict) -> Iterator[str]:
                 resolver.lookup(part.contents["$ref"])
             except Unresolvable:
                 yield part.contents["$ref"]
-
-
-def _shown(example: Example) -> dict[str, str]:
-    """The parts of a question, with any schema: the form of the prompts knows only what the data's have."""
-    schema = example.input["schema"]
-    plain = replace(example, input={**example.input, "schema": _plain(schema)})
-    return prompts.shown(plain) | {"schema": schemas.for_prompt(schema)}
-
-
-def _plain(node) -> dict:
-    """A schema as a form can show it: one type, not null, for each value, and text where none is named."""
-    node = decoding.nullable(node) if isinstance(node, dict) else {}
-    choices = [node["const"]] if "const" in node else node.get("enum")
-    if choices is not None:
-        return {"enum": [choice for choice in choices if choice is not None]}
-    kinds = node.get("type", "string")
-    kinds = [kind for kind in kinds if kind != "null"] if isinstance(kinds, list) else [kinds]
-    plain = {**node, "type": kinds[0] if kinds else "null"}
-    if plain["type"] == "array":
-        plain["items"] = _plain(node.get("items"))
-    parts = {name: _plain(child) for name, child in node.get("properties", {}).items()}
-    return plain | {"properties": parts}
 
 
 def main(arguments: list[str] | None = None) -> None:

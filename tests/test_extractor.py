@@ -9,10 +9,9 @@ import pytest
 import slmlib
 from slmlib import extractor, models, paths
 from slmlib.decoding import UnsupportedSchema
-from slmlib.edgejson import prompts, schemas
+from slmlib.edgejson import schemas
 from slmlib.engines import Completion
 from slmlib.extractor import ExtractionError, InvalidSchema
-from slmlib.tasks import Example
 
 SCHEMA = {
     "type": "object",
@@ -169,12 +168,6 @@ def test_a_refused_schema_may_be_asked_for_without_a_grammar(answering):
         '{"name": "...", "room": "...", "tags": ["..."], "any": "...", "kind": "x", "unit": "a", "more": {}, '
         '"note": "...", "day": 0}'
     )
-
-
-@pytest.mark.parametrize("group", schemas.groups())
-def test_the_schemas_of_the_data_are_asked_for_as_in_a_run(group):
-    example = Example("1", "edgejson", "", group, "", {"text": TEXT, "schema": schemas.load(group)}, None, {})
-    assert extractor._shown(example) == prompts.shown(example)
 
 
 OPTIONAL = {

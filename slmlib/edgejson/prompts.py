@@ -16,6 +16,7 @@ constrained decoding the form is in the way. The examples are of domains that th
 import json
 from collections.abc import Mapping
 
+from slmlib import decoding
 from slmlib.edgejson import schemas
 from slmlib.tasks import Example, Prompt
 
@@ -125,20 +126,25 @@ EXAMPLES = (LOAN, BROADCAST, SIGHTING)  # schema, text, target
 
 
 def form(schema: Mapping) -> str:
-    """The keys of a schema with a hint in place of each value, as one line of JSON."""
+    """The keys of a schema, any one of an object, with a hint in place of each value, as one line of JSON."""
     return json.dumps(_hint(schema), ensure_ascii=False)
 
 
-def _hint(node: Mapping):
-    if "enum" in node:
-        return "|".join(map(str, node["enum"]))
-    if node["type"] == "object":
-        return {key: _hint(child) for key, child in node["properties"].items()}
-    if node["type"] == "array":
-        return [_hint(node["items"])]
+def _hint(node):
+    """What stands for a value: its choices, its parts, or a sample of its first type that is not null."""
+    node = decoding.nullable(node) if isinstance(node, Mapping) else {}
+    choices = [node["const"]] if "const" in node else node.get("enum")
+    if choices is not None:
+        return "|".join(str(choice) for choice in choices if choice is not None)
+    kinds = node.get("type", "string")
+    kind = next((kind for kind in ([kinds] if isinstance(kinds, str) else kinds) if kind != "null"), "null")
+    if kind == "object":
+        return {key: _hint(child) for key, child in node.get("properties", {}).items()}
+    if kind == "array":
+        return [_hint(node.get("items"))]
     if node.get("format") == "date":
         return "YYYY-MM-DD"
-    return {"integer": 0, "number": 0.0, "boolean": True}.get(node["type"], "...")
+    return {"integer": 0, "number": 0.0, "boolean": True}.get(kind, "...")
 
 
 def _fields(schema: Mapping, text: str) -> dict[str, str]:
