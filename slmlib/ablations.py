@@ -34,7 +34,7 @@ from slmlib.results import Result
 from slmlib.tables import Table
 from slmlib.variants import Groups
 
-PREFIX, BASE = "ablations/", "base"
+PREFIX = "ablations/"
 FOLDER = paths.RESULTS / "ablations"
 CASES = {"test": 100, "test_unseen": 150}  # the first so many, which hold every schema of the split
 
@@ -47,7 +47,7 @@ class Ablation:
         name: of the recipe, without its folder.
         record: `training.json` of the run.
         runs: its results by split.
-        beside: the recipe from which it differs in one thing; empty for the base.
+        beside: the recipe from which it differs in one thing; empty if it starts from none.
     """
 
     name: str
@@ -67,9 +67,15 @@ class Ablation:
 
 
 def names() -> list[str]:
-    """The ablations, the base first."""
+    """The ablations, each behind the one that it starts from."""
     found = [name.removeprefix(PREFIX) for name in recipes.names() if name.startswith(PREFIX)]
-    return sorted(found, key=lambda name: (name != BASE, name))
+    return sorted(found, key=_descent)
+
+
+def _descent(name: str) -> tuple[str, ...]:
+    """The ablations that lead to one, from that which starts from none, and itself."""
+    beside = recipes.starts_from(PREFIX + name).removeprefix(PREFIX)
+    return (*_descent(beside), name) if beside else (name,)
 
 
 def suited() -> list[str]:
@@ -118,7 +124,7 @@ def _stands(record: Mapping, recipe: recipes.Recipe) -> bool:
 
 
 def load_all(folder: Path = FOLDER) -> list[Ablation]:
-    """Every ablation that was made, the base first.
+    """Every ablation that was made, each behind the one that it starts from.
 
     Raises:
         DataError: a result is broken, or is not of the model that the training record names.
@@ -136,9 +142,9 @@ def load_all(folder: Path = FOLDER) -> list[Ablation]:
                 f"{path}: there is no result of {record['run']} on {lacking}. Run: "
                 f"python -m slmlib.ablations {path.stem}"
             )
-        beside = recipes.starts_from(PREFIX + path.stem).removeprefix(PREFIX)
-        found.append(Ablation(path.stem, record, runs, beside))
-    return sorted(found, key=lambda ablation: (ablation.name != BASE, ablation.name))
+        *_, beside, name = ("", *_descent(path.stem))
+        found.append(Ablation(name, record, runs, beside))
+    return sorted(found, key=lambda ablation: _descent(ablation.name))
 
 
 def changes(

@@ -58,6 +58,15 @@ def test_a_recipe_is_compared_with_the_one_that_it_starts_from(folder):
     assert changes["one-register"]["mean"] == pytest.approx(0.1) and changes["extended"]["mean"] < 0.05
 
 
+def test_families_stand_together(folder):
+    """`one-register` is of `extended`, which is of `base`; `large` begins another family."""
+    for new in ("one-register", "extended", "large", "large-all-fields"):
+        shutil.copy(folder / "training" / "again.json", folder / "training" / f"{new}.json")
+    names = [one.name for one in ablations.load_all(folder)]
+    assert names == ["base", "again", "extended", "one-register", "whole", "large", "large-all-fields"]
+    assert [name for name in ablations.names() if name in names] == names
+
+
 def test_a_record_without_its_results_is_refused(folder):
     for path in folder.glob("edgejson/ablations-whole*"):
         path.unlink()
