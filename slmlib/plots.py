@@ -187,23 +187,29 @@ def plot_engines(
 
 @styled
 def plot_differences(
-    differences: Mapping[str, Mapping], *, metric: str = "field_f1", beside: str = "", ax: Axes | None = None
+    series: Mapping[str, Mapping[str, Mapping]], *, metric: str = "field_f1", ax: Axes | None = None
 ) -> Axes:
-    """One line for each difference with its interval, and a line where nothing changes.
+    """One band for each difference, in it a mark with its interval for each series, and a line at zero.
 
     Args:
-        differences: {name: {mean, low, high}}, of scores on the same cases.
+        series: by label, such as a split, {name: {mean, low, high}}: differences of scores on the same
+            cases; each series has the same names.
         metric: the score that they are of.
-        beside: what they are differences to.
         ax: where to draw; a new figure by default.
     """
-    ax = ax or new_axes(1.4 + 0.4 * len(differences))
+    names = list(next(iter(series.values())))
+    step = len(series) + 0.6
+    ax = ax or new_axes(1.6 + 0.3 * step * len(names))
     ax.axvline(0, color=MUTED, linewidth=1)
-    for y, change in enumerate(differences.values()):
-        _interval(ax, y, change, metric, marker="o", color=BLUE)
-        _note(ax, y, tables.signed(metric, change["mean"]))
-    _name_rows(ax, list(differences))
-    ax.set_xlabel(f"{tables.title(metric)}, difference{f' to {beside}' if beside else ''}, 95 % interval")
+    for i, ((label, changes), colour, shape) in enumerate(zip(series.items(), SERIES, "osD^", strict=False)):
+        mark = {"marker": shape, "color": colour}
+        for band, name in enumerate(names):
+            _interval(ax, band * step + i, changes[name], metric, **mark)
+            _note(ax, band * step + i, tables.signed(metric, changes[name]["mean"]))
+        ax.plot([], [], linestyle="", markersize=8, label=label, **mark)
+    _name_rows(ax, names, at=[band * step + (len(series) - 1) / 2 for band in range(len(names))])
+    ax.set_xlabel(f"{tables.title(metric)}, difference, 95 % interval")
+    _legend_below(ax, columns=2)
     return ax
 
 

@@ -45,8 +45,13 @@ def test_a_difference_is_of_the_same_cases(folder):
     scores = [[one.runs["test"].scores("json_exact")[name] for name in GROUPS] for one in found[::2]]
     expected = stats.paired_cluster_bootstrap(*reversed(scores), list(GROUPS.values()))
     assert change["mean"] == pytest.approx(0.25) and change["low"] == pytest.approx(expected.low)
-    ax = plots.plot_differences(ablations.changes(found, "test", groups=GROUPS), beside="base")
+    series = {split: ablations.changes(found, split, groups=GROUPS) for split in ablations.CASES}
+    ax = plots.plot_differences(series)
     assert [label.get_text() for label in ax.get_yticklabels()] == ["again", "whole"]
+    assert [text.get_text() for text in ax.figure.legends[0].get_texts()] == list(ablations.CASES)
+    means = [one["mean"] for changed in series.values() for one in changed.values()]
+    drawn = [x for line in ax.lines if line.get_marker() in ("o", "s") for x in line.get_xdata()]
+    assert drawn == pytest.approx(means)
 
 
 def test_a_recipe_is_compared_with_the_one_that_it_starts_from(folder):
