@@ -406,9 +406,14 @@ def _stack(ax: Axes, counts: list[int], left: list[int], *, total: int, **option
 
 
 def _legend_below(ax: Axes, *, columns: int, **options) -> None:
+    """A legend under the axes, in as many of these columns as the figure is wide enough for."""
     handles, labels = ax.get_legend_handles_labels()
     labels = [label.replace("$", r"\$") for label in labels]
-    ax.figure.legend(handles, labels, loc="outside lower center", ncols=columns, **options)
+    for count in range(columns, 0, -1):
+        legend = ax.figure.legend(handles, labels, loc="outside lower center", ncols=count, **options)
+        if count == 1 or legend.get_window_extent().width < ax.figure.bbox.width:
+            return
+        legend.remove()
 
 
 def _settings(result: Result) -> str:

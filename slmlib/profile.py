@@ -206,8 +206,7 @@ def table(profiles: Iterable[Mapping]) -> Table:
     """What a device would see of each model, engine and type of number."""
     header = [
         "Model", "Engine", "Numbers", "Load, s", "TTFT p50/p95, s", "Case p50/p95, s", "Prompt, tok/s",
-        "Answer, tok/s", "Peak, MB", "Weights, MB", "J/answer", "J/right answer", "Energy", "Threads",
-        "Machine",
+        "Answer, tok/s", "Peak, MB", "Weights, MB", "J/answer", "J/right answer", "Energy", "Machine",
     ]  # fmt: skip
     return Table.of(header, map(_line, profiles))
 
@@ -215,6 +214,7 @@ def table(profiles: Iterable[Mapping]) -> Table:
 def _line(found: Mapping) -> list[str]:
     engine, right = found["engine"], found["joules_per_right_answer"]
     mode = "" if found["decoding"] == "free" else f", {found['decoding']}"
+    used = found["environment"]["machine"] if "environment" in found else machine.described()
     return [
         tables.plain(found["model"] + mode),
         engine["name"],
@@ -229,8 +229,7 @@ def _line(found: Mapping) -> list[str]:
         f"{found['joules_per_answer']:.0f}",
         f"{right:.0f} ({found['right']} of {found['cases']})" if right else NONE,
         found["energy"].partition(":")[0],
-        str(engine["threads"]),
-        tables.machine(found["environment"]["machine"] if "environment" in found else machine.described()),
+        f"{tables.machine(used)}, {engine['threads']} threads",
     ]
 
 

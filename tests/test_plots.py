@@ -174,6 +174,19 @@ def test_splits_have_a_mark_for_each_run(tmp_path):
     assert len([line for line in ax.lines if len(line.get_xdata()) == 1]) == 3
 
 
+def test_a_legend_takes_the_columns_that_it_has_room_for():
+    change = {"mean": 0.1, "low": 0.0, "high": 0.2}
+    columns = {}
+    for words in ("short", "a name that is half as long as the figure"):
+        figure = plots.plot_differences({f"{words} {i}": {"one": change} for i in range(2)}).figure
+        figure.canvas.draw()
+        (legend,) = figure.legends
+        columns[words] = legend._ncols
+        assert figure.bbox.x0 <= legend.get_window_extent().x0
+        assert legend.get_window_extent().x1 <= figure.bbox.x1
+    assert list(columns.values()) == [2, 1]
+
+
 def test_colours_are_the_tokens_of_the_theme():
     """One place says what the house's black is: the page's ground and the figure's are the same."""
     assert plots.STYLE["figure.facecolor"] == plots.tokens()["page"] == "#0a0a0a"
