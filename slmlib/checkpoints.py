@@ -61,7 +61,7 @@ def sweep(folder: Path, name: str = "checkpoint-[0-9]+") -> None:
         name: what that was called, as a regular expression.
     """
     for rest in folder.glob(".*"):
-        if re.fullmatch(rf"\.{name}-[0-9]+(-parts)?", rest.name):
+        if re.fullmatch(rf"\.{name}-[0-9]+(-parts|-older)?", rest.name):
             shutil.rmtree(rest, ignore_errors=True)
 
 
@@ -75,17 +75,21 @@ def keep_newest(folder: Path, count: int) -> None:
 def whole_folder(target: Path) -> Iterator[Path]:
     """A folder to write to that becomes `target` by one rename at the end, or leaves no trace.
 
-    What a killed process left of the same target is removed first.
+    What a killed process left of the same target is removed first. An older target is moved aside for that
+    rename, and removed after it.
     """
     sweep(target.parent, re.escape(target.name))
     scratch = target.with_name(f".{target.name}-{os.getpid()}")
+    older = scratch.with_name(f"{scratch.name}-older")
     scratch.mkdir(parents=True)
     try:
         yield scratch
         for path in scratch.iterdir():
             with open(path, "rb") as file:
                 os.fsync(file.fileno())
-        shutil.rmtree(target, ignore_errors=True)
+        if target.exists():
+            os.replace(target, older)
         os.replace(scratch, target)
+        shutil.rmtree(older, ignore_errors=True)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

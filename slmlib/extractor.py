@@ -9,7 +9,9 @@ The answer is constrained to the schema as it is written, and checked against it
 wrong, as the results of the model say how often.
 """
 
+import argparse
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
@@ -24,6 +26,7 @@ from slmlib.decoding import UnsupportedSchema
 from slmlib.tasks import Example
 
 MODEL = "cyclecore-mlm-135m-json"
+LOCAL = tuple(name for name in engines.ENGINES if name != "openai")
 TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 
 
@@ -114,6 +117,13 @@ class Extractor:
         found = {c.id: c for part in self.engine.batches(asked) for c in self.engine.generate(part)}
         return [self._checked(case, found[case.id]) for case in cases]
 
+    @property
+    def _fix(self) -> str:
+        """What to do about an answer that is not valid; under a grammar it is none of the caller's making."""
+        if self.decoding == "free":
+            return "Take constrained=True, which allows valid answers only."
+        return "Try another engine, and report this schema."
+
     def _case(self, text: str, schema: Mapping) -> Example:
         if not isinstance(text, str) or not isinstance(schema, Mapping):
             raise TypeError(
@@ -127,17 +137,15 @@ class Extractor:
             return ExtractionError(completion.error)
         if completion.finish == "length":
             most = self.task.max_new_tokens
-            return ExtractionError(f"the answer is longer than {most} tokens", completion.text)
+            why = f"the answer is longer than {most} tokens. Ask for fewer fields, or give less text."
+            return ExtractionError(why, completion.text)
         parsed = scoring.parse(completion.text)
         if not parsed.ok or not isinstance(parsed.value, dict):
-            return ExtractionError("the answer is no JSON object", completion.text)
+            return ExtractionError(f"the answer is no JSON object. {self._fix}", completion.text)
         fault = scoring.breach(parsed.value, case.input["schema"])
         if fault is not None:
-            return ExtractionError(f"the answer breaks its schema: {fault}", completion.text)
+            return ExtractionError(f"the answer breaks its schema: {fault}. {self._fix}", completion.text)
         return parsed.value
-
-
-LOCAL = tuple(name for name in engines.ENGINES if name != "openai")
 
 
 @contextmanager
@@ -203,9 +211,6 @@ def _lost(schema: dict) -> Iterator[str]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Fill a schema from a text: `python -m slmlib.extractor schema.json < text.txt`."""
-    import argparse
-    import sys
-
     parser = argparse.ArgumentParser(prog="python -m slmlib.extractor", description=main.__doc__)
     parser.add_argument("schema", type=Path, help="a file with a JSON Schema")
     parser.add_argument("--model", default=MODEL)
@@ -230,8 +235,6 @@ def _read(path: Path) -> dict:
 
 
 if __name__ == "__main__":
-    import sys
-
     try:
         main()
     except (RuntimeError, ValueError, OSError) as error:

@@ -81,8 +81,11 @@ def described() -> dict:
 
 
 def has_gpu() -> bool:
-    """Whether there seems to be a GPU, told without loading anything."""
-    return shutil.which("nvidia-smi") is not None
+    """Whether PyTorch has a GPU here; asked in another process, since loading it takes seconds."""
+    if shutil.which("nvidia-smi") is None:
+        return False
+    asked = "import sys, torch; sys.exit(not torch.cuda.is_available())"
+    return subprocess.run([sys.executable, "-c", asked], capture_output=True).returncode == 0
 
 
 def _gpus() -> dict:

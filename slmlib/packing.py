@@ -168,14 +168,14 @@ def inputs(found: Pack, *, length: int = 0) -> dict:
     laid, tokens = layout(found), np.asarray(found.tokens, dtype=np.int64)
     kept = {"logits_to_keep": laid.keep, "labels": tokens[laid.keep + 1]}
     whole = {"input_ids": tokens[None], "position_ids": laid.positions[None]}
-    more = {"size": len(found), "spans": laid.spans}
+    more = {"spans": laid.spans}
     if length:
         missing = (0, length - len(found))
         filling = len(found.trees) + np.arange(len(found), length) // BLOCK  # a tree of its own in each block
         branch = np.pad(laid.branch, missing)
-        more = {"size": len(found), "trees": np.stack([np.concatenate([laid.tree, filling]), branch])}
+        more = {"trees": np.stack([np.concatenate([laid.tree, filling]), branch])}
         whole = {name: np.pad(values, ((0, 0), missing)) for name, values in whole.items()}
-    given = whole | kept | more
+    given = whole | kept | more | {"size": len(found)}
     return {n: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for n, v in given.items()}
 
 
@@ -264,7 +264,10 @@ def loss(network, batch: dict):
 
 
 def shared(questions: Sequence[Question]) -> int:
-    """Tokens with which all prompts begin; each keeps one of its own, from which its answer is predicted."""
+    """Tokens with which all prompts begin, 0 if there is only one; each keeps one of its own, from which its
+    answer is predicted."""
+    if len(questions) == 1:
+        return 0
     most = min(len(question.prompt) for question in questions) - 1
     first = questions[0].prompt
     for place in range(most):
@@ -306,7 +309,7 @@ def load(path: Path) -> list[Pack]:
 
 def _size(questions: Sequence[Question]) -> int:
     """Tokens of a tree."""
-    beginning = shared(questions) if len(questions) > 1 else 0
+    beginning = shared(questions)
     return beginning + sum(len(question) - beginning for question in questions)
 
 
@@ -326,7 +329,7 @@ def _fitting(lesson: Sequence[Question], limit: int) -> Iterator[list[Question]]
 
 def _plant(found: Pack, questions: Sequence[Question]) -> None:
     """Add a tree to a pack."""
-    beginning = shared(questions) if len(questions) > 1 else 0
+    beginning = shared(questions)
     found.tokens += questions[0].prompt[:beginning]
     for question in questions:
         found.tokens += question.prompt[beginning:] + question.answer

@@ -7,7 +7,9 @@ start from another one and change a few keys, so that an ablation reads as its d
 import copy
 import hashlib
 import json
+import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +23,23 @@ SCHEMA = paths.DATA / "recipes" / "recipe.schema.json"
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads 1e-3 as the number that it is in YAML 1.2; PyYAML's own rule wants 1.0e-3."""
+    """Reads 1e-3 as the number that it is in YAML 1.2; refuses a key that is there twice, .nan and .inf."""
+
+    def construct_mapping(self, node, deep=False):
+        found = super().construct_mapping(node, deep)
+        if len(found) < len(node.value):
+            again = Counter(key.value for key, _ in node.value).most_common(1)[0][0]
+            raise yaml.YAMLError(f"{again} is there twice, {str(node.start_mark).strip()}. Keep one.")
+        return found
+
+    def construct_yaml_float(self, node):
+        value = super().construct_yaml_float(node)
+        if not math.isfinite(value):
+            raise yaml.YAMLError(f"{node.value} is no finite number, {str(node.start_mark).strip()}")
+        return value
 
 
+_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_yaml_float)
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
 )
@@ -106,8 +122,12 @@ def _given(name: str, folder: Path) -> dict:
         raise contracts.DataError(
             f"{path}: {error.strerror}. There are: {', '.join(names(folder))}."
         ) from None
+    except UnicodeDecodeError as error:
+        raise contracts.DataError(f"{path}: not UTF-8: {error}. Save it as UTF-8.") from None
     except yaml.YAMLError as error:
-        raise contracts.DataError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+        raise contracts.DataError(
+            f"{path}: not YAML as recipes are: {' '.join(str(error).split())}"
+        ) from None
     contracts.check(given, SCHEMA, where=str(path))
     return given
 

@@ -48,17 +48,18 @@ class Clock:
 
     Attributes:
         seconds, joules, source: time, and energy with what it was read from.
-        aside: seconds of those in which nothing was learnt.
+        aside, joules_aside: of those, what was spent while nothing was learnt.
         tokens: that were learnt from.
         peak: bytes of memory; of the GPU where there is one.
-        foreseen: seconds and joules of the whole run, as its beginning let expect.
+        foreseen: seconds and joules of the whole run without what is set aside, as its beginning let expect.
     """
 
-    KEPT = "seconds", "aside", "tokens", "joules", "source", "peak", "foreseen"
+    KEPT = "seconds", "aside", "tokens", "joules", "joules_aside", "source", "peak", "foreseen"
 
     def __init__(self):
         self.seconds, self.aside, self.joules, self.source = 0.0, 0.0, 0.0, ""
-        self.tokens, self.peak, self.foreseen = 0, 0, {}
+        self.tokens, self.peak, self.joules_aside, self.foreseen = 0, 0, 0.0, {}
+        self.warm = 0, 0.0, 0.0
 
     def __enter__(self) -> "Clock":
         self._begin()
@@ -87,16 +88,34 @@ class Clock:
     @contextmanager
     def set_aside(self) -> Iterator[None]:
         """Time in which nothing is learnt."""
-        start = time.perf_counter()
+        self._end()
+        seconds, joules = self.seconds, self.joules
+        self._begin()
         yield
-        self.aside += time.perf_counter() - start
+        self._end()
+        self.aside += self.seconds - seconds
+        self.joules_aside += self.joules - joules
+        self._begin()
+
+    def warmed_up(self, steps: int) -> None:
+        """Count what these first steps took once: they compile, or fill caches."""
+        self._end()
+        self.warm = steps, *self._learning
+        self._begin()
 
     def foresee(self, steps: int, of: int) -> None:
-        """Estimate the whole from its first steps."""
+        """Estimate the whole from its first steps, those of warming up apart."""
         self._end()
-        whole = {"seconds": round(self.seconds * of / steps, 1), "joules": round(self.joules * of / steps)}
-        self.foreseen = {"after_steps": steps, **whole}
+        before, *spent = self.warm
+        ahead, pairs = (of - before) / (steps - before), zip(spent, self._learning, strict=True)
+        seconds, joules = (then + (now - then) * ahead for then, now in pairs)
+        self.foreseen = {"after_steps": steps, "seconds": round(seconds, 1), "joules": round(joules)}
         self._begin()
+
+    @property
+    def _learning(self) -> tuple[float, float]:
+        """Seconds and joules up to the last end, those set aside left out."""
+        return self.seconds - self.aside, self.joules - self.joules_aside
 
     def save(self, folder: Path) -> None:
         self._end()

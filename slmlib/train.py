@@ -53,7 +53,7 @@ from slmlib.recipes import Recipe
 VERSION = "1"  # of how lessons become weights; a new one makes a run another run
 RECORD = models.TRAINING
 COURSE, COURSE_OF, VALIDATION = "course", "course.json", "validation.json"
-ESTIMATED = 10  # steps after which the time and the energy of the whole are estimated
+WARM, ESTIMATED = 3, 10  # steps of warming up, and those after which time and energy are estimated
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -118,7 +118,7 @@ def train(
     if (folder / RECORD).exists():
         return folder
     command = command or f"the same call, train({recipe.name!r}, …)"
-    with running.alone(folder), _explained(recipe, folder, command):
+    with _explained(recipe, folder, command), running.alone(folder):
         _Run(recipe, folder).go(until)
     return folder
 
@@ -239,7 +239,9 @@ class _Run:
         if not self.course.packs:
             most, shortest = self.recipe["batch"]["tokens"], self.course.shortest
             why = (
-                f"the shortest has {shortest} tokens, batch.tokens is {most}" if shortest else "see its data"
+                f"the shortest has {shortest} tokens, batch.tokens is {most}. Set that higher"
+                if shortest
+                else "its data choose none. Set data.train or data.extended above 0, or more data.registers"
             )
             raise TrainingError(f"the recipe {self.recipe.name} leaves no case to train on: {why}.")
         if until == 0:
@@ -400,7 +402,7 @@ def _trainer(run: _Run, network, until: int | None):
     return _trainer_class()(run, network, arguments, sequences, steps, together, length, until)
 
 
-HELD = 110  # bytes of GPU memory a token, by layer and place of the hidden state: 90 were measured
+HELD = 145  # bytes of GPU memory a token, by layer and place of the hidden state: 138 were measured
 
 
 def _together(recipe: Recipe, network) -> int:
@@ -560,6 +562,8 @@ def _reporter(base, trainer, until: int | None):
 
         def on_step_end(self, args, state, control, **_):
             self.bar.update()
+            if state.global_step == WARM < trainer.steps:
+                trainer.clock.warmed_up(WARM)
             if state.global_step == min(ESTIMATED, trainer.steps):
                 self.bar.write(_estimate(trainer))
             control.should_evaluate |= state.global_step == trainer.steps
@@ -629,7 +633,7 @@ def _why(error: BaseException, recipe: Recipe) -> str | None:
     if isinstance(error, MemoryError) or any(words in told for words in NO_MEMORY):
         return (
             "out of memory. Free some and go on, or set batch.tokens of the recipe below "
-            f"{recipe['batch']['tokens']} and batch.packs higher by as much, which is another run."
+            f"{recipe['batch']['tokens']} and batch.packs higher by the same factor, which is another run."
         )
     if getattr(error, "errno", None) in NO_SPACE or any(words in told for words in _FULL):
         return "no space left on the disk, or it takes no more writing. Free some."

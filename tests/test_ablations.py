@@ -55,20 +55,20 @@ def test_a_difference_is_of_the_same_cases(folder):
 
 
 def test_a_recipe_is_compared_with_the_one_that_it_starts_from(folder):
-    """`one-register` with `extended`; and with none while that one is not made."""
-    shutil.copy(folder / "training" / "whole.json", folder / "training" / "one-register.json")
-    assert "one-register" not in ablations.changes(ablations.load_all(folder), "test", groups=GROUPS)
+    """`few-registers` with `extended`; and with none while that one is not made."""
+    shutil.copy(folder / "training" / "whole.json", folder / "training" / "few-registers.json")
+    assert "few-registers" not in ablations.changes(ablations.load_all(folder), "test", groups=GROUPS)
     shutil.copy(folder / "training" / "again.json", folder / "training" / "extended.json")
     changes = ablations.changes(ablations.load_all(folder), "test", groups=GROUPS)
-    assert changes["one-register"]["mean"] == pytest.approx(0.1) and changes["extended"]["mean"] < 0.05
+    assert changes["few-registers"]["mean"] == pytest.approx(0.1) and changes["extended"]["mean"] < 0.05
 
 
 def test_families_stand_together(folder):
-    """`one-register` is of `extended`, which is of `base`; `large` begins another family."""
-    for new in ("one-register", "extended", "large", "large-all-fields"):
+    """`few-registers` is of `extended`, which is of `base`; `large` begins another family."""
+    for new in ("few-registers", "extended", "large", "large-all-fields"):
         shutil.copy(folder / "training" / "again.json", folder / "training" / f"{new}.json")
     names = [one.name for one in ablations.load_all(folder)]
-    assert names == ["base", "again", "extended", "one-register", "whole", "large", "large-all-fields"]
+    assert names == ["base", "again", "extended", "few-registers", "whole", "large", "large-all-fields"]
     assert [name for name in ablations.names() if name in names] == names
 
 
@@ -127,6 +127,18 @@ def test_what_wants_a_gpu_is_begun_only_where_there_is_one(here, monkeypatch):
     assert ("large" in ablations.suited()) == here and "base" in ablations.suited()
 
 
+def test_a_driver_alone_is_no_gpu(tmp_path, monkeypatch):
+    """With PyTorch's CPU build nothing would be trained on it. What is found is what PyTorch says."""
+    import torch
+
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert ablations.machine.has_gpu() == torch.cuda.is_available()
+    (tmp_path / "nvidia-smi").unlink()
+    assert not ablations.machine.has_gpu()
+
+
 DIFFERING = {
     "again": {"seed"},
     "blind": {"data.schema"},
@@ -134,7 +146,7 @@ DIFFERING = {
     "large-all-fields": {"data.partial"},
     "large-same-nesting": {"data.reshaped"},
     "full": {"method", "optimiser.rate"},  # all weights want a lower rate than LoRA
-    "one-register": {"data.registers"},
+    "few-registers": {"data.registers"},
     "quarter": {"data.train", "data.passes"},  # as many steps
     "rank-8": {"lora.rank", "lora.alpha"},
     "rank-32": {"lora.rank", "lora.alpha"},

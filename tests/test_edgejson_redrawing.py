@@ -135,3 +135,17 @@ def test_the_same_source_of_chance_gives_the_same(cases):
     schema = cases[4].input["schema"]
     again = [redrawing.redraw(schema, Random("x"), partial=True, reshaped=True) for _ in range(2)]
     assert again[0] == again[1]
+
+
+def test_keys_change_in_style_and_order_and_descriptions_go_as_often_as_the_paper_says():
+    """Shares of 600 guises of one schema, whose keys are in snake case and of two words."""
+    names = ("guest_name", "room_number", "arrival_date", "late_checkout", "pet_count")
+    schema = {**of(dict.fromkeys(names, LEAF)), "title": "Stay", "description": "A stay."}
+    found = [redrawing.redraw(schema, Random(seed)).schema for seed in range(600)]
+    keys = [list(new["properties"]) for new in found]
+    styled = sum(not set(names) & set(each) for each in keys) / 600
+    shuffled = sum(["_".join(redrawing._words(key)) for key in each] != list(names) for each in keys) / 600
+    bare = sum("description" not in new for new in found) / 600
+    assert styled == pytest.approx(0.5 * 4 / 5, abs=0.06)  # one style in five is theirs
+    assert shuffled == pytest.approx(0.6, abs=0.06)
+    assert bare == pytest.approx(0.3, abs=0.06)

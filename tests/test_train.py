@@ -141,7 +141,7 @@ def test_the_record_says_what_was_done(recipe, unbroken):
     assert record["validation"][-1]["step"] == record["steps"]
     assert record["data"]["cases"] == 20 and record["data"]["saved_by_packing"] > 0.1
     assert record["estimated"]["after_steps"] == record["steps"] == 4
-    assert 0 < record["estimated"]["seconds"] <= record["seconds"] - record["seconds_of_evaluation"] + 1
+    assert 0 < record["estimated"]["seconds"] <= record["seconds"] - record["seconds_of_evaluation"] + 0.1
     assert record["tokens_per_second"] > record["data"]["tokens"] / record["seconds"] > 0
     assert record["energy"].startswith(("estimated", "measured"))
     assert list((folder / "tensorboard").iterdir())
@@ -229,6 +229,54 @@ def test_what_stops_a_run_is_told_with_the_way_on(recipe, tmp_path, monkeypatch,
         train.train(recipe(), out=tmp_path, command="make full")
 
 
+def test_a_disk_that_is_full_from_the_start_is_told(recipe, tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(train.running, "alone", full)
+    with pytest.raises(train.TrainingError, match=r"no space left.* To start again: make full$"):
+        train.train(recipe(), out=tmp_path, command="make full")
+
+
+def test_no_case_to_train_on_is_told_with_what_to_set(recipe, tmp_path):
+    for changes, told in (
+        ({"data": {"train": 0, "extended": 0}}, r"Set data\.train or data\.extended above 0"),
+        ({"batch": {"tokens": 64}}, r"the shortest has \d+ tokens, batch\.tokens is 64\. Set that higher"),
+    ):
+        with pytest.raises(train.TrainingError, match=told):
+            train.train(recipe(**changes), out=tmp_path)
+
+
+def test_what_is_foreseen_leaves_out_evaluations_and_counts_warming_up_once(monkeypatch):
+    now = {"time": 0.0}
+
+    class Energy:
+        source = "measured"
+
+        def __init__(self, every):
+            self.began = now["time"]
+
+        def __enter__(self):
+            pass
+
+        def __exit__(self, *_):
+            self.joules = 2 * (now["time"] - self.began)
+
+    monkeypatch.setattr(train.running.machine, "Energy", Energy)
+    monkeypatch.setattr(train.running.time, "perf_counter", lambda: now["time"])
+    with train.running.Clock() as clock:
+        for step in range(1, 11):
+            now["time"] += 100 if step == 1 else 1
+            if step == 3:
+                clock.warmed_up(step)
+            if step == 5:
+                with clock.set_aside():
+                    now["time"] += 40
+        clock.foresee(10, of=110)
+    assert clock.foreseen == {"after_steps": 10, "seconds": 209.0, "joules": 418}
+    assert (clock.aside, clock.joules_aside) == (40, 80) and clock.seconds == 149
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
 def test_a_full_disk_keeps_the_last_checkpoint(recipe, tmp_path, monkeypatch):
     """What PyTorch says of one hides the cause behind another error."""
@@ -277,14 +325,24 @@ def test_a_recipe_that_starts_from_a_trained_model_is_refused(recipe):
 
 
 @pytest.mark.parametrize(
-    ("memory", "together"), [(2e9, 1), (20e9, 1), (40e9, 2), (50e9, 2), (70e9, 4), (400e9, 8)]
+    ("tokens", "memory", "together"),
+    [
+        (8192, 2e9, 1),
+        (8192, 32e9, 1),
+        (8192, 50e9, 2),
+        (8192, 80e9, 2),
+        (8192, 90e9, 4),
+        (8192, 400e9, 8),
+        (4096, 17.2e9, 1),
+        (4096, 24e9, 2),
+    ],
 )
-def test_packs_of_a_step_go_together_as_the_memory_of_a_gpu_allows(monkeypatch, memory, together):
+def test_packs_of_a_step_go_together_as_the_memory_of_a_gpu_allows(monkeypatch, tokens, memory, together):
     """In numbers that divide a step, for a network of the size of SmolLM2-135M."""
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda: (0, int(memory)))
     network = SimpleNamespace(config=SimpleNamespace(num_hidden_layers=30, hidden_size=576))
-    recipe = recipes.Recipe("some", {"batch": {"tokens": 8192, "packs": 8}})
+    recipe = recipes.Recipe("some", {"batch": {"tokens": tokens, "packs": 8}})
     assert train._together(recipe, network) == together
 
 
@@ -421,6 +479,21 @@ def test_a_bad_recipe_is_refused_by_name(recipe, changes, told):
         recipe(**changes)
 
 
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        (b"about: caf\xe9", r"mine.yaml: not UTF-8: .*position 10.* Save it as UTF-8"),
+        (b"data: {extended: 5}\ndata: {passes: 2}", r"mine.yaml: .*data is there twice, .*line 1, column 1"),
+        (b"optimiser: {rate: .nan}", r"mine.yaml: .*\.nan is no finite number, .*line 1, column 19"),
+        (b"optimiser:\n  clip: 1e999", r"mine.yaml: .*1e999 is no finite number, .*line 2"),
+    ],
+)
+def test_a_recipe_that_is_not_read_as_it_stands_is_refused(tmp_path, written, told):
+    (tmp_path / "mine.yaml").write_bytes(written)
+    with pytest.raises(contracts.DataError, match=told):
+        recipes.load("mine", folder=tmp_path)
+
+
 def test_a_rate_may_be_written_as_a_power_of_ten(tmp_path):
     (tmp_path / "mine.yaml").write_text("about: Mine.\noptimiser: {rate: 1e-3, warmup: 5E-2}\n")
     optimiser = recipes.load("mine", folder=tmp_path)["optimiser"]
@@ -451,7 +524,14 @@ def test_another_sentence_makes_no_other_run(recipe):
 # --- what is learnt ---------------------------------------------------------------------------
 
 MIXTURE = Mixture(train=1, extended=150, noisy=0.5)
-GPU = [("gpu", seed) for seed in (1, 2, 3)]
+
+
+def mixtures() -> list[tuple[str, int, int]]:
+    """Each mixture of a recipe once, whole; and of the other two seeds of `gpu` the first 2,000 cases."""
+    loaded = {name: recipes.load(name) for name in recipes.names()}
+    once = {(repr(train.mixture(recipe)), recipe["seed"]): name for name, recipe in reversed(loaded.items())}
+    whole = [(name, loaded[name]["seed"], loaded[name]["data"]["extended"]) for name in sorted(once.values())]
+    return [*whole, ("gpu", 2, 2000), ("gpu", 3, 2000)]
 
 
 @pytest.fixture(scope="module")
@@ -508,17 +588,14 @@ def test_no_test_case_and_no_unseen_schema_reaches_a_mixture(lessons):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "seed"), [("cpu", 1), ("ablations/extended", 1), ("ablations/one-register", 1), *GPU]
-)
-def test_nor_the_mixture_of_a_recipe(name, seed):
-    """Whole, but for `gpu`: of each of its three seeds the first 2,000 cases of 40,000."""
+@pytest.mark.parametrize(("name", "seed", "extended"), mixtures())
+def test_nor_the_mixture_of_a_recipe(name, seed, extended):
+    """With all fields, since a part has fewer keys; nested as they are, and as the recipe redraws them."""
     recipe = recipes.load(name, seed=seed)
-    wanted = train.mixture(recipe)
-    whole = replace(
-        wanted, extended=min(wanted.extended, 2000), partial=0, reshaped=0
-    )  # a part has fewer keys
-    require_clean(training.lessons(whole, seed=seed, size=recipe["batch"]["lesson"]))
+    whole = replace(train.mixture(recipe), extended=extended, partial=0)
+    for reshaped in {0, whole.reshaped}:
+        mixture, size = replace(whole, reshaped=reshaped), recipe["batch"]["lesson"]
+        require_clean(training.lessons(mixture, seed=seed, size=size))
 
 
 def test_validation_cases_are_not_learnt_from(lessons):
@@ -548,12 +625,6 @@ def test_lessons_vary_and_half_ask_as_the_evaluation_does(lessons):
     assert 0.35 < usual < 0.65
     keys = {key for lesson in lessons for key in lesson.examples[0].input["schema"]["properties"]}
     assert {"-", "_"} <= set("".join(keys)) and any(key != key.lower() for key in keys)
-    groups = [lesson.examples[0].group for lesson in lessons]
-    orders = {
-        (g, *lesson.examples[0].input["schema"]["properties"])
-        for g, lesson in zip(groups, lessons, strict=True)
-    }
-    assert len(orders) > 2 * len(set(groups)) / 1.5
 
 
 @pytest.mark.parametrize("share", [0.25, 0.5])
