@@ -186,7 +186,8 @@ def card(
         f"## Recipe\n\n```json\n{json.dumps(record['recipe'], indent=1)}\n```",
         f"## Training\n\n{_cost(record)}",
         _files(rounded),
-        LIMITS.format(tokens=validation.MAX_TARGET_TOKENS),
+        f"## Limits\n\n{_limits(runs)}",
+        f"## Licence\n\n{model.licence}, as that of its base. {DATA_LICENCE}",
         f"## Hashes\n\n{_hashes(record)}",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -223,7 +224,6 @@ def _numbers(folder: Path) -> dict[str, str | int]:
     difference = record.get("published_as", {}).get("low_rank_difference")
     lora = {"rank": difference, "alpha": difference} if difference else recipe["lora"]
     return {
-        "recipe": recipe["name"],
         "cases": f"{data['cases']:,}",
         "train": f"{data['train']:,}",
         "passes": recipe["data"]["passes"],
@@ -233,6 +233,12 @@ def _numbers(folder: Path) -> dict[str, str | int]:
         "tokens": f"{data['tokens']:,}",
         "saved_by_packing": f"{100 * data['saved_by_packing']:.0f} %",
         "noisy": f"{recipe['data']['noisy']:g}",
+        "partial": f"{recipe['data'].get('partial', 0):g}",
+        "reshaped": f"{recipe['data'].get('reshaped', 0):g}",
+        "restyled": f"{1 - redrawing.AS_IT_IS:g}",
+        "reordered": f"{1 - redrawing.KEEPS_ORDER:g}",
+        "bare": f"{redrawing.DROPS:g}",
+        "reworded": f"{1 - training.USUAL:g}",
         "steps": f"{record['steps']:,}",
         "rank": lora["rank"],
         "alpha": lora["alpha"],
@@ -245,12 +251,9 @@ def _numbers(folder: Path) -> dict[str, str | int]:
         "seed": recipe["seed"],
         "precision": record["precision"],
         "minutes": f"{record['seconds'] / 60:.0f}",
-        "tok_s": f"{record['tokens_per_second']:,.0f}",
         "memory_gb": f"{record['peak_memory_bytes'] / 1e9:.1f}",
         "energy": _energy(record),
         "machine": _machine(record),
-        "loss_first": f"{record['loss'][0]['loss']:.2f}",
-        "loss_validation": f"{record['validation'][-1]['loss']:.3f}",
         "loss_cases": recipe["evaluation"]["loss"],
         "answered_cases": recipe["evaluation"]["answers"],
         **kept,
@@ -336,12 +339,11 @@ TEMPLATED = """tokenizer.apply_chat_template(
 )"""
 UNTEMPLATED = r"""tokenizer("\n\n".join(m["content"] for m in messages) + "\n", return_tensors="pt")"""
 
-LIMITS = """## Limits
-
-English texts, made by a program; forms with lists of a few items; answers of at most {tokens} tokens. It was
-not trained on other languages, on free text as an answer, or to refuse: a text that does not fit the schema
-is filled in all the same. It copies and normalises what a text says; what a text implies it often gets wrong.
-Check what it writes before you act on it."""
+LIMITS = """English texts, made by a program; forms with lists of a few items; answers of at most {tokens}
+tokens. It was not trained on other languages, on free text as an answer, or to refuse: a text that does not
+fit the schema is filled in all the same."""
+CHECK = "Check what it writes before you act on it."
+DATA_LICENCE = "The cases it learnt from, EdgeJSON's, are under CC BY 4.0."
 
 
 def _scores(runs: Sequence[results.Result]) -> str:
@@ -358,6 +360,21 @@ def _scores(runs: Sequence[results.Result]) -> str:
     ]
     header = ["Split", "Decoding", "Engine", *map(tables.title, names), "Cases"]
     return tables.Table.of(header, rows).markdown() if rows else ""
+
+
+def _limits(runs: Sequence[results.Result]) -> str:
+    """What it was not made for, and how it fails on `test` in the run that stands first among its results."""
+    told = [LIMITS.format(tokens=validation.MAX_TARGET_TOKENS)]
+    run = next((run for run in sorted(runs, key=_place) if run.split == "test"), None)
+    if run is not None:
+        classes = ", ".join(f"{tables.label(name)} {count}" for name, count in run.failures_in_order())
+        tiers = {tier: run.by_tier[tier]["json_exact"] for tier in results.TIERS if tier in run.by_tier}
+        exact = [f"{tables.number('json_exact', of['mean'])} of the {tier}" for tier, of in tiers.items()]
+        told.append(
+            f"Of the {run.n} answers to `test` in the first row of the results {run.n - run.right} are "
+            f"wrong, by their first fault: {classes or 'none'}. Exact are {', '.join(exact)} ones."
+        )
+    return " ".join([*told, CHECK])
 
 
 def _place(run: results.Result) -> tuple:
@@ -425,14 +442,16 @@ def _data(record: Mapping) -> str:
     """What it learnt from, and what not."""
     data = record["data"]
     told = [
-        f"{data['cases']} cases in {data['lessons']} lessons: {data['train']} from the published split "
-        f"`train` (each pass over it counted), {data['train_extended']} from the extended split, a share of "
-        f"{record['recipe']['data']['noisy']:g} of them under the kinds of noise that `test_noisy` has.",
+        f"{data['cases']:,} cases in {data['lessons']:,} lessons: {data['train']:,} from the published "
+        f"split `train` (each pass over it counted), {data['train_extended']:,} from the extended split, a "
+        f"share of {record['recipe']['data']['noisy']:g} of them under the kinds of noise that `test_noisy` "
+        "has.",
         _variation(record["recipe"]),
         _left_out(record),
         _published_as(record),
         "No case of a test split was among them, and no schema or domain of `test_unseen`; the schemas of "
         "`test` and `test_noisy` are those of `train`.",
+        *record.get("remarks", ()),
     ]
     return " ".join(part for part in told if part)
 
@@ -448,7 +467,8 @@ VARIED = (
 
 GUISES = {
     "partial": "About {} ask for some of the fields only.",
-    "reshaped": "In about {} nesting is redrawn: fields may move out of an inner object or into a new one.",
+    "reshaped": "In about {} nesting is redrawn: fields may move out of an inner object, under a key that "
+    "joins both, or into a new one, which has a name such as `details`.",
 }
 
 
@@ -492,11 +512,15 @@ def _left_out(record: Mapping) -> str:
 
 
 def _cost(record: Mapping) -> str:
-    memory = "its memory" if "gpus" in record["environment"]["machine"] else "memory"
+    memory, budget = "memory", record["recipe"]["budget"]
+    if "gpus" in record["environment"]["machine"]:
+        memory = f"its memory with {record.get('packs_together', 1)} of a step's packs at once"
+    over = f" The recipe's budget was {budget['minutes']} minutes and {budget['memory_gb']} GB."
     return (
-        f"{record['steps']} steps over {record['data']['tokens']:,} tokens in {record['precision']}, "
-        f"{record['seconds'] / 60:.0f} minutes at {record['tokens_per_second']:.0f} tokens a second on "
+        f"{record['steps']:,} steps over {record['data']['tokens']:,} tokens in {record['precision']}, "
+        f"{record['seconds'] / 60:.0f} minutes at {record['tokens_per_second']:,.0f} tokens a second on "
         f"{_machine(record)}, {record['peak_memory_bytes'] / 1e9:.1f} GB of {memory}, {_energy(record)}."
+        f"{'' if record.get('within_budget', True) else over}"
     )
 
 
@@ -568,6 +592,12 @@ def export(name: str, out: Path, *, kinds: Sequence[str] = ("q8_0", "q4_k_m")) -
         name: of the model.
         out: a folder; it is made.
         kinds: types of GGUF file, of `quantise.FILE_TYPES`.
+
+    Returns:
+        The folder of safetensors, and the GGUF files in the order of `kinds`.
+
+    Raises:
+        ModelError: the model was not trained here, or has no GGUF file of such a type.
     """
     model = models.get(name)
     if not model.origin:
@@ -609,7 +639,9 @@ def push(name: str, repository: str, *, api=None) -> str:
         api = HfApi()
     api.create_repo(repository, exist_ok=True)
     return str(
-        api.upload_folder(repo_id=repository, folder_path=folder, commit_message=f"{name}, {TRAINING}")
+        api.upload_folder(
+            repo_id=repository, folder_path=folder, commit_message=f"{name}, run {record['run']}"
+        )
     )
 
 

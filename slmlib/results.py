@@ -78,6 +78,11 @@ class Result:
         """Cases that are right: those with no failure class."""
         return self.n - sum(self.failures.values())
 
+    def failures_in_order(self) -> list[tuple[str, int]]:
+        """Failure classes that occur with their counts, most frequent first, then in the taxonomy's order."""
+        found = [(name, self.failures[name]) for name in FAILURES if self.failures.get(name)]
+        return sorted(found, key=lambda item: -item[1])
+
     @property
     def label(self) -> str:
         """Name for tables and figures: the model, and the decoding mode unless it is free."""
@@ -121,7 +126,7 @@ class Result:
 
     def _parts(self) -> tuple[str, Table, list[str]]:
         state = "" if self.complete else f", incomplete: {self.n} of {self.dataset['n']} cases"
-        wrong = [f"{tables.label(name)} {count}" for name, count in _ordered(self.failures)]
+        wrong = [f"{tables.label(name)} {count}" for name, count in self.failures_in_order()]
         notes = [f"Wrong cases: {', '.join(wrong) or 'none'}.", _speed_note(self)]
         return self.run + state, _metrics_table(self), [*notes, *_error_note(self)]
 
@@ -134,12 +139,6 @@ class Result:
         heading, table, notes = self._parts()
         text = "".join(f"<p>{tables.markup(note)}</p>\n" for note in notes)
         return f"<p><strong>{tables.markup(heading)}</strong></p>\n{table.html()}{text}"
-
-
-def _ordered(failures: Mapping[str, int]) -> list[tuple[str, int]]:
-    """Failure classes that occur, most frequent first, then in the taxonomy's order."""
-    found = [(name, failures[name]) for name in FAILURES if failures.get(name)]
-    return sorted(found, key=lambda item: -item[1])
 
 
 def _speed_note(result: Result) -> str:
@@ -806,7 +805,7 @@ def _keyed(results: Sequence[Result]) -> dict[str, Result]:
 
 
 def _quoted(result: Result) -> dict[str, str | int]:
-    speed, failures = result.throughput, _ordered(result.failures)
+    speed, failures = result.throughput, result.failures_in_order()
     scores = _score_numbers(result.metrics, ("json_exact", "field_f1", "schema_compliance"))
     others = {name: _mean(result.metrics, name) for name in ("json_exact_lenient", "field_f1_micro")}
     tiers = [_score_numbers(result.by_tier.get(t, {}), ("json_exact",), prefix=f"{t}_") for t in TIERS]
