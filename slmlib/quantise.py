@@ -73,15 +73,7 @@ def requantise(
 
     reader = gguf.GGUFReader(source)
     writer = gguf.GGUFWriter(out, reader.fields["general.architecture"].contents())
-    for name, field in reader.fields.items():
-        if name.startswith("GGUF.") or name == "general.architecture":
-            continue
-        value, kinds = field.contents(), field.types
-        if name == "general.file_type":
-            value = gguf.LlamaFileType[FILE_TYPES[kind]].value
-        writer.add_key_value(
-            name, value, kinds[0], kinds[-1] if kinds[0] == gguf.GGUFValueType.ARRAY else None
-        )
+    _copy_fields(reader, writer, kind)
     shapes = {tensor.name: tuple(int(size) for size in tensor.shape) for tensor in reader.tensors}
     types = mixture(shapes) if kind.startswith("q4_k_m") else dict.fromkeys(shapes, kind.upper())
     replaced = {} if weights is None else replacements(reader, weights)
@@ -100,6 +92,20 @@ def requantise(
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def _copy_fields(reader, writer, kind: str) -> None:
+    """What a GGUF file says beside its tensors, with another type of file."""
+    import gguf
+
+    for name, field in reader.fields.items():
+        if name.startswith("GGUF.") or name == "general.architecture":  # the writer's own
+            continue
+        value, kinds = field.contents(), field.types
+        if name == "general.file_type":
+            value = gguf.LlamaFileType[FILE_TYPES[kind]].value
+        of_array = kinds[-1] if kinds[0] == gguf.GGUFValueType.ARRAY else None
+        writer.add_key_value(name, value, kinds[0], of_array)
 
 
 def kept(origin: Path, whole: Path, rounded: Path) -> float:

@@ -364,18 +364,26 @@ def _network(recipe: Recipe):
 
 def _trainer(run: _Run, network, until: int | None):
     """A Trainer over the packs, in their order."""
-    import torch
-    from transformers import TrainingArguments
-
     recipe, packs, together = run.recipe, run.course.packs, _together(run.recipe, network)
     steps = math.ceil(len(packs) / recipe["batch"]["packs"])
     sequences = [packing.joined(packs[i : i + together]) for i in range(0, len(packs), together)]
-    optimiser = recipe["optimiser"]
-    arguments = TrainingArguments(
+    arguments = _arguments(run, steps, accumulated=min(recipe["batch"]["packs"] // together, len(sequences)))
+    # what is compiled wants inputs of one size; on a CPU nothing is, and padding would be computed
+    length = 0 if arguments.use_cpu else packing.filled(together * recipe["batch"]["tokens"])
+    return _trainer_class()(run, network, arguments, sequences, steps, together, length, until)
+
+
+def _arguments(run: _Run, steps: int, *, accumulated: int):
+    """The recipe as Trainer wants it; what it reports, moves or drops by itself is off."""
+    import torch
+    from transformers import TrainingArguments
+
+    recipe, optimiser = run.recipe, run.recipe["optimiser"]
+    return TrainingArguments(
         output_dir=str(run.folder / "checkpoints"),
         num_train_epochs=1,
         per_device_train_batch_size=1,
-        gradient_accumulation_steps=min(recipe["batch"]["packs"] // together, len(sequences)),
+        gradient_accumulation_steps=accumulated,
         train_sampling_strategy="sequential",
         learning_rate=optimiser["rate"],
         lr_scheduler_type=optimiser["schedule"],
@@ -397,9 +405,6 @@ def _trainer(run: _Run, network, until: int | None):
         remove_unused_columns=False,
         dataloader_pin_memory=False,
     )
-    # what is compiled wants inputs of one size; on a CPU nothing is, and padding would be computed
-    length = 0 if arguments.use_cpu else packing.filled(together * recipe["batch"]["tokens"])
-    return _trainer_class()(run, network, arguments, sequences, steps, together, length, until)
 
 
 HELD = 145  # bytes of GPU memory a token, by layer and place of the hidden state: 138 were measured
