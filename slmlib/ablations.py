@@ -91,12 +91,13 @@ def make(name: str, *, out: Path = paths.RUNS / "full", folder: Path = FOLDER, a
         name: of the recipe, without its folder.
         again: make what `folder` has too; what is done in `out` is not done twice.
         out: working folder of training and evaluation.
-        folder: where records and results are kept.
+        folder: where records and results are kept; what is there of another run of the recipe is removed.
     """
     recipe, kept = recipes.load(PREFIX + name), folder / "training" / f"{name}.json"
     if not again and kept.exists() and _stands(contracts.read_json(kept), recipe):
         return
-    run = train.train(recipe, out=out / "training", command=f"python -m slmlib.ablations {name}")
+    command = f"python -m slmlib.ablations {name}" + (" --again" if again else "")
+    run = train.train(recipe, out=out / "training", command=command)
     record = contracts.read_json(run / train.RECORD)
     for split, cases in CASES.items():
         made = evaluate.evaluate(
@@ -108,6 +109,9 @@ def make(name: str, *, out: Path = paths.RUNS / "full", folder: Path = FOLDER, a
             out=out / "ablations",
         )
         evaluate.copy(made, folder / "edgejson")
+    if kept.exists() and (before := contracts.read_json(kept)["run"]) != run.name:
+        for path in (folder / "edgejson").glob(f"{before}-*"):
+            path.unlink()
     contracts.write_json(kept, record)
 
 
@@ -127,7 +131,8 @@ def load_all(folder: Path = FOLDER) -> list[Ablation]:
     """Every ablation that was made, each behind the one that it starts from.
 
     Raises:
-        DataError: a result is broken, or is not of the model that the training record names.
+        DataError: a result is broken, or is not of a model that a training record names; or a record has
+            no result.
     """
     by_model: dict[str, dict[str, Result]] = {}
     for result in results.load_all(folder, "edgejson"):
@@ -144,13 +149,17 @@ def load_all(folder: Path = FOLDER) -> list[Ablation]:
             )
         *_, beside, name = ("", *_descent(path.stem))
         found.append(Ablation(name, record, runs, beside))
+    for model in by_model.keys() - {one.record["run"] for one in found}:
+        files = folder / "edgejson" / f"{model}-*"
+        raise contracts.DataError(f"{files}: its training has no record in {folder / 'training'}. Remove it.")
     return sorted(found, key=lambda ablation: _descent(ablation.name))
 
 
 def changes(
     ablations: Sequence[Ablation], split: str, metric: str = "field_f1", groups: Groups = None
 ) -> dict[str, dict]:
-    """What each recipe changes beside the one that it starts from, on the same cases, with paired intervals.
+    """What each recipe changes beside the one that it starts from, on the same cases: by recipe a mean with
+    its paired interval, and `p`, adjusted over the recipes.
 
     Args:
         ablations: recipes that were made; one whose beginning was not is left out.
@@ -160,11 +169,11 @@ def changes(
     """
     made = {one.name: one.runs[split] for one in ablations}
     pairs = {one.name: (made[one.name], made[one.beside]) for one in ablations if one.beside in made}
-    return {name: variants.difference(*pair, metric, groups) for name, pair in pairs.items()}
+    return dict(zip(pairs, variants.differences(pairs.values(), metric, groups), strict=True))
 
 
 def table(ablations: Sequence[Ablation], groups: Groups = None) -> Table:
-    """One row for each recipe: its scores, what it changes beside the one it starts from, and what it learnt.
+    """One row for each recipe: its scores, and what it changes beside the one that it starts from.
 
     Args:
         ablations: recipes that were made.
@@ -172,20 +181,21 @@ def table(ablations: Sequence[Ablation], groups: Groups = None) -> Table:
     """
     header = ["Recipe", "Beside", "What differs"]
     for split in CASES:
-        header += [f"FieldF1, {split}", "Difference"]
-    header += [*(f"JSONExact, {split}" for split in CASES), "Cases", "Tokens"]
+        header += [f"FieldF1, {split}", "Difference", "p"]
+    header += [*(f"JSONExact, {split}" for split in CASES), "Cases"]
     changed = {split: changes(ablations, split, groups=groups) for split in CASES}
     return Table.of(header, [_line(one, changed) for one in ablations])
 
 
 def _line(one: Ablation, changed: Mapping[str, Mapping]) -> list[str]:
-    data, line = one.record["data"], [one.name, one.beside or tables.NONE, one.about]
+    line = [one.name, one.beside or tables.NONE, one.about]
     for split in CASES:
         change = changed[split].get(one.name)
         line.append(tables.estimate("field_f1", one.runs[split].metrics["field_f1"]))
-        line.append(tables.difference("field_f1", change) if change else tables.NONE)
+        told = [tables.difference("field_f1", change), tables.p(change["p"])] if change else [tables.NONE] * 2
+        line += told
     line += [tables.estimate("json_exact", one.runs[split].metrics["json_exact"]) for split in CASES]
-    return [*line, str(data["cases"]), f"{data['tokens'] / 1000:.0f} k"]
+    return [*line, f"{one.record['data']['cases']:,}"]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -204,5 +214,7 @@ def main(arguments: list[str] | None = None) -> None:
 if __name__ == "__main__":
     try:
         main()
-    except (RuntimeError, ValueError, OSError, KeyboardInterrupt) as error:
+    except (RuntimeError, ValueError, OSError) as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("stopped; run the same command again to go on")

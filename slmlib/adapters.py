@@ -12,6 +12,7 @@ the nearest to the difference of each matrix (Eckart and Young, 1936). What that
 
 import argparse
 import json
+import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,7 @@ from slmlib.models import ADAPTER, TRAINING, ModelError
 
 LARGEST = 20_000_000  # bytes of a published weight file
 CONFIG, CARD = "adapter_config.json", "README.md"
-ROUNDING, ROUNDED = "rounding.json", ("q8_0", "q4_k_m", "q4_1")
+ROUNDING, ROUNDED = "rounding.json", ("q8_0", "q4_k_m", "q4_k_m_i", "q4_1")
 
 
 def publish(run: Path, name: str, *, rank: int = 32, replace: bool = False) -> Path:
@@ -43,13 +44,16 @@ def publish(run: Path, name: str, *, rank: int = 32, replace: bool = False) -> P
 
     Raises:
         DataError: the run is not finished, or its weights are not those that its record names.
-        ModelError: the name is taken, the adapter is larger than `LARGEST`, or the weights that the run
-            started from have changed.
+        ModelError: the name cannot be taken, the adapter is larger than `LARGEST`, or the weights that the
+            run started from have changed.
     """
+    if not (run / TRAINING).exists():
+        fix = "Go on with it by the command that began it; what it has learnt is kept."
+        raise contracts.DataError(f"{run}: no finished training run, for it has no {TRAINING}. {fix}")
     record = contracts.read_json(run / TRAINING)
     for file, digest in record["weights"].items():
-        contracts.verify_sha256(run / "model" / file, digest)
-    _refuse_taken(name, record, replace)
+        contracts.verify_sha256(run / "model" / file, digest, fix=f"Remove {run} and train it again.")
+    require_name(name, record["recipe"]["name"], replace=replace)
     target = paths.ADAPTERS / name
     with checkpoints.whole_folder(target) as scratch:
         if record["recipe"]["method"] == "full":
@@ -65,19 +69,33 @@ def publish(run: Path, name: str, *, rank: int = 32, replace: bool = False) -> P
     return target
 
 
-def _refuse_taken(name: str, record: Mapping, replace: bool) -> None:
-    """One name is one model: the registry's would hide what is published by it."""
+def require_name(name: str, recipe: str, *, replace: bool = False) -> None:
+    """Refuse a name that a model of a recipe cannot be published by: one name is one model.
+
+    Raises:
+        ModelError: it is no plain name, is in the registry, which would hide what is published by it, or is
+            that of a model of another recipe, unless that may be replaced.
+    """
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", name):
+        raise ModelError(f"{name!r} is no name of a model. Take small letters, digits and . _ -")
     if name in models.MODELS or name in models.CONTROLS:
         raise ModelError(f"{name} is in the registry of slmlib/models.py. Publish by another name.")
     before = paths.ADAPTERS / name / TRAINING
     if replace or not before.exists():
         return
-    theirs, ours = (each["recipe"]["name"] for each in (contracts.read_json(before), record))
-    if theirs != ours:
+    theirs = contracts.read_json(before)["recipe"]["name"]
+    if theirs != recipe:
         raise ModelError(
-            f"{before.parent} holds a model of the recipe {theirs}, and this run is of {ours}. Publish by "
+            f"{before.parent} holds a model of the recipe {theirs}, and this run is of {recipe}. Publish by "
             "another name, or replace it with `--replace`, in Python `replace=True`."
         )
+
+
+def _require_whole(folder: Path, digest: str) -> None:
+    """Refuse a published adapter whose weights are not those that its record names."""
+    path = folder / ADAPTER
+    fix = f"Restore it: git checkout {path}, or publish its run again."
+    contracts.verify_sha256(path, digest, fix=fix)
 
 
 def _keep_rounding(before: Path, now: Path) -> None:
@@ -205,7 +223,7 @@ def write_cards(runs: Sequence[results.Result]) -> list[Path]:
     written = []
     for record in models.published():
         name, made = record.parent.name, contracts.read_json(record)
-        contracts.verify_sha256(record.with_name(ADAPTER), made["weights"][ADAPTER])
+        _require_whole(record.parent, made["weights"][ADAPTER])
         own = [run for run in runs if run.model["name"] == name and run.complete]
         written.append(record.with_name(CARD))
         contracts.write_text(written[-1], card(name, made, own, _rounding(record.parent)))
@@ -235,7 +253,7 @@ def _numbers(folder: Path) -> dict[str, str | int]:
         "noisy": f"{recipe['data']['noisy']:g}",
         "partial": f"{recipe['data'].get('partial', 0):g}",
         "reshaped": f"{recipe['data'].get('reshaped', 0):g}",
-        "restyled": f"{1 - redrawing.AS_IT_IS:g}",
+        "restyled": f"{(1 - redrawing.AS_IT_IS) * (1 - 1 / len(redrawing.STYLES)):g}",
         "reordered": f"{1 - redrawing.KEEPS_ORDER:g}",
         "bare": f"{redrawing.DROPS:g}",
         "reworded": f"{1 - training.USUAL:g}",
@@ -449,8 +467,9 @@ def _data(record: Mapping) -> str:
         _variation(record["recipe"]),
         _left_out(record),
         _published_as(record),
-        "No case of a test split was among them, and no schema or domain of `test_unseen`; the schemas of "
-        "`test` and `test_noisy` are those of `train`.",
+        "All come from these two splits, which share no case with a test split, and no schema or domain "
+        "with `test_unseen`, as the library's tests show; the schemas of `test` and `test_noisy` are those "
+        "of `train`.",
         *record.get("remarks", ()),
     ]
     return " ".join(part for part in told if part)
@@ -581,7 +600,7 @@ def _rounding(folder: Path) -> dict[str, float]:
     if not (folder / ROUNDING).exists():
         return {}
     made = contracts.read_json(folder / ROUNDING)
-    contracts.verify_sha256(folder / ADAPTER, made["weights"])
+    _require_whole(folder, made["weights"])
     return made["kept"]
 
 
@@ -626,10 +645,13 @@ def push(name: str, repository: str, *, api=None) -> str:
 
     Raises:
         DataError: a file is missing or is not what the record says.
+        ModelError: the hub cannot be reached, or takes no upload from here.
     """
+    from httpx2 import HTTPError
+
     folder = paths.ADAPTERS / name
     record = contracts.read_json(folder / TRAINING)
-    contracts.verify_sha256(folder / ADAPTER, record["weights"][ADAPTER])
+    _require_whole(folder, record["weights"][ADAPTER])
     for part in (CONFIG, CARD):
         if not (folder / part).exists():
             raise contracts.DataError(f"{folder / part} is missing. Publish the run again.")
@@ -637,12 +659,13 @@ def push(name: str, repository: str, *, api=None) -> str:
         from huggingface_hub import HfApi
 
         api = HfApi()
-    api.create_repo(repository, exist_ok=True)
-    return str(
-        api.upload_folder(
-            repo_id=repository, folder_path=folder, commit_message=f"{name}, run {record['run']}"
-        )
-    )
+    told = f"{name}, run {record['run']}"
+    try:
+        api.create_repo(repository, exist_ok=True)
+        return str(api.upload_folder(repo_id=repository, folder_path=folder, commit_message=told))
+    except (OSError, ValueError, HTTPError) as error:
+        fix = "Mend that (a network, a token in HF_TOKEN with the right to write), and push again."
+        raise ModelError(f"{repository} was not uploaded: {type(error).__name__}: {error}. {fix}") from error
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -24,7 +24,8 @@ def latest(folder: Path) -> Path | None:
 
 
 def _by_step(folder: Path) -> list[Path]:
-    return sorted(folder.glob("checkpoint-*"), key=lambda path: -step(path))
+    found = (path for path in folder.glob("checkpoint-*") if path.name.rpartition("-")[2].isdecimal())
+    return sorted(found, key=lambda path: -step(path))
 
 
 def step(checkpoint: Path) -> int:
@@ -48,7 +49,7 @@ def _fault(folder: Path) -> str | None:
     try:
         listed = json.loads((folder / MANIFEST).read_text("utf-8"))["files"]
         changed = [name for name, digest in listed.items() if contracts.sha256(folder / name) != digest]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         return f"it is torn ({error})"
     return f"{', '.join(changed)} changed since it was written" if changed else None
 

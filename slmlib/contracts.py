@@ -59,18 +59,16 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def verify_sha256(path: Path, expected: str) -> None:
-    """Raise `DataError` unless the file is there and has the expected hash."""
+def verify_sha256(path: Path, expected: str, *, fix: str = "") -> None:
+    """Raise `DataError` unless the file is there and has the expected hash; `fix` says how to mend it."""
+    fix = fix or remedy(path)
     try:
         found = sha256(path)
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror}. {remedy(path)}") from None
+        raise DataError(f"{path}: {error.strerror}. {fix}") from None
     if found != expected:
-        raise DataError(
-            f"{path}: changed since it was published (sha256 {found[:12]}…, manifest says "
-            f"{expected[:12]}…). Restore it with `git checkout {path}`, or remake the data set "
-            "with notebooks/01_generate.ipynb."
-        )
+        told = f"its sha256 is {found[:12]}…, and not {expected[:12]}… as when it was written"
+        raise DataError(f"{path}: {told}. {fix}")
 
 
 def read_json(path: Path) -> dict:

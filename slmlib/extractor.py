@@ -37,6 +37,10 @@ class InvalidSchema(ValueError):
     """
 
 
+class InvalidText(ValueError):
+    """A text that no model is asked about, since it is not Unicode: says where, and how to mend it."""
+
+
 class ExtractionError(RuntimeError):
     """There is no answer to give: says why. `completion` is what the model wrote."""
 
@@ -91,6 +95,7 @@ class Extractor:
             An object that is valid under the schema.
 
         Raises:
+            InvalidText: the text is not Unicode.
             InvalidSchema: the schema is broken, or not one of an object.
             UnsupportedSchema: the grammar cannot hold the schema.
             ExtractionError: the text is too long, or the answer was cut off or is not valid.
@@ -104,7 +109,8 @@ class Extractor:
         """Fill a schema from each of several texts; where there is no answer, the error stands in its place.
 
         Raises:
-            InvalidSchema, UnsupportedSchema: as for one text; the message says which pair it is, from 1.
+            InvalidText, InvalidSchema, UnsupportedSchema: as for one text; the message says which pair it is,
+                from 1.
         """
         cases = []
         for number, (text, schema) in enumerate(pairs, 1):
@@ -129,6 +135,11 @@ class Extractor:
             raise TypeError(
                 f"a text and a schema are needed, not {type(text).__name__} and {type(schema).__name__}"
             )
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            fix = "Read it with the encoding that it has, such as encoding='utf-8'."
+            raise InvalidText(f"the text is not Unicode: {error.reason} at {error.start}. {fix}") from None
         given = {"text": text, "schema": _ready(schema, constrained=self.decoding == "schema")}
         return Example(f"{next(self._numbers):09d}", self.task.name, "", "", "", given, None, {})
 
@@ -142,7 +153,11 @@ class Extractor:
         parsed = scoring.parse(completion.text)
         if not parsed.ok or not isinstance(parsed.value, dict):
             return ExtractionError(f"the answer is no JSON object. {self._fix}", completion.text)
-        fault = scoring.breach(parsed.value, case.input["schema"])
+        try:
+            fault = scoring.breach(parsed.value, case.input["schema"])
+        except (RecursionError, Unresolvable) as error:
+            why = "has a reference that leads to itself or nowhere, so that the answer cannot be checked"
+            return ExtractionError(f"the schema {why} ({type(error).__name__}).", completion.text)
         if fault is not None:
             return ExtractionError(f"the answer breaks its schema: {fault}. {self._fix}", completion.text)
         return parsed.value
@@ -153,7 +168,7 @@ def _placed(where: str) -> Iterator[None]:
     """What is wrong with a text or a schema, with the place that it comes from in front."""
     try:
         yield
-    except (TypeError, InvalidSchema, UnsupportedSchema) as error:
+    except (TypeError, InvalidText, InvalidSchema, UnsupportedSchema) as error:
         raise type(error)(f"{where}: {error}") from error
 
 
@@ -176,7 +191,7 @@ def _ready(schema: Mapping, *, constrained: bool) -> dict:
 def _valid(schema: Mapping) -> dict:
     """A copy of a schema that is JSON, and a JSON Schema."""
     try:
-        schema = json.loads(json.dumps(schema, allow_nan=False))
+        schema = json.loads(json.dumps(schema, allow_nan=False, ensure_ascii=False).encode("utf-8"))
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         fix = "Mend this place: a schema follows JSON Schema 2020-12."
@@ -216,9 +231,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--model", default=MODEL)
     parser.add_argument("--engine", default="auto", choices=("auto", *LOCAL))
     chosen = parser.parse_args(arguments)
-    schema = _read(chosen.schema)
-    found = Extractor(chosen.model, engine=chosen.engine)(sys.stdin.read(), schema)
+    schema, text = _read(chosen.schema), _told()
+    found = Extractor(chosen.model, engine=chosen.engine)(text, schema)
     print(json.dumps(found, ensure_ascii=False, indent=2))
+
+
+def _told() -> str:
+    """The text at standard input, which is UTF-8 whatever the locale says."""
+    try:
+        return sys.stdin.buffer.read().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidText(f"standard input is not UTF-8: {error}. Convert it.") from None
 
 
 def _read(path: Path) -> dict:

@@ -537,7 +537,7 @@ def _importance(model: Model, source: Path) -> dict:
     from slmlib.engines import prompt_tokens
 
     task, loaded = tasks.get("edgejson"), load(model.name)
-    prompt = task.prompts[task.usual_prompt("schema", trained=bool(model.origin))]
+    prompt = task.prompts[usual_prompt(task, model.name, "schema")]
     cases = task.load("train", limit=IMPORTANT_CASES)
 
     def answer(example) -> list[int]:

@@ -8,6 +8,7 @@ import argparse
 import ast
 import logging
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -111,6 +112,14 @@ def run(name: str, output: Path, parameters: dict) -> None:
             f"{error.ename}: {error.evalue}\n  in {name}, cell {error.exec_count}: {partial}"
         ) from None
     os.replace(partial, output)
+
+
+def command(name: str, parameters: dict) -> str:
+    """What runs a notebook with these parameters from a terminal; those that are empty are left out."""
+    given = ["python", "-m", "slmlib.notebook", name, "OUT.ipynb"]
+    for parameter, value in parameters.items():
+        given += ["-p", parameter, str(value)] if value != "" else []
+    return shlex.join(given)
 
 
 def _literal(text: str):

@@ -146,5 +146,9 @@ def _filled(given: Mapping, schema: Mapping) -> dict:
     for key, part in schema["properties"].items():
         if key in given or "default" in part:
             value = copy.deepcopy(given.get(key, part.get("default")))
-            found[key] = _filled(value, part) if part.get("type") == "object" else value
+            if part.get("type") == "object":
+                value = _filled(value, part)
+            elif part.get("type") == "integer":
+                value = int(value)  # 4e4 is an integer to JSON Schema and a float to Python
+            found[key] = value
     return found

@@ -621,13 +621,9 @@ def _compared(pairs: Sequence, cases: Sequence[tuple[str, str]], metric: str) ->
     found = [stats.paired_cluster_bootstrap(a, b, groups) for a, b in columns]
     least = [_detectable(a, b, groups, tests=len(pairs)) for a, b in columns]
     return [
-        [tables.difference(metric, asdict(f)), _p(p), tables.number(metric, effect)]
+        [tables.difference(metric, asdict(f)), tables.p(p), tables.number(metric, effect)]
         for f, p, effect in zip(found, adjusted, least, strict=True)
     ]
-
-
-def _p(value: float) -> str:
-    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
 
 
 def _detectable(a: Sequence[float], b: Sequence[float], groups: Sequence[str], *, tests: int) -> float:

@@ -54,7 +54,7 @@ class Clock:
         foreseen: seconds and joules of the whole run without what is set aside, as its beginning let expect.
     """
 
-    KEPT = "seconds", "aside", "tokens", "joules", "joules_aside", "source", "peak", "foreseen"
+    KEPT = "seconds", "aside", "tokens", "joules", "joules_aside", "source", "peak", "foreseen", "warm"
 
     def __init__(self):
         self.seconds, self.aside, self.joules, self.source = 0.0, 0.0, 0.0, ""

@@ -76,6 +76,11 @@ def difference(metric: str, value: Mapping) -> str:
     return f"{mean}{' %' if is_percent(metric) else ''} [{low}, {high}]"
 
 
+def p(value: float) -> str:
+    """A p-value: `0.035`, or `< 0.001`."""
+    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
+
+
 def signed(metric: str, value: float) -> str:
     """A number with its sign and without a unit: `−0.021`."""
     return "−" * (value < 0) + "+" * (value > 0) + number(metric, abs(value), unit=False)

@@ -137,7 +137,8 @@ class Task:
         """
         choose(f"split of {self.name}", split, self.splits)
         path = self.folder / f"{split}.jsonl"
-        contracts.verify_sha256(path, self.manifest()["files"][path.name]["sha256"])
+        fix = f"Restore it: git checkout {path}, or remake the data with notebooks/01_generate.ipynb."
+        contracts.verify_sha256(path, self.manifest()["files"][path.name]["sha256"], fix=fix)
         rows = contracts.read_jsonl(path, schema=contracts.EXAMPLE)
         return [Example(**row) for row in rows[:limit]]
 

@@ -304,6 +304,7 @@ class _Run:
                 "manifest_sha256": contracts.sha256(tasks.get("edgejson").folder / "manifest.json"),
                 **self.course.sizes,
                 "left_out": self.course.left_out,
+                "course_sha256": self.course.sha256,
                 "tokens": sum(map(len, self.course.packs)),
                 "saved_by_packing": round(self.course.saved, 4),
             },
@@ -460,7 +461,12 @@ def _trainer_class():
 
         def require_finite(self, what: str, value) -> None:
             if not torch.isfinite(value):
-                raise Diverged(f"the {what} is {value.item()} at step {self.state.global_step + 1}.")
+                raise Diverged(f"the {what} is {value.item()} {self._place}.")
+
+        @property
+        def _place(self) -> str:
+            step = self.state.global_step
+            return f"at step {step + 1}" if self.model.training else f"after step {step}"
 
         def go_on_from(self, checkpoint: Path) -> None:
             """Read what Trainer does not, and measure first what was to be measured there and was not."""
@@ -518,7 +524,9 @@ def _measured(trainer) -> dict:
         for pack in trainer.eval_dataset:
             length = max(trainer.length, packing.filled(len(pack))) if trainer.length else 0
             batch = trainer._prepare_inputs(packing.inputs(pack, length=length))
-            total, count = total + packing.loss(network, batch).item(), count + pack.answered
+            loss = packing.loss(network, batch)
+            trainer.require_finite("validation loss", loss)
+            total, count = total + loss.item(), count + pack.answered
         with torch.compiler.set_stance("force_eager"):  # each length of a text would be compiled anew
             answered = _answered(trainer.run, network)
     return {"eval_loss": total / count, **answered}

@@ -206,11 +206,23 @@ def agreement(results: Iterable[Result], fine: str = "f16", coarse: str = "q8_0"
 
 def difference(a: Result, b: Result, metric: str, groups: Groups = None) -> dict:
     """Score of `a` less that of `b` on the same cases, with the paired interval over groups."""
+    return asdict(stats.paired_cluster_bootstrap(*_paired(a, b, metric, groups)))
+
+
+def differences(pairs: Iterable[tuple[Result, Result]], metric: str, groups: Groups = None) -> list[dict]:
+    """`difference` of each pair, and `p`: of a paired test over groups, adjusted over the pairs (Holm)."""
+    paired = [_paired(a, b, metric, groups) for a, b in pairs]
+    adjusted = stats.holm([stats.paired_cluster_test(*columns) for columns in paired])
+    found = [asdict(stats.paired_cluster_bootstrap(*columns)) for columns in paired]
+    return [{**each, "p": p} for each, p in zip(found, adjusted, strict=True)]
+
+
+def _paired(a: Result, b: Result, metric: str, groups: Groups) -> tuple[list, list, list]:
+    """The scores of the cases that both have, and the groups of these."""
     groups = groups_of(a) if groups is None else groups
     ours, theirs = a.scores(metric), b.scores(metric)
     ids = [name for name in ours if name in theirs]
-    columns = ([scores[name] for name in ids] for scores in (ours, theirs))
-    return asdict(stats.paired_cluster_bootstrap(*columns, [groups[name] for name in ids]))
+    return [ours[name] for name in ids], [theirs[name] for name in ids], [groups[name] for name in ids]
 
 
 def tax(

@@ -19,7 +19,7 @@ def folder(tmp_path):
     for name, right in (("base", 10), ("again", 11), ("whole", 15)):
         run = f"ablations-{name}-1-0123abcd"
         record = {"run": run, "recipe": {"about": f"About {name}."}, "seconds": 840.0}
-        record["data"] = {"cases": 400, "tokens": 167_280}
+        record["data"] = {"cases": 4000}
         contracts.write_json(tmp_path / "training" / f"{name}.json", record)
         for split in ablations.CASES:
             write_run(tmp_path, predictions(right), run=f"{run}-{split}", model=run, split=split)
@@ -33,7 +33,7 @@ def test_each_row_is_compared_with_the_base(folder):
         dict(zip(ablations.table(found, GROUPS).header, row, strict=True))
         for row in ablations.table(found, GROUPS).rows
     )
-    assert base["Difference"] == "–" and base["Tokens"] == "167 k"
+    assert base["Difference"] == base["p"] == "–" and whole["Cases"] == "4,000"
     assert again["What differs"] == "About again" and again["JSONExact, test"].startswith("55.0 %")
     assert whole["Difference"].startswith("+0.125 [")
     assert (base["Beside"], whole["Beside"]) == ("–", "base")
@@ -52,6 +52,16 @@ def test_a_difference_is_of_the_same_cases(folder):
     means = [one["mean"] for changed in series.values() for one in changed.values()]
     drawn = [x for line in ax.lines if line.get_marker() in ("o", "s") for x in line.get_xdata()]
     assert drawn == pytest.approx(means)
+
+
+def test_differences_are_adjusted_for_how_many_there_are(folder):
+    """Two here: the smaller p is doubled."""
+    found = ablations.load_all(folder)
+    changes = ablations.changes(found, "test", "json_exact", GROUPS)
+    scores = {one.name: [one.runs["test"].scores("json_exact")[name] for name in GROUPS] for one in found}
+    groups = list(GROUPS.values())
+    raw = {name: stats.paired_cluster_test(scores[name], scores["base"], groups) for name in changes}
+    assert raw["whole"] < raw["again"] and changes["whole"]["p"] == pytest.approx(2 * raw["whole"])
 
 
 def test_a_recipe_is_compared_with_the_one_that_it_starts_from(folder):
@@ -81,6 +91,12 @@ def test_a_record_without_its_results_is_refused(folder):
         ablations.load_all(folder)
 
 
+def test_a_result_of_no_training_is_refused(folder):
+    write_run(folder, predictions(10), run="ablations-old-1-76543210-test", model="ablations-old-1-76543210")
+    with pytest.raises(contracts.DataError, match=r"ablations-old-1-76543210-\*: its training has no record"):
+        ablations.load_all(folder)
+
+
 def test_what_was_made_is_not_made_again(tmp_path, monkeypatch):
     """A toy network, trained and asked for real; the second time nothing is trained or asked."""
     monkeypatch.setenv("SLMBENCH_MODELS", str(tmp_path / "models"))
@@ -104,6 +120,10 @@ def test_what_was_made_is_not_made_again(tmp_path, monkeypatch):
     kept.write_text(json.dumps(contracts.read_json(kept) | {"seconds": -1}), "utf-8")
     ablations.make("base", **made, again=True)
     assert contracts.read_json(kept)["seconds"] > 0
+    (tmp_path / "ablations" / "base.yaml").write_text(yaml.safe_dump({"about": "A toy.", "seed": 2} | small))
+    ablations.make("base", **made)
+    (again,) = ablations.load_all(tmp_path / "kept")
+    assert again.record["run"] != found.record["run"]
 
 
 def test_a_record_from_before_a_key_stands(record=ablations.FOLDER / "training" / "base.json"):

@@ -119,6 +119,19 @@ def test_trained_models_are_models_by_name(trained):
 # --- what publishing replaces -----------------------------------------------------------------
 
 
+def test_a_run_that_is_not_finished_is_not_published_and_not_to_be_removed(trained, tmp_path):
+    run = shutil.copytree(trained["lora"], tmp_path / "run")
+    (run / models.TRAINING).unlink()
+    with pytest.raises(contracts.DataError, match=r"run: no finished .* what it has learnt is kept\.$"):
+        adapters.publish(run, "toy-early")
+
+
+@pytest.mark.parametrize("name", ["owner/name", "../elsewhere", "My model", ""])
+def test_what_is_no_plain_name_is_not_published_by(trained, name):
+    with pytest.raises(ModelError, match=r"is no name of a model\. Take small letters"):
+        adapters.publish(trained["lora"], name)
+
+
 @pytest.mark.parametrize("name", ["toy-1m", "oracle"])
 def test_a_name_of_the_registry_is_not_published_by(trained, name):
     """It would be hidden behind the registry's own."""
@@ -162,12 +175,10 @@ def test_a_difference_is_not_taken_from_other_weights(trained, tmp_path):
 
 
 def test_a_run_whose_weights_changed_is_not_published(trained, tmp_path):
-    import shutil
-
     run = shutil.copytree(trained["lora"], tmp_path / "run")
     weights = run / "model" / adapters.ADAPTER
     weights.write_bytes(weights.read_bytes()[:-1])
-    with pytest.raises(contracts.DataError, match="changed since"):
+    with pytest.raises(contracts.DataError, match=r"its sha256 is .*Remove .*run and train it again"):
         adapters.publish(run, "toy-torn")
     assert not (paths.ADAPTERS / "toy-torn").exists()
 
@@ -393,6 +404,16 @@ def test_everything_but_the_upload_is_done(trained):
     (published / adapters.CONFIG).unlink()
     with pytest.raises(contracts.DataError, match=r"adapter_config.json is missing. Publish the run again"):
         adapters.push("toy-json", "owner/toy", api=hub)
+
+
+def test_a_hub_that_cannot_be_reached_is_told(trained):
+    """The real client, at a port of this machine where nothing listens."""
+    from huggingface_hub import HfApi
+
+    adapters.publish(trained["lora"], "toy-json")
+    told = r"owner/toy was not uploaded: ConnectError: .*a network, a token in HF_TOKEN .*push again\.$"
+    with pytest.raises(ModelError, match=told):
+        adapters.push("toy-json", "owner/toy", api=HfApi(endpoint="http://127.0.0.1:9", token="secret"))
 
 
 def test_no_pickle_is_published_or_kept(trained):

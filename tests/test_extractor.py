@@ -11,7 +11,7 @@ from slmlib import extractor, models, paths
 from slmlib.decoding import UnsupportedSchema
 from slmlib.edgejson import schemas
 from slmlib.engines import Completion
-from slmlib.extractor import ExtractionError, InvalidSchema
+from slmlib.extractor import ExtractionError, InvalidSchema, InvalidText
 
 SCHEMA = {
     "type": "object",
@@ -110,6 +110,7 @@ BROKEN = [
     ({"type": "string"}, r"^\$\.type: .* not \"string\"\. Make it a property"),
     ({"anyOf": [SCHEMA, {"type": "null"}]}, r"^\$: .* names no type\. Add \"type\": \"object\""),
     ({"properties": {}}, r"^\$: .* names no type\. Add \"type\": \"object\""),
+    (having({"enum": ["\ud800"]}), "cannot be written as JSON: .*surrogates not allowed"),
     (having({"enum": {1}}), "cannot be written as JSON: Object of type set"),
     (having({"type": "integer", "minimum": float("nan")}), "cannot be written as JSON: Out of range"),
 ]
@@ -136,12 +137,27 @@ def test_a_reference_that_leads_nowhere_is_refused(answering):
 
 
 @pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "$ref": "#"},
+        {"type": "object", "properties": {"name": {"$ref": "#/properties/name"}}},
+        {"type": "object", "properties": {"name": {"$dynamicRef": "https://a.example/nowhere"}}},
+    ],
+)
+def test_a_schema_that_cannot_be_followed_is_told(answering, schema):
+    """A reference to itself, or one that is looked up only when an answer is checked."""
+    with pytest.raises(ExtractionError, match="leads to itself or nowhere, so that the answer cannot be che"):
+        answering(ANSWER, constrained=False)(TEXT, schema)
+
+
+@pytest.mark.parametrize(
     ("pair", "kind", "told"),
     [
         ((TEXT, {"type": "array"}), InvalidSchema, r"^pair 2: \$\.type: "),
         ((TEXT, having({"oneOf": []})), InvalidSchema, r"^pair 2: \$\.properties\.a\.oneOf: "),
         ((TEXT, having({"not": {}})), UnsupportedSchema, "^pair 2: constrained decoding cannot enforce not"),
         ((None, SCHEMA), TypeError, "^pair 2: a text and a schema are needed"),
+        (("caf\udce9", SCHEMA), InvalidText, r"^pair 2: the text is not Unicode: .* at 3\. Read it with"),
     ],
 )
 def test_of_several_pairs_the_one_that_is_wrong_is_named(answering, pair, kind, told):
@@ -220,6 +236,13 @@ def test_the_command_prints_one_line(tmp_path):
     run = subprocess.run(command, capture_output=True, text=True, cwd=paths.ROOT, input=TEXT)
     assert run.returncode == 1 and run.stdout == ""
     assert run.stderr.startswith("error: ") and run.stderr.count("\n") == 1
+
+
+def test_a_text_of_another_encoding_is_told_before_a_model_is_loaded(tmp_path):
+    (tmp_path / "guest.json").write_text(json.dumps(SCHEMA))
+    command = [sys.executable, "-m", "slmlib.extractor", str(tmp_path / "guest.json"), "--model", "none-such"]
+    run = subprocess.run(command, capture_output=True, cwd=paths.ROOT, input=b"caf\xe9")
+    assert run.returncode == 1 and run.stderr.startswith(b"error: standard input is not UTF-8: ")
 
 
 def test_an_unknown_model_lists_the_known_ones():

@@ -1,7 +1,9 @@
 """The notebook runner: would break if papermill ran a misspelt parameter with the defaults."""
 
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +30,17 @@ def test_a_misspelt_parameter_is_refused_with_the_valid_ones():
 def test_a_wrong_type_is_refused(injected):
     with pytest.raises(ParameterError, match=r"parameter \w+ takes .*, got "):
         compare_parameters(declared=DECLARED, injected=f"# Parameters\n{injected}\n")
+
+
+def test_the_command_of_a_notebook_runs_it_with_the_same_parameters(monkeypatch):
+    """It is what a run that was stopped is told to go on by."""
+    ran = []
+    monkeypatch.setattr(notebook, "run", lambda *given: ran.append(given))
+    parameters = {"recipe": "ablations/rank-8", "seed": 2, "profile": "a b", "publish_as": ""}
+    words = shlex.split(notebook.command("03_train", parameters))
+    assert words[:3] == ["python", "-m", "slmlib.notebook"]
+    notebook.main(words[3:])
+    assert ran == [("03_train", Path("OUT.ipynb"), {k: v for k, v in parameters.items() if v != ""})]
 
 
 def test_an_unknown_notebook_lists_the_valid_ones(tmp_path):

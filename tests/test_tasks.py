@@ -25,7 +25,7 @@ def test_changed_data_is_refused(toy_task):
     path = toy_task.folder / "test.jsonl"
     path.write_text(path.read_text().replace("Ann", "Anna"))
     with pytest.raises(
-        contracts.DataError, match=r"test.jsonl: changed since it was published .*git checkout"
+        contracts.DataError, match=r"test.jsonl: its sha256 is .* and not .*git checkout.*01_generate"
     ):
         toy_task.load("test")
 
