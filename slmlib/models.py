@@ -34,6 +34,9 @@ CONTROLS = ("no-op", "oracle", "rules")
 TRAINING = "training.json"  # beside the weights of a trained model: how they were made
 ADAPTER = "adapter_model.safetensors"
 
+# on some CPUs it warns, when imported, that a package of kernels from the hub is not there
+logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
+
 
 class ModelError(RuntimeError):
     """Weights that are missing, changed or unreadable: says where and how to mend it."""
