@@ -71,13 +71,18 @@ def described() -> dict:
     and the GPUs that this process sees, if it uses any."""
     return {
         "cpu": _cpu(),
-        "features": sorted(set(_cpuinfo("flags|Features").split()) & FEATURES),
+        "features": sorted(features()),
         "cores": engines.available_threads(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         **_gpus(),
     }
+
+
+def features() -> set[str]:
+    """The CPU's instructions, of `FEATURES`; none where the system does not list them."""
+    return set(_cpuinfo("flags|Features").split()) & FEATURES
 
 
 def has_gpu() -> bool:

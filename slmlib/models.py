@@ -18,11 +18,10 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -33,6 +32,7 @@ from slmlib.tasks import Task, choose
 CONTROLS = ("no-op", "oracle", "rules")
 TRAINING = "training.json"  # beside the weights of a trained model: how they were made
 ADAPTER = "adapter_model.safetensors"
+BFLOAT16 = "amx_bf16", "avx512_bf16"  # instructions by which PyTorch was seen to multiply faster than in fp32
 
 # on some CPUs it warns, when imported, that a package of kernels from the hub is not there
 logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
@@ -655,24 +655,12 @@ def computed_in(dtype: str, device: str = "cpu") -> str:
     return dtype if dtype == "float32" else "bfloat16"
 
 
-@cache
 def bfloat16_is_faster() -> bool:
-    """Whether the CPU multiplies in bf16 faster than in fp32: some have no instructions for it."""
-    import torch
+    """Whether the CPU has instructions for products in bf16. They are told by name and not by a trial, which
+    on a busy machine may end in another way, so that a run that goes on would be another run."""
+    from slmlib import machine  # which imports the engines, and they this
 
-    def seconds(kind, rows: int, repeats: int) -> float:
-        a, b = torch.ones(rows, 1536, dtype=kind), torch.ones(1536, 1536, dtype=kind)
-        times = []
-        for _ in range(repeats):
-            start = time.perf_counter()
-            a @ b
-            times.append(time.perf_counter() - start)
-        return min(times)
-
-    # a CPU that has no such products takes seconds for what is milliseconds in fp32: fewer rows tell
-    if seconds(torch.bfloat16, 32, 2) > 4 * seconds(torch.float32, 32, 2):
-        return False
-    return seconds(torch.bfloat16, 512, 5) < 0.8 * seconds(torch.float32, 512, 5)
+    return not machine.features().isdisjoint(BFLOAT16)
 
 
 def _quantised(dtype: str, computed: str):

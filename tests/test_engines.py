@@ -9,7 +9,7 @@ import toy
 import toy_server
 from jsonschema import Draft202012Validator
 
-from slmlib import engines
+from slmlib import engines, machine
 from slmlib.endpoint import Client, Endpoint
 from slmlib.engines import Request, openvino
 from slmlib.engines.openai import OpenAI
@@ -26,9 +26,12 @@ def answers(engine, requests) -> dict:
     return {c.id: c for batch in engine.batches(requests) for c in engine.generate(batch)}
 
 
-def test_dtype_is_checked_and_resolved():
+def test_dtype_is_checked_and_resolved(monkeypatch):
     assert engines.resolve_dtype("float32") == "float32"
-    assert engines.resolve_dtype("auto") in ("float32", "bfloat16")
+    monkeypatch.setattr(engines, "_has_gpu", lambda: False)
+    for features, expected in (({"avx2", "fma"}, "float32"), ({"avx2", "avx512_bf16"}, "bfloat16")):
+        monkeypatch.setattr(machine, "features", lambda features=features: features)
+        assert engines.resolve_dtype("auto") == expected
     assert engines.resolve_dtype("auto", engine="llamacpp") == "q8_0"
     with pytest.raises(
         ValueError, match=r"unknown dtype of openvino 'q8_0'.* Valid: auto, float32, bfloat16"
