@@ -426,9 +426,14 @@ def _intact(folder: Path, model: Model) -> bool:
         return False
 
 
+def _tell(what: str) -> None:
+    """Say what is being waited for, apart from what a command is to print."""
+    print(what, file=sys.stderr, flush=True)
+
+
 def _convert(model: Model, folder: Path) -> None:
     state = "damaged, so it is made again" if folder.exists() else "made once"
-    print(f"converting {model.file or model.name} to safetensors ({state}, about 20 s): {folder}", flush=True)
+    _tell(f"converting {model.file or model.name} to safetensors ({state}, about 20 s): {folder}")
     try:
         with checkpoints.whole_folder(folder) as scratch:
             if model.origin:
@@ -517,7 +522,7 @@ def gguf(model: Model, kind: str) -> Path:
     path = paths.cache() / "gguf" / f"{model.name}-{_source(model)[:12]}-{version}.gguf"
     with _alone(path):
         if not _same_file(path):
-            print(f"writing {model.file or model.name} as {kind} (made once): {path}", flush=True)
+            _tell(f"writing {model.file or model.name} as {kind} (made once): {path}")
             scratch = path.with_name(f".{path.name}-{os.getpid()}")
             weights = converted(model) if model.origin else None
             weighed = _importance(model, find(origin)) if kind in quantise.WEIGHED else None

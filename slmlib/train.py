@@ -358,6 +358,10 @@ def _network(recipe: Recipe):
         target_modules=list(lora["targets"]),
         task_type="CAUSAL_LM",
     )
+    for module in network.modules():
+        # else an evaluation packs the weights for kernels of some CPUs, which training is not made for
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of transformers about how peft asks it
         return get_peft_model(network, config)

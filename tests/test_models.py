@@ -47,7 +47,7 @@ def test_a_torn_cache_is_made_again(cache, capsys):
     folder = models.converted(SMOL)
     (folder / "model.safetensors").write_bytes(b"weig")
     models.converted(SMOL)
-    assert len(cache) == 2 and "damaged" in capsys.readouterr().out
+    assert len(cache) == 2 and "damaged" in capsys.readouterr().err
     assert (folder / "model.safetensors").read_bytes() == b"weights"
 
 

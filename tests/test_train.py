@@ -551,7 +551,7 @@ def lessons():
 
 
 def require_clean(lessons) -> None:
-    """No case of a test and no unseen schema: by id, by likeness of the texts, by name, domain and keys.
+    """No case of a test and no unseen schema: by split, by likeness of the texts, by name, domain and keys.
 
     Small schemas of one shape are no renamings: among thousands, some have that of an unseen one by chance.
     """
