@@ -31,19 +31,19 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -r requirements.lock
 	$(BIN)/python -m pip install --disable-pip-version-check --no-deps -r requirements-nodeps.lock
 	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	$(BIN)/python -m slmlib.models smollm2-135m-instruct
+	$(BIN)/python -m slmlib.models.registry smollm2-135m-instruct
 	@touch $@
 
 quick: $(READY) ## the main job: data, a real model and the controls, analysis, site; then the comparison
 	$(call REPRODUCE,quick)
-	@$(BIN)/python -m slmlib.report quick
+	@$(BIN)/python -m slmlib.pipeline.summary quick
 
 full: $(READY) ## remake everything that is published, from data/runs.yaml
 	$(call REPRODUCE,full)
-	@$(BIN)/python -m slmlib.report full
+	@$(BIN)/python -m slmlib.pipeline.summary full
 
 site: $(READY) ## website and paper into _site/, with Quarto where it is installed
-	@$(BIN)/python -m slmlib.preview
+	@$(BIN)/python -m slmlib.pipeline.preview
 
 # the pages are tested in it; where it cannot be had, those tests are skipped and say why
 browser:

@@ -8,17 +8,18 @@ import shlex
 import sys
 from pathlib import Path
 
-from slmlib import machine, published
+from slmlib.core import machine
+from slmlib.pipeline import runs
 
 PROFILE = config.get("profile", "quick")
 if PROFILE not in ("quick", "full"):
     raise ValueError(f"profile {PROFILE!r} is unknown. Valid: quick, full.")
 OUT = f"runs/{PROFILE}"
 PYTHON = shlex.quote(sys.executable)
-NOTEBOOK = f"{PYTHON} -m slmlib.notebook"
+NOTEBOOK = f"{PYTHON} -m slmlib.pipeline.notebook"
 
-RUNS = published.runs()
-TRAININGS = published.trainings()
+RUNS = runs.runs()
+TRAININGS = runs.trainings()
 GPU = str(config.get("gpu", machine.has_gpu())).lower()  # what wants one is made where Snakemake sees one, or is told so
 if GPU not in ("true", "false"):
     raise ValueError(f"gpu {GPU!r} is unknown. Valid: true, false.")
@@ -34,22 +35,15 @@ def files(*patterns):
     return sorted(str(p) for pattern in patterns for p in Path(".").glob(pattern) if p.is_file())
 
 
-LIBRARY = ["slmlib/contracts.py", "slmlib/tasks.py", "slmlib/scoring.py", *files("slmlib/edgejson/**/*.py")]
-RUNNING = [
-    f"slmlib/{name}.py"
-    for name in ("decoding", "endpoint", "evaluate", "journal", "machine", "models", "profile", "quantise", "stats")
-]
-RUNNING += files("slmlib/engines/*.py")
-TRAINING = [
-    f"slmlib/{name}.py"
-    for name in ("adapters", "checkpoints", "models", "packing", "quantise", "recipes", "running", "train")
-]
-TRAINING += files("data/recipes/**/*")
+CORE = files("slmlib/core/*.py")
+LIBRARY = [*CORE, "slmlib/tasks/base.py", *files("slmlib/textgen/**/*.py", "slmlib/textgen/**/*.txt", "slmlib/tasks/*/**/*.py")]
+RUNNING = files("slmlib/models/*", "slmlib/engines/*.py", "slmlib/evaluation/*.py")
+TRAINING = files("slmlib/models/*", "slmlib/training/*.py", "data/recipes/**/*")
 # what is analysed is what is published: by this run if it is a full one, as it stands if not
 PUBLICATION = (
     [*(f"{OUT}/02_evaluate/{name}.ipynb" for name in CHOSEN), f"{OUT}/ablations.txt"] if PROFILE == "full" else files("data/results/*/*", "data/results/*/*/*")
 )
-ANALYSIS = [f"slmlib/{name}.py" for name in ("ablations", "results", "variants", "profile", "tables", "plots", "pages", "stats")]
+ANALYSIS = files("slmlib/evaluation/*.py", "slmlib/report/*.py")
 
 
 def parameters(run):
@@ -69,7 +63,7 @@ rule generate:
     input:
         "notebooks/01_generate.ipynb",
         LIBRARY,
-        files("slmlib/edgejson/**/*.txt", "data/edgejson/*", "data/edgejson/schemas/*"),
+        files("slmlib/tasks/edgejson/**/*.txt", "data/edgejson/*", "data/edgejson/schemas/*"),
     output:
         f"{OUT}/01_generate.ipynb",
     benchmark:
@@ -116,7 +110,7 @@ rule train:
 
 rule ablations:
     input:
-        "slmlib/ablations.py",
+        "slmlib/training/ablations.py",
         f"{OUT}/01_generate.ipynb",
         LIBRARY,
         RUNNING,
@@ -127,7 +121,7 @@ rule ablations:
         f"{OUT}/benchmarks/04_ablations.tsv"
     threads: workflow.cores or 8
     shell:
-        "{PYTHON} -m slmlib.ablations --again > {output}"
+        "{PYTHON} -m slmlib.training.ablations --again > {output}"
 
 
 rule analyze:
@@ -152,11 +146,11 @@ rule site:
         f"{OUT}/04_analyze.ipynb",
         "_quarto.yml",
         "index.qmd",
-        "slmlib/preview.py",
+        "slmlib/pipeline/preview.py",
         files("site/**/*", "paper/**/*", "notebooks/*.ipynb"),
     output:
         "_site/index.html",
     benchmark:
         f"{OUT}/benchmarks/05_site.tsv"
     shell:
-        "{PYTHON} -m slmlib.preview"
+        "{PYTHON} -m slmlib.pipeline.preview"

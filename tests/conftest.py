@@ -11,7 +11,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import toy
 
-from slmlib import paths
+from slmlib.core import paths
 
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     # a share of the cores, so that each process starts threads for its own alone
@@ -32,7 +32,7 @@ def toy_task(tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def loaded():
     """The embedded model in fp32."""
-    from slmlib import models
+    from slmlib.models import registry as models
 
     return models.load("smollm2-135m-instruct")
 
@@ -40,7 +40,7 @@ def loaded():
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
     """The built site: the preview of the committed sources, or what `SLMBENCH_SITE` names, as of Quarto."""
-    from slmlib import preview
+    from slmlib.pipeline import preview
 
     if os.environ.get("SLMBENCH_SITE"):
         return Path(os.environ["SLMBENCH_SITE"]).resolve()

@@ -5,7 +5,8 @@ import re
 
 import yaml
 
-from slmlib import paths, preview
+from slmlib.core import paths
+from slmlib.pipeline import preview
 
 VALUES = preview.variables(paths.ROOT)
 _SHORTCODE = re.compile(r"\{\{<.*?>\}\}")
@@ -13,7 +14,7 @@ _CODE = re.compile(r"^(```+).*?^\1\s*$|`[^`\n]+`", re.DOTALL | re.MULTILINE)
 _PICTURE = re.compile(r"!\[(.*?)\]\(.*?\)(\{.*?\})?", re.DOTALL)
 _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 _WORD = re.compile(r"[^\W_]+(?:[-'’.,/][^\W_]+)*")
-# A share with decimals, a score or an interval as slmlib.tables prints them; 95 % or 10 MB is not one.
+# A share with decimals, a score or an interval as slmlib.core.tables prints them; 95 % or 10 MB is not one.
 _MEASURED = re.compile(r"\b\d+\.\d+ ?%|\b[01]\.\d{3}\b|\b\d+\.\d+–\d+\.\d+\b")
 
 

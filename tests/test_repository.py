@@ -6,12 +6,17 @@ import tomllib
 import pytest
 import yaml
 
-from slmlib import evaluate, models, paths, published, results, tasks
+from slmlib.core import paths
+from slmlib.evaluation import results
+from slmlib.evaluation import run as running
+from slmlib.models import registry as models
+from slmlib.pipeline import runs
+from slmlib.tasks import base as tasks
 
 LOCK = "".join((paths.ROOT / f"requirements{part}.lock").read_text() for part in ("", "-nodeps"))
 PROJECT = tomllib.loads((paths.ROOT / "pyproject.toml").read_text())
 CONDA = yaml.safe_load((paths.ROOT / "environment.yml").read_text())
-RUNS = published.runs()
+RUNS = runs.runs()
 
 
 def bare(requirement: str) -> str:
@@ -42,13 +47,13 @@ def test_conda_installs_the_same():
     assert set(PROJECT["project"]["optional-dependencies"]) == {"dev"}
 
 
-def plan(run: dict) -> evaluate.Plan:
+def plan(run: dict) -> running.Plan:
     options = {
         key: value for key, value in run.items() if key not in ("quick", "task", "limit", "device_cases")
     }
     task = tasks.get(run["task"])
     options["prompt"] = run["prompt"] or models.usual_prompt(task, run["model"], run["decoding"])
-    return evaluate.prepare(task, **options, limit=run["limit"] or None, out=paths.RESULTS)
+    return running.prepare(task, **options, limit=run["limit"] or None, out=paths.RESULTS)
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -76,7 +81,7 @@ def test_published_numbers_follow_from_the_predictions(result):
         assert rows[example.id]["scores"] == {k: round(v, 6) for k, v in score.scores.items()}
         finished = rows[example.id]["finish"] == "stop" and result.decoding["mode"] == "schema"
         assert not finished or score.scores["schema_compliance"] == 1, rows[example.id]
-    again = evaluate.summarise(task, examples, scores)
+    again = running.summarise(task, examples, scores)
     for name, metric in result.metrics.items():
         assert metric == pytest.approx(again[name], abs=2e-6), name
 

@@ -4,8 +4,9 @@ import json
 from functools import partial
 from pathlib import Path
 
-from slmlib import contracts, scoring
-from slmlib.tasks import Prompt, Task
+from slmlib.core import io
+from slmlib.tasks.base import Prompt, Task
+from slmlib.tasks.edgejson import scoring
 
 SCHEMA = {
     "type": "object",
@@ -43,10 +44,10 @@ def rows() -> list[dict]:
 
 def write(folder: Path) -> None:
     """The toy data set with its manifest, in `folder`/toy."""
-    contracts.write_jsonl(folder / "toy" / "test.jsonl", rows())
-    file = {"sha256": contracts.sha256(folder / "toy" / "test.jsonl"), "rows": len(PEOPLE)}
+    io.write_jsonl(folder / "toy" / "test.jsonl", rows())
+    file = {"sha256": io.sha256(folder / "toy" / "test.jsonl"), "rows": len(PEOPLE)}
     manifest = {"name": "toy", "version": "1.0.0", "files": {"test.jsonl": file}}
-    contracts.write_json(folder / "toy" / "manifest.json", manifest)
+    io.write_json(folder / "toy" / "manifest.json", manifest)
 
 
 def _score(example, completion: str, finish: str) -> scoring.Score:

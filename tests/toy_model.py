@@ -1,6 +1,7 @@
 """A toy network: four thousand times smaller than it should be, with the embedded model's own tokenizer."""
 
-from slmlib import models, paths
+from slmlib.core import paths
+from slmlib.models import registry as models
 
 
 def write(name: str = "toy-1m") -> models.Model:

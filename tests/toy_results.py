@@ -4,7 +4,8 @@ import math
 from collections import Counter, defaultdict
 from dataclasses import asdict
 
-from slmlib import contracts, stats
+from slmlib.core import io
+from slmlib.evaluation import stats
 
 TIERS = ("simple", "medium", "complex")
 SHA = "ab" * 32
@@ -117,8 +118,8 @@ def result(
 def write_run(folder, rows, *, run, **options):
     """Write a result and its predictions into `folder/edgejson/`; returns the result's path."""
     path = folder / "edgejson" / f"{run}.json"
-    contracts.write_json(path, result(rows, run=run, **options))
-    contracts.write_jsonl(path.with_name(run + PREDICTIONS), rows)
+    io.write_json(path, result(rows, run=run, **options))
+    io.write_jsonl(path.with_name(run + PREDICTIONS), rows)
     return path
 
 

@@ -126,7 +126,7 @@ def llama():
     """llama.cpp's own server with the embedded model; it runs for as long as the object lives."""
     import xllamacpp
 
-    from slmlib import models
+    from slmlib.models import registry as models
 
     options = xllamacpp.CommonParams()
     options.model.path = str(models.find(models.get("smollm2-135m-instruct")))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 import slmlib
-from slmlib.engines import Completion, OnTokens, Request, ignore
+from slmlib.engines.base import Completion, OnTokens, Request, ignore
 
 
 class Control:

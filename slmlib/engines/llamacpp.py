@@ -14,18 +14,12 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from slmlib import decoding, models, paths, quantise
-from slmlib.engines import (
-    Completion,
-    EngineError,
-    OnTokens,
-    Request,
-    available_memory,
-    available_threads,
-    by_prefix,
-    ignore,
-)
-from slmlib.engines.rows import Row
+from slmlib.core import machine, paths
+from slmlib.engines import constraints
+from slmlib.engines.base import Completion, EngineError, OnTokens, Request, by_prefix, ignore
+from slmlib.engines.sequences import Row
+from slmlib.models import gguf_files
+from slmlib.models import registry as models
 
 CONTEXT = 4096  # tokens of a slot, or the model's own context if that is shorter
 CACHE_MIB = 1024  # of prompts read before, beside the slots
@@ -56,15 +50,15 @@ class LlamaCpp:
     ):
         self.weights, self.vocabulary = weights, vocabulary
         self.dtype, self.batch_size, self.reuse = dtype, batch_size, reuse
-        self.threads = threads or available_threads()
+        self.threads = threads or machine.available_threads()
         self.context = min(CONTEXT, vocabulary.context)
         self.at_once, self.halvings = min(batch_size, self._fitting()), 0
         self.server = self._server()
 
     def _fitting(self) -> int:
         """Slots whose keys and values the free memory holds; all of their room is taken at the start."""
-        free = available_memory() - self.weights.stat().st_size
-        return max(1, free // (self.context * quantise.cache_bytes(self.weights)))
+        free = machine.available_memory() - self.weights.stat().st_size
+        return max(1, free // (self.context * gguf_files.cache_bytes(self.weights)))
 
     def _server(self):
         """A server with as many slots as can be had."""
@@ -98,7 +92,7 @@ class LlamaCpp:
             "threads": self.threads,
             "device": "cpu",
             "kernels": _kernels(),
-            "weights": self.dtype if self.dtype in quantise.WEIGHED else quantise.kind_of(self.weights),
+            "weights": self.dtype if self.dtype in gguf_files.WEIGHED else gguf_files.kind_of(self.weights),
             **models.read_from(self.weights),
         }
         fewer = {"fitting": self.at_once} if self.at_once < self.batch_size else {}
@@ -135,7 +129,7 @@ class LlamaCpp:
                 self._stream(client, row, start, stopped)
                 fault = row.left_its_grammar()  # where it cannot go on with a grammar, it goes on without one
             found.put(row.failed(fault, start) if fault else row.completion(start))
-        except decoding.UnsupportedSchema as error:
+        except constraints.UnsupportedSchema as error:
             found.put(row.failed(str(error), start))
         except Exception as error:
             found.put(row.failed(f"{type(error).__name__}: {error}", start))
@@ -152,7 +146,7 @@ class LlamaCpp:
             "cache_prompt": self.reuse,
         }
         if row.request.schema is not None:
-            asked["grammar"] = decoding.lark(row.request.schema)
+            asked["grammar"] = constraints.lark(row.request.schema)
         with client.stream("POST", "/completion", json=asked) as response:
             if response.status_code != 200:
                 raise EngineError(

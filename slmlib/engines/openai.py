@@ -9,10 +9,10 @@ has gone is an error of each case, and the run goes on.
 
 from collections.abc import Iterator, Sequence
 
-from slmlib import decoding
-from slmlib.endpoint import Call, Client, Endpoint, EndpointError, Reply
-from slmlib.engines import BATCH, TIMEOUT, Completion, EngineError, OnTokens, Request, ignore
-from slmlib.engines.rows import first_value
+from slmlib.engines import constraints
+from slmlib.engines.base import BATCH, TIMEOUT, Completion, EngineError, OnTokens, Request, ignore
+from slmlib.engines.openai_client import Call, Client, Endpoint, EndpointError, Reply
+from slmlib.engines.sequences import first_value
 
 
 def start(model: str, *, batch_size: int, endpoint: str = "", timeout: float = TIMEOUT, **_) -> "OpenAI":
@@ -54,7 +54,7 @@ class OpenAI:
         for request in batch:
             try:
                 asked.append((request, _call(request)))
-            except (decoding.UnsupportedSchema, EngineError) as error:
+            except (constraints.UnsupportedSchema, EngineError) as error:
                 left.remove(request.id)
                 yield _failed(request, str(error))
         try:
@@ -70,7 +70,7 @@ class OpenAI:
 def _call(request: Request) -> Call:
     if not request.chat:
         raise EngineError("a server applies its chat template: choose a prompt that has one")
-    schema = None if request.schema is None else decoding.portable(request.schema)
+    schema = None if request.schema is None else constraints.portable(request.schema)
     return Call(request.messages, request.max_new_tokens, schema=schema)
 
 

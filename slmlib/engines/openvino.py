@@ -13,9 +13,12 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from slmlib import decoding, engines, models
-from slmlib.engines import FAILURE, Completion, OnTokens, Request, by_prefix, ignore
-from slmlib.engines.rows import Row
+from slmlib.core import machine
+from slmlib.engines import base as engines
+from slmlib.engines import constraints
+from slmlib.engines.base import FAILURE, Completion, OnTokens, Request, by_prefix, ignore
+from slmlib.engines.sequences import Row
+from slmlib.models import registry as models
 
 PRECISION = {"float32": "f32", "bfloat16": "bf16"}
 CACHE_GB = 3  # of keys and values, at most; what does not fit waits, or is computed again
@@ -62,10 +65,10 @@ class OpenVino:
     ):
         self.weights, self.vocabulary = weights, vocabulary
         self.dtype, self.batch_size, self.reuse = dtype, batch_size, reuse
-        self.threads = threads or engines.available_threads()
+        self.threads = threads or machine.available_threads()
         self.at_once, self.halvings, self._count = batch_size, 0, 0
         self.failure = ""  # of the step after which fewer went on
-        self.cache_gb = max(1, min(CACHE_GB, engines.available_memory() // 2**31))  # half of what is free
+        self.cache_gb = max(1, min(CACHE_GB, machine.available_memory() // 2**31))  # half of what is free
         self.pipeline = self._pipeline()
 
     def _pipeline(self):
@@ -114,7 +117,7 @@ class OpenVino:
                     fault = row.too_long(self.vocabulary.context)
                     try:
                         running += [] if fault else [(row, self._add(row))]
-                    except (decoding.UnsupportedSchema, RuntimeError) as error:
+                    except (constraints.UnsupportedSchema, RuntimeError) as error:
                         fault = str(error)
                     if fault:
                         yield row.failed(fault, start)
@@ -167,7 +170,7 @@ class OpenVino:
         options.do_sample, options.max_new_tokens = False, row.request.max_new_tokens
         options.stop_token_ids = set(self.vocabulary.ends)
         if row.request.schema is not None:
-            grammar = decoding.ebnf(row.request.schema)
+            grammar = constraints.ebnf(row.request.schema)
             options.structured_output_config = openvino_genai.StructuredOutputConfig(grammar=grammar)
         prompt = openvino.Tensor(np.array([row.prompt], dtype=np.int64))
         self._count += 1

@@ -15,11 +15,12 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
-from slmlib import engines, models
-from slmlib.decoding import Grammars, UnsupportedSchema
-from slmlib.engines import FAILURE, Completion, OnTokens, Request, by_prefix, ignore
-from slmlib.engines.cache import SPARE, State, empty, merged
-from slmlib.engines.rows import Lookup, Row, encode
+from slmlib.core import machine
+from slmlib.engines.base import FAILURE, Completion, OnTokens, Request, by_prefix, ignore
+from slmlib.engines.constraints import Grammars, UnsupportedSchema
+from slmlib.engines.kv_cache import SPARE, State, empty, merged
+from slmlib.engines.sequences import Lookup, Row, encode
+from slmlib.models import registry as models
 
 NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory")
 
@@ -40,7 +41,7 @@ class Transformers:
         self.batch_size = self.at_once = self.fitting = batch_size
         self.halvings, self.failure = 0, ""
         self.broken = False  # whether the last case that ended failed, alone
-        self.threads = threads or engines.available_threads()
+        self.threads = threads or machine.available_threads()
         self._newest: tuple[list[int], State | None] = [], None  # the prompt read last
         torch.set_num_threads(self.threads)
 
@@ -253,7 +254,7 @@ def _free(device) -> int:
 
     if device.type == "cuda":
         return min(torch.cuda.mem_get_info(each)[0] for each in range(torch.cuda.device_count()))
-    return engines.available_memory()
+    return machine.available_memory()
 
 
 def _shared(a: Sequence[int], b: Sequence[int]) -> int:

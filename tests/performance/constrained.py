@@ -14,7 +14,10 @@ import sys
 import time
 from dataclasses import replace
 
-from slmlib import decoding, engines, models, tasks
+from slmlib.engines import base as engines
+from slmlib.engines import constraints
+from slmlib.models import registry as models
+from slmlib.tasks import base as tasks
 
 MODEL, ROUNDS = "smollm2-135m-instruct", 3
 RUNNERS = (("transformers", "auto"), ("openvino", "float32"), ("llamacpp", "q8_0"))
@@ -38,12 +41,12 @@ def grammars(count: int) -> None:
         schema = case.input["schema"]
         target = tokenizer(json.dumps(case.target, ensure_ascii=False), add_special_tokens=False)["input_ids"]
         begun = time.perf_counter()
-        state = LLMatcher(tokens, decoding.lark(schema))
+        state = LLMatcher(tokens, constraints.lark(schema))
         state.compute_bitmask()
         found["llguidance"][0].append(time.perf_counter() - begun)
-        text = decoding.grammar_text(schema)
+        text = constraints.grammar_text(schema)
         begun = time.perf_counter()
-        compiled = compiler.compile_json_schema(text, any_whitespace=False, separators=decoding.SEPARATORS)
+        compiled = compiler.compile_json_schema(text, any_whitespace=False, separators=constraints.SEPARATORS)
         found["xgrammar"][0].append(time.perf_counter() - begun)
         other = xgrammar.GrammarMatcher(compiled)
         for token in target:

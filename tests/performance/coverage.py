@@ -12,7 +12,7 @@ from itertools import product
 
 import numpy as np
 
-from slmlib import stats
+from slmlib.evaluation import stats
 
 DESIGNS = {
     "24 × 1–2": [1] * 8 + [2] * 16,  # a tier of the test split

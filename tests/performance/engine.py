@@ -11,8 +11,10 @@ import time
 
 from transformers.utils import logging
 
-from slmlib import engines, models, tasks
-from slmlib.engines import cache, transformers
+from slmlib.engines import base as engines
+from slmlib.engines import kv_cache, transformers
+from slmlib.models import registry as models
+from slmlib.tasks import base as tasks
 
 MODEL, CASES, TOKENS, ROUNDS = "smollm2-135m-instruct", 16, 64, 3
 
@@ -53,13 +55,13 @@ def main() -> None:
     wanted = requests()
     exact, fast = models.load(MODEL), models.load(MODEL, dtype=engines.resolve_dtype("auto"))
     engine = transformers.Transformers(fast, batch_size=CASES)
-    spare = cache.SPARE
+    spare = kv_cache.SPARE
     rates: dict[str, list[float]] = {"plain loop": [], "copying cache": [], "engine": []}
     for _ in range(ROUNDS):
         rates["plain loop"].append(rate(plain, exact, wanted))
-        cache.SPARE = 0
+        kv_cache.SPARE = 0
         rates["copying cache"].append(rate(batched, engine, wanted))
-        cache.SPARE = spare
+        kv_cache.SPARE = spare
         rates["engine"].append(rate(batched, engine, wanted))
     best = statistics.median(rates["engine"])
     for name, found in rates.items():

@@ -12,7 +12,7 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 
-from slmlib.edgejson import dataset
+from slmlib.tasks.edgejson.generate import dataset
 
 WORKERS, WARM_UP = 2, 200
 

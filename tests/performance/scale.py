@@ -11,8 +11,8 @@ import sys
 import time
 from pathlib import Path
 
-from slmlib import engines
-from slmlib.engines import Request
+from slmlib.engines import base as engines
+from slmlib.engines.base import Request
 
 MODEL, TOKENS = "smollm2-135m-instruct", 4
 

@@ -9,8 +9,8 @@ import json
 import statistics
 import time
 
-from slmlib import paths
-from slmlib.scoring import score_json
+from slmlib.core import paths
+from slmlib.tasks.edgejson.scoring import score_json
 
 STRING, INTEGER, NUMBER = {"type": "string"}, {"type": "integer"}, {"type": "number"}
 DATE = {"type": "string", "format": "date"}

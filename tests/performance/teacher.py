@@ -14,11 +14,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import toy_server
 
-from slmlib import contracts, paths
-from slmlib.edgejson import evidence, teacher
-from slmlib.endpoint import Call, Client, Endpoint
+from slmlib.core import io, paths
+from slmlib.engines.openai_client import Call, Client, Endpoint
+from slmlib.tasks.edgejson.generate import evidence, teacher
 
-ROWS = contracts.read_jsonl(paths.DATA / "edgejson" / "train.jsonl")
+ROWS = io.read_jsonl(paths.DATA / "edgejson" / "train.jsonl")
 
 
 def rate(work, things) -> float:

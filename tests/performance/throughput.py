@@ -23,8 +23,11 @@ from dataclasses import replace
 
 from transformers.utils import logging
 
-from slmlib import engines, models, tasks
-from slmlib.engines import Request, openvino
+from slmlib.engines import base as engines
+from slmlib.engines import openvino
+from slmlib.engines.base import Request
+from slmlib.models import registry as models
+from slmlib.tasks import base as tasks
 
 AT_ONCE, PLAIN_CASES, LONGEST = 32, 2, 512
 SLOTS = (8, 16, 32)

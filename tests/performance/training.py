@@ -14,7 +14,8 @@ import time
 import torch
 from transformers.utils import logging
 
-from slmlib import models, packing, recipes, train
+from slmlib.models import registry as models
+from slmlib.training import packing, recipes, sft
 
 ROUNDS, BATCH = 3, 4
 
@@ -53,12 +54,12 @@ def main(count: str = "10") -> None:
     recipe = recipes.load("cpu")
     tokenizer = models.vocabulary(recipe["model"]).tokenizer
     size = recipe["batch"]["lesson"]
-    lessons = train.training.lessons(train.Mixture(), seed=1, size=size)
+    lessons = sft.training.lessons(sft.Mixture(), seed=1, size=size)
     full = [lesson for lesson in lessons if len(lesson.examples) == size][: int(count) // size]
-    asked = [train.questions(lesson, tokenizer) for lesson in full]
+    asked = [sft.questions(lesson, tokenizer) for lesson in full]
     questions = sorted((q for lesson in asked for q in lesson), key=len)
     packs = list(packing.pack(asked, limit=recipe["batch"]["tokens"]))
-    network = train._network(recipe).train()
+    network = sft._network(recipe).train()
     found = {"padded": [], "packed": []}
     for _ in range(ROUNDS):
         found["padded"].append(seconds(padded, network, questions))

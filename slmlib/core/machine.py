@@ -1,0 +1,203 @@
+"""The machine under a run: what explains a speed, what memory and energy were taken, which code ran."""
+
+import hashlib
+import importlib.metadata
+import os
+import platform
+import re
+import resource
+import shutil
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import slmlib
+from slmlib.core import io, paths
+
+PACKAGES = (
+    "torch", "transformers", "tokenizers", "safetensors", "accelerate", "peft", "bitsandbytes", "openvino",
+    "openvino-genai", "xllamacpp", "gguf", "llguidance", "xgrammar", "openai", "httpx", "codecarbon",
+    "jsonschema", "numpy", "scipy",
+)  # fmt: skip
+FEATURES = {
+    "avx", "avx2", "fma", "f16c", "avx512f", "avx512_bf16", "avx512_fp16", "avx512_vnni", "avx_vnni",
+    "amx_bf16", "amx_int8", "asimd", "asimddp", "asimdhp", "bf16", "i8mm", "sve",
+}  # fmt: skip  # instructions of a CPU that the engines' kernels choose by
+BFLOAT16 = "amx_bf16", "avx512_bf16"  # with these, PyTorch multiplies faster in bf16 than in fp32
+CGROUP = Path("/sys/fs/cgroup")
+
+
+def peak_memory() -> int:
+    """Most bytes of memory that this process has held. On Linux `getrusage` would count what its parent
+    held before it started this program; the kernel's own list does not."""
+    with suppress(OSError):
+        found = re.search(r"^VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+        if found:
+            return int(found[1]) * 1024
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if platform.system() == "Darwin" else most * 1024
+
+
+def peak_gpu_memory() -> int:
+    """Most bytes of GPU memory that PyTorch has held in this process; 0 without a GPU."""
+    torch = sys.modules.get("torch")
+    return torch.cuda.max_memory_reserved() if torch and torch.cuda.is_initialized() else 0
+
+
+def environment() -> dict:
+    """Packages, machine, code and commit of this process."""
+    packages = {"slmlib": slmlib.__version__, **_versions()}
+    return {"packages": packages, "machine": described(), "code": code(), **commit()}
+
+
+def code() -> str:
+    """SHA-256 over the library's own files, which tells an edited checkout from its commit."""
+    folder = Path(slmlib.__file__).parent
+    files = sorted(path for path in folder.rglob("*") if path.suffix in (".py", ".txt"))
+    lines = (f"{path.relative_to(folder).as_posix()} {io.sha256(path)}\n" for path in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    """Of the packages that are installed; an engine may lack its own."""
+    found = {}
+    for name in PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+def described() -> dict:
+    """The machine as far as it explains a speed: CPU and its kernels' instructions, cores, memory, system,
+    and the GPUs that this process sees, if it uses any."""
+    return {
+        "cpu": _cpu(),
+        "features": sorted(features()),
+        "cores": available_threads(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        **_gpus(),
+    }
+
+
+def features() -> set[str]:
+    """The CPU's instructions, of `FEATURES`; none where the system does not list them."""
+    return set(_cpuinfo("flags|Features").split()) & FEATURES
+
+
+def has_gpu() -> bool:
+    """Whether PyTorch has a GPU here; asked in another process, since loading it takes seconds."""
+    if shutil.which("nvidia-smi") is None:
+        return False
+    asked = "import sys, torch; sys.exit(not torch.cuda.is_available())"
+    return subprocess.run([sys.executable, "-c", asked], capture_output=True).returncode == 0
+
+
+def available_threads() -> int:
+    """Cores that this process may use, of the machine and of a container around it."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(OSError, ValueError):  # "max" is no number: no limit
+        quota, period = map(int, (CGROUP / "cpu.max").read_text().split())
+        cores = min(cores, max(1, quota // period))
+    return cores
+
+
+def available_memory() -> int:
+    """Bytes of memory that this process may still take, of the machine and of a container around it."""
+    import psutil
+
+    free = [psutil.virtual_memory().available]
+    with suppress(OSError, ValueError):  # "max" is no number: no limit
+        most, used = (int((CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
+        counted = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
+        free.append(most - used + int(counted.get("file", 0)))  # files are held as long as there is room
+    return max(0, min(free))
+
+
+def bfloat16_is_faster() -> bool:
+    """Whether the CPU has instructions for products in bf16. They are told by name and not by a trial, which
+    on a busy machine may end in another way, so that a run that goes on would be another run."""
+    return not features().isdisjoint(BFLOAT16)
+
+
+def torch_has_gpu() -> bool:
+    """Whether PyTorch has a GPU in this process."""
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _gpus() -> dict:
+    torch = sys.modules.get("torch")
+    if not torch or not torch.cuda.is_initialized():
+        return {}
+    found = [torch.cuda.get_device_properties(each) for each in range(torch.cuda.device_count())]
+    return {"gpus": [{"name": gpu.name, "memory_bytes": gpu.total_memory} for gpu in found]}
+
+
+def _cpu() -> str:
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def _cpuinfo(field: str) -> str:
+    """A field of the first core in Linux's list; nothing where there is no such list or field."""
+    try:
+        found = re.search(rf"^(?:{field})\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        return ""
+    return found[1] if found else ""
+
+
+def commit() -> dict:
+    """The commit, and whether what results depend on differs from it."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(paths.ROOT), *arguments], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        code = ("slmlib", "notebooks", "requirements.lock", "data", ":!data/results")
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--", *code))}
+    except (OSError, subprocess.CalledProcessError):
+        return {"commit": None, "dirty": None}
+
+
+class Energy:
+    """The energy of what is done in a `with` block, by CodeCarbon.
+
+    Attributes:
+        joules: of the machine, since the block began.
+        source: "measured", "measured in part" or "estimated", and of what.
+    """
+
+    def __init__(self, every: float = 1):
+        """`every`: seconds between two looks at the counters."""
+        self.every = every
+
+    def __enter__(self) -> "Energy":
+        import logging
+
+        from codecarbon import OfflineEmissionsTracker
+
+        logging.getLogger("codecarbon").setLevel(logging.ERROR)  # it greets before it reads its log_level
+        self.tracker = OfflineEmissionsTracker(
+            country_iso_code="USA",  # only emissions depend on it, and they are not read
+            measure_power_secs=self.every,
+            tracking_mode="machine",  # as the counters of RAPL do; by process it counts spikes
+            save_to_file=False,
+            allow_multiple_runs=True,
+            log_level="error",
+        )
+        self.tracker.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.tracker.stop()
+        self.joules = self.tracker.final_emissions_data.energy_consumed * 3.6e6  # kWh
+        parts = [part.description() for part in self.tracker._hardware]
+        counted = sum("rapl" in part.lower() or "gpu" in part.lower() for part in parts)
+        how = "estimated" if not counted else "measured" if counted == len(parts) else "measured in part"
+        self.source = f"{how}: {', '.join(parts)}"

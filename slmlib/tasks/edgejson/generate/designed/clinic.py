@@ -1,0 +1,260 @@
+"""Clinics: appointments, visits and what is found there."""
+
+from slmlib.tasks.edgejson.generate.samplers import only, sampler
+from slmlib.textgen.lexicon import words
+from slmlib.textgen.sampling_context import World
+
+DRUGS = (  # name, usual doses in mg, usual times a day, for which reason
+    ("ramipril", (2.5, 5.0, 10.0), (1,), "hypertension"), ("amlodipine", (5.0, 10.0), (1,), "hypertension"),
+    ("bisoprolol", (1.25, 2.5, 5.0), (1,), "hypertension"),
+    ("indapamide", (1.5, 2.5), (1,), "hypertension"), ("amoxicillin", (250.0, 500.0), (3,), "infection"),
+    ("ambroxol", (30.0,), (2, 3), "infection"), ("paracetamol", (500.0, 1000.0), (3, 4), "infection"),
+    ("ibuprofen", (200.0, 400.0), (2, 3), "infection"), ("naproxen", (250.0, 500.0), (2,), "back_pain"),
+    ("paracetamol", (500.0, 1000.0), (3, 4), "back_pain"), ("omeprazole", (20.0,), (1,), "back_pain"),
+    ("methocarbamol", (750.0,), (3, 4), "back_pain"), ("prednisolone", (5.0, 20.0, 30.0), (1,), "asthma"),
+    ("montelukast", (10.0,), (1,), "asthma"), ("loratadine", (10.0,), (1,), "asthma"),
+    ("theophylline", (200.0, 300.0), (2,), "asthma"),
+    ("metformin", (500.0, 850.0, 1000.0), (1, 2), "diabetes"),
+    ("gliclazide", (40.0, 80.0), (1, 2), "diabetes"), ("sitagliptin", (50.0, 100.0), (1,), "diabetes"),
+    ("atorvastatin", (10.0, 20.0, 40.0), (1,), "diabetes"),
+)  # fmt: skip
+MEDICINES = (  # name, strengths in mg, form, pieces each time, times a day, days, whether with a meal
+    ("amoxicillin", (250.0, 500.0), "capsule", (1, 2), (3,), (5, 7, 10), None),
+    ("cefalexin", (250.0, 500.0), "capsule", (1,), (2, 3, 4), (5, 7, 10), True),
+    ("doxycycline", (50.0, 100.0), "capsule", (1, 2), (1,), (7, 10, 14), True),
+    ("clarithromycin", (250.0, 500.0), "tablet", (1,), (2,), (7, 10, 14), None),
+    ("nitrofurantoin", (50.0, 100.0), "capsule", (1,), (2, 4), (3, 5, 7), True),
+    ("ibuprofen", (200.0, 400.0), "tablet", (1, 2), (2, 3), (5, 7, 10), True),
+    ("naproxen", (250.0, 500.0), "tablet", (1,), (2,), (7, 10, 14), True),
+    ("paracetamol", (500.0,), "tablet", (1, 2), (3, 4), (3, 5, 7), None),
+    ("diclofenac", (25.0, 50.0), "suppository", (1,), (1, 2), (3, 5, 7), None),
+    ("glycerol", (1000.0, 2000.0), "suppository", (1,), (1,), (3, 5), None),
+    ("prednisolone", (2.5, 5.0), "tablet", (2, 4, 6), (1,), (5, 7), True),
+    ("metformin", (500.0, 850.0), "tablet", (1,), (2, 3), (28, 30, 56), True),
+    ("ramipril", (1.25, 2.5, 5.0), "capsule", (1, 2), (1,), (28, 30, 56), None),
+    ("omeprazole", (10.0, 20.0), "capsule", (1, 2), (1,), (14, 28, 56), False),
+    ("levothyroxine", (0.05, 0.1), "tablet", (1,), (1,), (28, 56, 84), False),
+    ("loratadine", (5.0, 10.0), "tablet", (1,), (1,), (14, 21, 30), None),
+    ("glucosamine", (750.0, 1500.0), "sachet", (1,), (1,), (28, 30, 60), True),
+    ("acetylcysteine", (100.0, 200.0), "sachet", (1,), (2, 3), (5, 7, 10), None),
+    ("mesalazine", (500.0, 1000.0), "sachet", (1,), (2, 3), (28, 42), False),
+    ("flurbiprofen", (8.75,), "lozenge", (1,), (3, 5), (3, 4), None),
+    ("benzocaine", (4.0, 8.0), "lozenge", (1,), (4, 6), (3, 4, 5), None),
+)  # fmt: skip
+SAMPLE_TESTS = {  # material: what may be looked for in it, and the degrees at which it is kept
+    "blood": (words("cbc crp glucose hba1c lipids tsh creatinine protein"), (4, 5, 20)),
+    "urine": (words("glucose protein culture microscopy creatinine"), (4, 5, 8)),
+    "swab": (words("culture pcr microscopy"), (4, 20, 22)),
+    "stool": (words("culture pcr microscopy"), (4, 5, -20)),
+    "saliva": (words("pcr cortisol"), (4, -20, -80)),
+}
+WHOLE_BLOOD = (  # test, unit, reference from, to, all times the last number
+    ("haemoglobin", "g/dl", 120, 160, 10), ("leucocytes", "/nl", 40, 100, 10),
+    ("platelets", "/nl", 150, 400, 1), ("haematocrit", "%", 36, 46, 1), ("erythrocytes", "/pl", 39, 52, 10),
+    ("MCV", "fl", 80, 96, 1), ("HbA1c", "%", 42, 60, 10),
+)  # fmt: skip
+SERUM = (
+    ("sodium", "mmol/l", 135, 145, 1), ("potassium", "mmol/l", 35, 51, 10),
+    ("calcium", "mmol/l", 215, 255, 100), ("magnesium", "mmol/l", 75, 105, 100),
+    ("phosphate", "mmol/l", 80, 150, 100), ("creatinine", "mg/dl", 60, 120, 100),
+    ("uric acid", "mg/dl", 25, 60, 10), ("glucose", "mg/dl", 70, 100, 1),
+    ("cholesterol", "mg/dl", 120, 200, 1), ("triglycerides", "mg/dl", 40, 150, 1),
+    ("ALT", "U/l", 10, 45, 1), ("AST", "U/l", 12, 40, 1), ("lipase", "U/l", 13, 60, 1),
+    ("albumin", "g/l", 35, 52, 1), ("TSH", "mU/l", 40, 400, 100), ("ferritin", "µg/l", 20, 250, 1),
+    ("vitamin D", "µg/l", 30, 80, 1), ("vitamin B12", "ng/l", 200, 900, 1),
+)  # fmt: skip
+WOMEN = words(
+    "Amelia Priya Sophie Grace Fiona Nadia Bethan Yasmin Leila Harriet Megan Zara Aoife Niamh Saoirse Orla "
+    "Ciara Maeve Sinead Roisin Aisling Lena Miriam Katrin Aylin Greta Hanna Clara Svenja Ines Nele Sanne "
+    "Femke Lotte Noor Esmee Anouk Maaike Iris Marloes Camille Manon Chloé Inès Élodie Margaux Sylvie Nadège "
+    "Lucía Carmen Marta Nuria Sofía Elvira Aitana Pilar Giulia Chiara Francesca Elisa Paola Ilaria Serena "
+    "Bruna Dana Elena Joanne Rosa Monica Hannah Teresa Denise Paula Gloria"
+)
+ALLERGIES = words("penicillin latex aspirin codeine peanuts sulfonamides iodine nickel")
+UNSAFE = {  # reason of a visit: allergies that its medicines would not suit
+    "infection": ("penicillin", "aspirin"), "back_pain": ("aspirin",), "hypertension": ("sulfonamides",),
+    "diabetes": ("sulfonamides",), "asthma": ("aspirin",),
+}  # fmt: skip
+
+
+@sampler
+def clinic_appointment(world: World) -> tuple[dict, dict]:
+    """The slot that stands, and the one it replaces."""
+    day = world.workday()
+    record = {
+        "patient": world.person().name,
+        "clinician": world.doctor(),
+        "date": day.isoformat(),
+        "time": world.clock(8, 18),
+    }
+    reasons = ("check_up", "vaccination", "blood_test", "follow_up", "wound_care")
+    record |= only(world, 0.75, reason=world.one(reasons))
+    old = {"old_date": world.workday_near(day, -9, -1).isoformat(), "old_time": world.clock(8, 18)}
+    return record, old | {
+        "caller": world.person().name,
+        "other_doctor": world.doctor(),
+        "pin": world.code("#####"),
+    }
+
+
+@sampler
+def clinic_visit(world: World) -> tuple[dict, dict]:
+    """Findings and medicines that fit the reason; the last visit's values beside them."""
+    day = world.workday()
+    reason = world.one(("hypertension", "infection", "back_pain", "asthma", "diabetes"))
+    systolic = world.between(146, 178) if reason == "hypertension" else world.between(108, 138)
+    patient = {"name": world.person().name, "born": world.later(day, -30000, -7000).isoformat()}
+    patient |= only(world, 0.6, allergies=world.some([a for a in ALLERGIES if a not in UNSAFE[reason]], 1, 2))
+    vitals = {
+        "blood_pressure": {"systolic": systolic, "diastolic": systolic * 5 // 8 + world.between(-8, 8)},
+        "pulse": world.between(56, 98),
+        "temperature_c": world.steps(376, 389, 10) if reason == "infection" else world.steps(361, 372, 10),
+    }
+    record = {
+        "patient": patient,
+        "date": day.isoformat(),
+        "clinician": _physician(world),
+        "reason": reason,
+        "vitals": vitals | only(world, 0.5, weight_kg=world.steps(480, 1180, 10)),
+        "medications": [_medicine(world, drug) for drug in _drugs(world, reason)],
+    }
+    if world.chance(0.7):
+        record["follow_up"] = {"date": world.workday_near(day, 7, 90).isoformat()}
+        record["follow_up"] |= only(world, 0.6, **{"with": _physician(world)})
+    return record, {
+        "last_systolic": systolic - world.between(4, 12),
+        "last_visit": world.workday_near(day, -200, -20).isoformat(),
+    }
+
+
+def _physician(world: World) -> str:
+    """Somebody who may prescribe."""
+    return f"{world.one(('Dr', 'Dr', 'Prof.'))} {world.person().last}"
+
+
+def _drugs(world: World, reason: str) -> list[tuple]:
+    return world.some([drug for drug in DRUGS if drug[3] == reason], 2, 4)
+
+
+def _medicine(world: World, drug: tuple) -> dict:
+    name, doses, times, reason = drug
+    medicine = {"drug": name, "dose_mg": world.one(doses), "times_per_day": world.one(times)}
+    return medicine | only(world, 0.4, days=world.one((5, 7, 10) if reason == "infection" else (14, 28, 30)))
+
+
+@sampler
+def blood_pressure_log(world: World) -> tuple[dict, dict]:
+    """One measurement; an earlier, higher one and the target value beside it."""
+    day, upper = world.workday(), world.between(104, 168)
+    lower = upper * 5 // 8 + world.between(-7, 9)
+    record = {"taken_on": day.isoformat(), "sys": upper, "dia": lower}
+    record |= only(world, 0.65, pulse=world.between(52, 98)) | only(
+        world, 0.55, arm=world.one(("left", "right"))
+    )
+    return record, {
+        "prev_sys": upper + world.between(4, 17),
+        "prev_dia": lower + world.between(2, 8),
+        "prev_on": world.later(day, -40, -3).isoformat(),
+        "goal": world.one((130, 135, 140)),
+        "time": world.clock(7, 20, step=1),
+        "doctor": f"Dr {world.person().last}",
+    }
+
+
+@sampler
+def prescription(world: World) -> tuple[dict, dict]:
+    """A medicine in its usual dose; the strength given before and another medicine beside it."""
+    seen, (name, strengths, form, doses, times, days, food) = world.workday(), world.one(MEDICINES)
+    patient = {"name": world.person().name}
+    patient |= only(world, 0.6, born=world.later(seen, -30000, -7000).isoformat())
+    strength = world.one(strengths)
+    dosage = {"per_dose": world.one(doses), "per_day": world.one(times), "days": world.one(days)}
+    pieces = dosage["per_dose"] * dosage["per_day"] * dosage["days"]
+    if form in ("tablet", "capsule", "sachet"):
+        dosage |= only(world, 0.7, with_food=world.chance(0.5) if food is None else food)
+    record = {
+        "patient": patient,
+        "medicine": {"name": name, "strength_mg": strength, "form": form},
+        "dosage": dosage,
+    }
+    record |= only(world, 0.55, quantity=pieces)
+    record |= only(world, 0.75 if dosage["days"] >= 14 else 0.1, refills=world.between(1, 3))
+    record["prescriber"] = f"Dr {world.person().last}"
+    return record, {
+        "prev_strength": strength * 2 if strength == strengths[0] else strengths[0],
+        "other_drug": world.one([medicine[0] for medicine in MEDICINES if medicine[0] != name]),
+        "seen_on": seen.isoformat(),
+        "other_born": world.later(seen, -30000, -7000).isoformat(),
+        "slip": world.code("##-####"),
+        "fee": world.one((4.95, 5.0, 7.5, 9.65, 9.9)),
+    }
+
+
+@sampler
+def lab_sample(world: World) -> tuple[dict, dict]:
+    """A sample with tests that fit it; a misprinted label and another patient beside it."""
+    material = world.one(("blood", "blood", *SAMPLE_TESTS))
+    tests, temperatures = SAMPLE_TESTS[material]
+    fasting = only(world, 0.75, fasting=world.chance(0.6)) if material == "blood" else {}
+    hour = world.between(7, 9) if fasting.get("fasting") else world.between(8, 15)
+    collected = {"on": world.date().isoformat(), "at": f"{hour:02d}:{5 * world.between(0, 11):02d}"}
+    record = {
+        "barcode": world.code("@#######"),
+        "material": material,
+        "patient_no": world.code("P-#####"),
+        "collected": collected | only(world, 0.6, by=world.person().name),
+        "tests": world.some(tests, 1, min(4, len(tests))),
+    }
+    record |= fasting | only(world, 0.6, priority=world.one(("routine", "urgent", "stat")))
+    storage = {"temp_c": world.one(temperatures)}
+    record["storage"] = storage | only(world, 0.55, slot=world.one("ABCDEFGH") + str(world.between(1, 24)))
+    return record, {
+        "prev_barcode": world.code("@#######"),
+        "other_patient": world.code("P-#####"),
+        "received": f"{hour + world.between(1, 4):02d}:{world.between(0, 59):02d}",
+        "order": world.code("LAB ####/##"),
+    }
+
+
+@sampler
+def lab_report(world: World) -> tuple[dict, dict]:
+    """Values with their references and flags; an earlier value and another report beside it."""
+    day = world.workday()
+    material = world.one(("serum", "plasma", "whole_blood"))
+    assays = WHOLE_BLOOD if material == "whole_blood" else SERUM
+    results = [_result(world, assay) for assay in world.some(assays, 2, 4)]
+    who, born = world.person(), world.later(day, -30000, -7000)
+    patient = {"name": who.name, "born": born.isoformat()}
+    record = {
+        "report_no": world.code("LR-######"),
+        "patient": patient | only(world, 0.55, sex="f" if who.first in WOMEN else "m"),
+        "ordered_by": world.doctor(),
+        "sample": {
+            "material": material,
+            "taken": {"date": day.isoformat()} | only(world, 0.55, time=world.clock(7, 12, step=5)),
+        },
+        "results": results,
+    }
+    flagged = sum("flag" in result for result in results)
+    record |= only(world, 0.6, out_of_range=flagged) if flagged else {}
+    validated = world.workday_near(day, 1, 4)
+    record["validated"] = {"by": f"Dr {world.person().last}", "on": validated.isoformat()}
+    value = results[0]["value"]
+    return record, {
+        "first": results[0]["test"],
+        "prev_value": value + 2 if isinstance(value, int) else round(value * 100 + 20) / 100,
+        "prev_on": world.later(day, -200, -30).isoformat(),
+        "other_no": world.code("LR-######"),
+    }
+
+
+def _result(world: World, assay: tuple) -> dict:
+    """A value that is normal, too low or too high, with the flag that follows."""
+    name, unit, low, high, scale = assay
+    flag = world.one(("", "", "", "low", "high", "high"))
+    width = high - low
+    lows = (max(low // 2, low - width // 2), low - 1)
+    span = {"": (low, high), "low": lows, "high": (high + 1, high + width * 4 // 5)}[flag]
+    value, low, high = (n if scale == 1 else n / scale for n in (world.between(*span), low, high))
+    result = {"test": name, "value": value, "unit": unit, "reference": {"low": low, "high": high}}
+    return result | ({"flag": flag} if flag else {})

@@ -1,0 +1,146 @@
+"""Human resources: leave, shifts, applications and hours worked."""
+
+from datetime import date, timedelta
+
+from slmlib.tasks.edgejson.generate.samplers import only, sampler
+from slmlib.textgen.lexicon import words
+from slmlib.textgen.sampling_context import World, hhmm
+
+WORKPLACES = words(
+    "ward_3 the_sorting_hall reception the_bakery gate_B the_control_room the_call_centre line_2 "
+    "the_dispatch_desk the_laundry the_night_desk kitchen_1 the_cold_store the_front_desk the_ticket_office"
+)
+
+POSTS = (  # title, monthly salary for full time from, to
+    ("Warehouse Clerk", 2300, 2900), ("Forklift Driver", 2400, 3000), ("Night Porter", 2100, 2700),
+    ("Pharmacy Assistant", 2500, 3200), ("Payroll Clerk", 2800, 3700), ("Care Assistant", 2400, 3100),
+    ("Bicycle Mechanic", 2400, 3200), ("Pastry Chef", 2400, 3300), ("Service Technician", 2900, 3900),
+    ("Web Developer", 3600, 5200), ("Lab Technician", 2900, 3900), ("Bus Driver", 2700, 3400),
+    ("Office Manager", 2900, 4000), ("Electrician", 2900, 3900), ("Sales Assistant", 2100, 2700),
+    ("Gardener", 2300, 3000), ("Receptionist", 2200, 2900), ("Data Analyst", 3700, 5100),
+)  # fmt: skip
+LANGUAGES = {
+    "de": "German", "en": "English", "es": "Spanish", "fr": "French", "it": "Italian", "nl": "Dutch",
+    "pl": "Polish", "tr": "Turkish",
+}  # fmt: skip
+CONTRACTS = (("permanent", 40), ("permanent", 35), ("temporary", 38), ("student", 24), ("agency", 38))
+TASKS = ("assembly", "maintenance", "packing", "training", "stocktaking")
+TONGUES = {"de": "de", "ie": "en", "nl": "nl", "fr": "fr", "es": "es", "it": "it"}  # of the euro countries
+
+
+def next_workday(day: date) -> date:
+    """The first day after this one that is neither Saturday nor Sunday."""
+    day += timedelta(days=1)
+    return day + timedelta(days=7 - day.weekday() if day.weekday() > 4 else 0)
+
+
+@sampler
+def leave_request(world: World) -> tuple[dict, dict]:
+    """Both days of the leave; the first wish and the day on which it was asked beside them."""
+    first = world.workday()
+    kind, shortest, longest = world.one(
+        (("annual", 4, 20), ("parental", 30, 180), ("study", 1, 12), ("unpaid", 6, 60), ("medical", 2, 25))
+    )
+    last = world.workday_near(first, shortest, longest)
+    record = {
+        "employee": world.person().name,
+        "leave_type": kind,
+        "first_day": first.isoformat(),
+        "last_day": last.isoformat(),
+    }
+    record |= only(world, 0.6, cover=world.person().name)
+    beside = {
+        "asked_on": world.workday_near(first, -70, -12).isoformat(),
+        "old_first": world.workday_near(first, -9, -1).isoformat(),
+        "back_on": next_workday(last).isoformat(),
+    }
+    return record, beside | {"colleague": world.person().name, "days_left": world.between(13, 27)}
+
+
+@sampler
+def shift_swap(world: World) -> tuple[dict, dict]:
+    """Who worked it in the end; somebody who would not, and a shift in return, beside it."""
+    day, shift = world.date(), world.one(("early", "late", "night"))
+    record = {
+        "date": day.isoformat(),
+        "shift": shift,
+        "gives": world.person().name,
+        "takes": world.person().name,
+    }
+    record |= only(world, 0.6, approved=world.chance(0.75))
+    back = world.one([other for other in ("early", "late", "night") if other != shift])
+    beside = {"asked": world.person().name, "place": world.one(WORKPLACES), "other_shift": back}
+    beside |= {"other_date": world.later(day, 3, 16).isoformat(), "crew": world.between(3, 9)}
+    return record, beside | {"asked_on": world.later(day, -12, -2).isoformat()}
+
+
+@sampler
+def job_application(world: World) -> tuple[dict, dict]:
+    """A post, somebody for it and the terms; what was offered, and another post, beside them."""
+    world.settle(*TONGUES)  # salaries in euros
+    title, low, high = world.one(POSTS)
+    day, own = world.workday(), TONGUES[world.place.code]
+    start = world.workday_near(day, 15, 120)
+    speaks = [own, *world.some([code for code in LANGUAGES if code != own], 0, 2)]
+    phone, terms = world.phone(), _terms(world, low, high, start)
+    terms |= only(world, 0.5, driving_licence="Driver" in title or world.chance(0.6))
+    applicant = {"name": world.person().name} | only(world, 0.6, phone=phone)
+    applicant |= {"years_exp": world.between(2, 19)} | only(world, 0.6, last_employer=world.firm())
+    record = {
+        "vacancy": {"title": title, "ref": f"{world.code('@@###')}/{day.year % 100}"},
+        "applicant": applicant,
+        "languages": speaks,
+        "terms": terms,
+    }
+    beside = {"sent": day.isoformat(), "early": world.workday_near(start, -14, -3).isoformat()}
+    beside |= {"offered": terms.get("monthly_eur", low) - 50 * world.between(1, 5)}
+    beside |= {"rivals": world.between(3, 40)}
+    beside |= {"lacks": world.one([name for code, name in LANGUAGES.items() if code not in speaks])}
+    return record, beside | {"other_post": world.one([post[0] for post in POSTS if post[0] != title])}
+
+
+def _terms(world: World, low: int, high: int, start: date) -> dict:
+    """A workload and the salary for it; weekends begin on a Saturday."""
+    workload = world.one(("full_time", "full_time", "part_time", "weekends"))
+    start += timedelta(days=5 - start.weekday() if workload == "weekends" else 0)
+    tenths = {"full_time": 10, "part_time": 6, "weekends": 4}[workload]
+    euros = 50 * world.between(low // 50, high // 50) * tenths // 10
+    return {"workload": workload, "start": start.isoformat()} | only(world, 0.6, monthly_eur=euros)
+
+
+@sampler
+def timesheet(world: World) -> tuple[dict, dict]:
+    """One to three days of one week; minutes follow from the clock and add up."""
+    monday = world.date()
+    monday -= timedelta(days=monday.weekday())
+    week = monday.isocalendar().week
+    days = [_day_worked(world, monday + timedelta(days=n)) for n in sorted(world.some(range(5), 1, 3))]
+    minutes = sum(day["minutes"] for day in days)
+    totals = {"days": len(days), "minutes": minutes}
+    record = {
+        "employee": _employee(world),
+        "week": week,
+        "days": days,
+        "totals": totals | only(world, 0.5, overtime_min=world.between(1, 8) * 5),
+    }
+    signed_on = next_workday(monday + timedelta(days=5 + world.between(0, 2)))
+    record |= only(world, 0.6, approved={"by": world.person().name, "on": signed_on.isoformat()})
+    beside = {"planned": minutes + world.one((-30, -15, 15, 30, 45)), "other_week": week % 50 + 1}
+    beside |= {"old_out": world.clock(19, 21, step=5), "absent": world.person().name}
+    beside |= {"day_word": "day" if len(days) == 1 else "days"}
+    return record, beside | {"place": world.one(WORKPLACES)}
+
+
+def _employee(world: World) -> dict:
+    """Somebody with a number and a contract."""
+    kind, hours = world.one(CONTRACTS)
+    contract = {"type": kind} | only(world, 0.7, weekly_hours=hours)
+    return {"name": world.person().name, "staff_no": world.code("E####"), "contract": contract}
+
+
+def _day_worked(world: World, day: date) -> dict:
+    """A day's clock times and the job they went to."""
+    start, minutes = world.between(72, 120) * 5, world.between(44, 96) * 5
+    begin, end = (hhmm(minute) for minute in (start, start + minutes))
+    worked = {"date": day.isoformat(), "clock_in": begin, "clock_out": end, "minutes": minutes}
+    return worked | {"job": {"code": world.code("@@##"), "task": world.one(TASKS)}}

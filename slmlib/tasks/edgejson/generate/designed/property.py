@@ -1,0 +1,61 @@
+"""Property: flats on offer and the people who want to see them."""
+
+from datetime import timedelta
+
+from slmlib.tasks.edgejson.generate.samplers import only, sampler
+from slmlib.textgen.lexicon import words
+from slmlib.textgen.sampling_context import World
+
+VIEWING_TIMES = words(
+    "09:30 10:00 10:15 10:45 11:00 11:30 12:00 13:15 14:00 14:30 15:45 16:00 16:30 17:15 17:45 18:00 18:30"
+)
+
+FEATURES = {  # what a flat may have -> how its lack is told
+    "balcony": "balcony", "lift": "lift", "parking": "parking space", "cellar": "cellar",
+    "dishwasher": "dishwasher", "garden": "garden",
+}  # fmt: skip
+
+
+@sampler
+def viewing_request(world: World) -> tuple[dict, dict]:
+    """The appointment that stands; an earlier one, and a listing that is gone, beside it."""
+    visitor, day, time = world.person(), world.date(), world.one(VIEWING_TIMES)
+    day += timedelta(days=day.weekday() == 6)  # not on a Sunday
+    record = {"listing": f"{world.one('RS')}-{world.code('####')}", "visitor": visitor.name}
+    record |= only(world, 0.55, email=world.email(visitor))
+    record |= {"day": day.isoformat(), "time": time}
+    beside = {
+        "gone": f"{record['listing'][0]}-{world.code('####')}",
+        "old_day": world.workday_near(day, -7, -1).isoformat(),
+        "old_time": world.one([other for other in VIEWING_TIMES if other != time]),
+        "early": f"{int(time[:2]) - 1:02d}{time[2:]}",
+        "street": world.street(),
+        "town": world.town()[0],
+    }
+    return record, beside | {"listed_on": world.workday_near(day, -30, -9).isoformat()}
+
+
+@sampler
+def flat_listing(world: World) -> tuple[dict, dict]:
+    """Rent and charges add up; last year's rent, the deposit and what the flat lacks beside them."""
+    world.settle(*(("de",) if world.chance(0.4) else ("ie", "nl", "fr", "es", "it")))  # euros, square metres
+    features, german = world.some(FEATURES, 1, 3), world.place.code == "de"
+    halves = world.between(3, 9) if german else 2 * world.between(2, 4)  # half rooms are a German thing
+    area = 12 * halves + world.between(2, 18)
+    base = area * world.between(9, 19) // 5 * 5
+    charges = area * world.between(2, 3) // 5 * 5
+    free = world.date().replace(day=world.one((1, 1, 15)))
+    record = {
+        "ad_no": world.code("F#####"),
+        "address": {"street": world.street(), "city": world.town()[0]},
+        "flat": {"rooms": halves / 2 if halves % 2 else halves // 2, "area_m2": area}
+        | only(world, 0.7, floor=world.between(1, 6)),
+        "rent": {"base_eur": base, "charges_eur": charges, "total_eur": base + charges},
+        "available_from": free.isoformat(),
+        "features": features,
+    }
+    record |= only(world, 0.55, pets=world.chance(0.5))
+    lacks = world.one([words for feature, words in FEATURES.items() if feature not in features])
+    beside = {"lacks": lacks, "deposit": base * 2, "old_rent": base - 5 * world.between(4, 16)}
+    beside |= {"built": world.between(1905, 2019), "seen_on": world.workday_near(free, -40, -8).isoformat()}
+    return record, beside | {"old_area": area + world.between(2, 6), "small": area // 5 * 5 - 5}

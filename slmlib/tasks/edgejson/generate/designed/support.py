@@ -1,0 +1,95 @@
+"""Support: software and customers."""
+
+from slmlib.tasks.edgejson.generate.samplers import only, sampler
+from slmlib.textgen.lexicon import words
+from slmlib.textgen.sampling_context import World
+
+SOFTWARE = words(
+    "Ledgerly FieldMate Paperdeck Tillpoint RosterBee Stocklamp NoteHarbor Crewplan ShopWarden Voltaire_Sync "
+    "Quotewise Binderly Shiftmate Formhive Routely Taskbarn Claimdesk Mailgrove Datumly Tablesmith"
+)
+RETURNED = (  # what customers send back, cents from, to
+    ("rain jacket", 4900, 12900), ("desk lamp", 2400, 6900), ("hand blender", 2900, 7900),
+    ("swivel chair", 8900, 24900), ("duvet set", 3500, 8900), ("tea kettle", 2500, 6500),
+    ("hiking backpack", 5900, 15900), ("wall clock", 1900, 5900), ("bread maker", 6900, 13900),
+    ("yoga mat", 1800, 4500), ("bathroom scale", 2200, 5500), ("camping stove", 3900, 9900),
+    ("wool blanket", 4500, 9900), ("bookshelf", 5900, 18900), ("coffee grinder", 4900, 14900),
+    ("scooter helmet", 3500, 8900), ("travel cot", 6900, 16900), ("wireless mouse", 1900, 5900),
+    ("garden hose", 2400, 6400), ("picture frame", 1500, 4900), ("winter coat", 8900, 21900),
+    ("waffle iron", 2900, 6900), ("pair of boots", 7900, 17900), ("set of saucepans", 6900, 19900),
+)  # fmt: skip
+
+
+@sampler
+def support_case(world: World) -> tuple[dict, dict]:
+    """A software problem; an older version and the day of the last update beside it."""
+    since, who, phone = world.date(), world.person(), world.phone()
+    problem = world.one(("login", "payment", "crash", "sync", "slow", "printing"))
+    tries = ["restart", "reinstall", "clear_cache", "other_device"] + ["reset_password"] * (
+        problem == "login"
+    )
+    version = (world.between(1, 9), world.between(0, 20))
+    record = {
+        "case_no": world.code("C-######"),
+        "customer": {"name": who.name, "email": world.email(who)},
+        "product": {
+            "name": world.one(SOFTWARE),
+            "version": f"{version[0]}.{version[1] + 1}{world.one(('', '.1', '.2'))}",
+        },
+        "problem": problem,
+    }
+    record |= only(world, 0.7, severity=world.one(("low", "normal", "high", "urgent")))
+    record |= {"since": since.isoformat(), "tried": world.some(tries, 1, 2)}
+    callback = {"phone": phone} | only(world, 0.6, after=world.clock(9, 18, step=30))
+    record |= only(world, 0.55, callback=callback)
+    opened = world.later(since, 1, 6).isoformat()
+    return record, {
+        "old_version": f"{version[0]}.{version[1]}",
+        "opened": opened,
+        "seats": world.between(3, 40),
+    }
+
+
+@sampler
+def licence_request(world: World) -> tuple[dict, dict]:
+    """Product, seats and address; the seats there are now and another address beside it."""
+    who, other, start, seats = world.person(), world.person(), world.date(), world.between(2, 60)
+    record = {"product": world.one(SOFTWARE), "seats": seats, "contact": world.email(who)}
+    record |= only(world, 0.65, starts_on=start.isoformat())
+    record |= only(world, 0.65, billing=world.one(("monthly", "yearly", "one_off")))
+    return record, {
+        "who": who.name,
+        "old_seats": seats + world.one((-1, 1)) * world.between(1, 3) if seats > 4 else seats + 3,
+        "other_product": world.one([name for name in SOFTWARE if name != record["product"]]),
+        "sender": other.name,
+        "other_email": world.email(other),
+        "asked_on": world.later(start, -30, -2).isoformat(),
+        "ref": world.code("Q-####"),
+    }
+
+
+@sampler
+def refund_case(world: World) -> tuple[dict, dict]:
+    """What was paid is the refund and, for most that are not wanted any more, a fee."""
+    item, low, high = world.one(RETURNED)
+    who, paid, placed = world.person(), world.price(low, high), world.date()
+    reason = world.one(("damaged", "wrong_item", "late", "not_as_described", "changed_mind", "changed_mind"))
+    fee = world.one((290, 395, 490, 500, 650)) if reason == "changed_mind" and world.chance(0.8) else 0
+    order = {"no": world.code("####-#####")} | only(world, 0.6, placed_on=placed.isoformat())
+    refund = {"amount": (paid - fee) / 100} | ({"fee": fee / 100} if fee else {})
+    refund |= only(world, 0.6, method=world.one(("card", "bank_transfer", "voucher")))
+    record = {
+        "case_no": world.code("R######"),
+        "customer": {"name": who.name} | only(world, 0.55, email=world.email(who)),
+        "order": order | {"paid": paid / 100},
+        "reason": reason,
+        "refund": refund | only(world, 0.5, by=world.later(placed, 25, 45).isoformat()),
+        "currency": world.place.currency,
+    }
+    return record, {
+        "item": item,
+        "asked_on": world.later(placed, 8, 20).isoformat(),
+        "first_offer": float(paid // 200),
+        "other_case": world.code("R######"),
+        "label": world.code("RET-####"),
+    }

@@ -1,0 +1,44 @@
+"""Typed things of the world: what the composer makes schemas from.
+
+An entity is a sampler and a text file. The sampler stands in the module of its domain and
+returns every scalar field of one instance, consistent with itself; `<entity>.txt` beside it says
+what the fields are and how they are told (`catalogue`). `shared` entities (a person, an address)
+stand inside others.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from slmlib.textgen.sampling_context import World
+
+FOLDER = Path(__file__).parent
+SHARED = "shared"  # the domain of the entities that only stand inside others
+Sampler = Callable[[World], dict]
+SAMPLERS: dict[str, Sampler] = {}
+
+
+def entity(function: Sampler) -> Sampler:
+    """Register a sampler under its own name."""
+    SAMPLERS[function.__name__] = function
+    return function
+
+
+@cache
+def samplers() -> dict[str, Sampler]:
+    """Entity -> sampler, of all domains, in alphabetical order."""
+    for module in pkgutil.iter_modules([str(FOLDER)], f"{__name__}."):
+        importlib.import_module(module.name)
+    return dict(sorted(SAMPLERS.items()))
+
+
+def draw(name: str, world: World) -> dict:
+    """An instance of an entity: its scalars, and those children that its sampler draws itself."""
+    return samplers()[name](world)
+
+
+def domain(name: str) -> str:
+    """The domain in which an entity's sampler stands."""
+    return samplers()[name].__module__.rpartition(".")[2]

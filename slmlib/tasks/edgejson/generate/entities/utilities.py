@@ -1,0 +1,77 @@
+"""Utilities: water, meters and tariffs."""
+
+from slmlib.tasks.edgejson.generate.entities import entity
+from slmlib.tasks.edgejson.generate.entities.fitting import at_home, business, holder_and_account
+from slmlib.textgen.lexicon import words
+from slmlib.textgen.sampling_context import World
+
+POINTS = words(
+    "waterworks_outlet school_kitchen well_3 reservoir_north hydrant_at_the_market hospital_basement "
+    "house_inlet village_fountain pumping_station swimming_hall kindergarten_tap high_tank spring_intake "
+    "fire_station old_people's_home campsite_tap"
+)
+TARIFFS = words(
+    "Basis_Plus Green_Home Night_Saver Family_24 Direct_Online Eco_Fix_12 City_Light Comfort_Flex "
+    "Sun_and_Wind Easy_Start Heat_Pump_Extra Village_Power Student_Mini Fair_Fixed"
+)
+
+
+@entity
+def water_test(world: World) -> dict:
+    """A sample of drinking water and what the laboratory measured in it."""
+    taken = world.date()
+    return {
+        "sample_no": world.code("WT-#####"),
+        "sampling_point": world.one(POINTS),
+        "sampled_on": taken.isoformat(),
+        "reported_on": world.later(taken, 2, 14).isoformat(),
+        "ph": world.steps(66, 89, 10),
+        "chlorine_mg_l": world.steps(2, 58, 100),
+        "nitrate_mg_l": world.between(2, 48),
+        "hardness_dh": world.steps(35, 248, 10),
+        "verdict": world.one(("drinkable", "drinkable", "boil_first", "not_drinkable")),
+        "laboratory": business(world, "laboratory"),
+    }
+
+
+@entity
+def meter_exchange(world: World) -> dict:
+    """An old meter goes, a new one comes; the new one starts nearly at nothing."""
+    customer, address = at_home(world)
+    medium = world.one(("electricity", "gas", "water", "heat"))
+    prefix = {"electricity": "EM", "gas": "GM", "water": "WM", "heat": "HM"}[medium]
+    return {
+        "medium": medium,
+        "exchanged_on": world.date().isoformat(),
+        "old_meter_no": world.code(f"{prefix}#######"),
+        "old_final_reading": world.between(1_200, 98_000),
+        "new_meter_no": world.code(f"{prefix}#######"),
+        "new_start_reading": world.between(0, 8),
+        "seal_no": world.code("S-#####"),
+        "reason": world.one(("calibration_expired", "defect", "smart_meter", "tariff_upgrade")),
+        "fitter": world.person().name,
+        "customer": customer,
+        "address": address,
+    }
+
+
+@entity
+def tariff_change(world: World) -> dict:
+    """A customer moves from one tariff to another."""
+    told = world.date()
+    old, new = world.some(TARIFFS, 2, 2)
+    customer, account = holder_and_account(world)
+    return {
+        "contract_no": world.code("CN-########"),
+        "old_tariff": old,
+        "new_tariff": new,
+        "ordered_on": told.isoformat(),
+        "effective_from": world.later(told, 14, 75).isoformat(),
+        "unit_price_cents": world.steps(182, 461, 10),
+        "base_fee": world.between(490, 1890) / 100,
+        "currency": world.place.currency,
+        "term_months": world.one((12, 18, 24, 36)),
+        "customer": customer,
+        "account": account,
+        "supplier": business(world, "energy"),
+    }

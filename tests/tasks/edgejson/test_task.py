@@ -1,0 +1,123 @@
+"""EdgeJSON as a task: what is asked, and how the controls do."""
+
+import json
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from slmlib.engines.base import DECODINGS
+from slmlib.tasks import base as tasks
+from slmlib.tasks.base import Sample
+from slmlib.tasks.edgejson import prompts, rules, schemas
+from slmlib.tasks.edgejson.task import TASK
+
+
+@pytest.fixture(scope="module")
+def examples():
+    return TASK.load("test")
+
+
+def test_the_task_is_found_by_its_name():
+    """`slmlib.tasks.base` finds a task by its folder; nothing else names it."""
+    assert tasks.get("edgejson") is TASK
+    assert next(iter(TASK.metrics)) == "json_exact"
+
+
+def test_versions_agree():
+    """A task that names another version than its data would file results under the wrong one."""
+    assert TASK.version == TASK.manifest()["version"]
+
+
+def test_the_prompt_holds_schema_rule_and_text(examples):
+    """A model can only be judged on what it was told."""
+    system, user = TASK.prompts["zero-shot-rules"].messages(examples[0])
+    assert system["role"] == "system"
+    assert schemas.for_prompt(examples[0].input["schema"]) in user["content"]
+    assert examples[0].input["text"] in user["content"]
+    assert "x-rules" not in user["content"]
+    assert "Leave out" in user["content"]
+    assert "YYYY-MM-DD" in user["content"]
+
+
+def test_braces_in_a_text_do_not_break_the_prompt(examples):
+    """Texts are data: `{name}` in one is not a field of the template."""
+    row = examples[0]
+    odd = Sample(**{**vars(row), "input": {**row.input, "text": "{schema} {0} }{"}})
+    assert "{schema} {0} }{" in TASK.prompts["zero-shot-rules"].messages(odd)[1]["content"]
+
+
+def test_worked_examples_are_right():
+    """A model shown a wrong answer would learn it; and none is of a domain of the data."""
+    for schema, text, target in prompts.EXAMPLES:
+        assert not list(Draft202012Validator(schema).iter_errors(target)), schema["title"]
+        assert list(target) == [key for key in schema["properties"] if key in target] and text
+    assert len({schema["title"] for schema, *_ in prompts.EXAMPLES}) == 3
+
+
+def test_prompts_differ_and_name_what_they_are():
+    """Shots and wording are in the name; two prompts of one hash would be one."""
+    assert set(TASK.usual) == set(DECODINGS) and set(TASK.usual.values()) <= set(TASK.prompts)
+    assert len({prompt.sha256 for prompt in TASK.prompts.values()}) == len(TASK.prompts) == 13
+    for name, prompt in TASK.prompts.items():
+        assert prompt.name == name and len(prompt.shots) == prompts.SHOTS[name.partition("-")[0]]
+        assert prompt.chat == (not name.endswith("-bare"))
+
+
+def test_the_oracle_is_right_everywhere(examples):
+    """If the truth does not score 1, no model can."""
+    for example in examples:
+        assert TASK.score(example, TASK.oracle(example), "stop").scores["json_exact"] == 1
+
+
+def test_no_answer_is_never_right(examples):
+    """A case that an empty answer passes would reward silence."""
+    for example in examples:
+        for completion in ("", "{}", "null"):
+            scores = TASK.score(example, completion, "stop").scores
+            assert scores["json_exact"] == scores["field_f1"] == 0
+
+
+def test_rules_are_an_honest_opponent(examples):
+    """Rules that score nothing are a straw man; rules that score well mean dull texts."""
+    scores = [TASK.score(example, TASK.rules(example), "stop").scores for example in examples]
+    assert 0 < sum(s["json_exact"] for s in scores) / len(scores) <= 0.3
+    assert sum(s["field_f1"] for s in scores) / len(scores) > 0.4
+
+
+@pytest.mark.parametrize(
+    ("properties", "text", "expected"),
+    [
+        (
+            {"paid_on": {"type": "string", "format": "date"}},
+            "Sent 3 May 2026, paid on 1 May 2026.",
+            {"paid_on": "2026-05-01"},
+        ),
+        ({"total": {"type": "number"}}, "net 10.50, total 12.60", {"total": 12.6}),
+        ({"currency": {"enum": ["EUR", "GBP"]}}, "It was £12.", {"currency": "GBP"}),
+        (
+            {"code": {"type": "string", "pattern": "^[A-Z]{2}\\d{4}$"}},
+            "meter AB 12 34 in the hall",
+            {"code": "AB1234"},
+        ),
+        ({"room": {"type": "string", "maxLength": 9}}, "Room: study\nFan: on", {"room": "study"}),
+        (
+            {"at": {"type": "string", "format": "date-time"}},
+            "2026-01-02 03:04:05Z up",
+            {"at": "2026-01-02T03:04:05Z"},
+        ),
+        ({"on": {"type": "boolean"}}, "fragile: yes", {"on": True}),
+        ({"name": {"type": "string"}}, "nobody here", {}),
+    ],
+)
+def test_rules_read_everyday_formats(properties, text, expected):
+    """The rules know formats, not the generator."""
+    schema = {"type": "object", "properties": properties, "required": list(properties)}
+    example = Sample("x", "edgejson", "test", "g", "simple", {"text": text, "schema": schema}, {}, {})
+    assert json.loads(rules.extract(example)) == expected
+
+
+def test_rules_never_fail(examples):
+    """The control must answer whatever it is given."""
+    for text in ("", "{}[]\\", "31.02.2026 99:99 +", "\ud7ff" * 50):
+        for example in examples[:15]:
+            json.loads(rules.extract(Sample(**{**vars(example), "input": {**example.input, "text": text}})))
