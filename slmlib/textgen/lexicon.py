@@ -1,4 +1,4 @@
-"""Words of the world: names, places, firms, grouped so that they fit together.
+"""Words of the ctx: names, places, firms, grouped so that they fit together.
 
 A `Place` keeps names, towns, postcodes, streets, telephone numbers and currency of one country
 together. Surnames and firms are dealt out by split (`dealt`), so that a test case never holds a

@@ -20,7 +20,7 @@ from random import Random
 
 from slmlib.textgen import parsers
 from slmlib.textgen.formats import write_value
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 from slmlib.textgen.templates import PROSE, Passage
 
 WORDS = Path(__file__).parent / "noise_words"
@@ -59,19 +59,19 @@ class TooClean(Exception):
     """A text in which this kind of noise finds too little to change."""
 
 
-def disturb(passage: Passage, kind: str, values: dict[str, object], world: World) -> Passage:
+def disturb(passage: Passage, kind: str, values: dict[str, object], ctx: SamplingContext) -> Passage:
     """The passage under one kind of noise.
 
     Args:
         passage: A text and its evidence.
         kind: One of `KINDS`.
         values: JSON Pointer -> value of every leaf, against which evidence is read back.
-        world: The only source of chance, and of the distractors' facts.
+        ctx: The only source of chance, and of the distractors' facts.
 
     Raises:
         TooClean: there was nothing to change, or just one place in a longer text.
     """
-    edits = _apart(_MAKERS[kind](passage, values, world))
+    edits = _apart(_MAKERS[kind](passage, values, ctx))
     if len(edits) < (2 if len(passage.text) > SHORT and kind != "distractors" else 1):
         raise TooClean(kind)
     return _edited(passage, edits)
@@ -154,19 +154,19 @@ NEXT_KEY = dict(zip("qwertyuiopasdfghjklzxcvbnm", "wertyuiopusdfghjkldxcvbnmn", 
 FILLERS = ("uh", "um", "er", "you know", "I mean", "like", "sort of", "right")
 
 
-def _ocr(passage: Passage, values: dict[str, object], world: World) -> Iterator[Edit]:
+def _ocr(passage: Passage, values: dict[str, object], ctx: SamplingContext) -> Iterator[Edit]:
     for word in _words(passage):
-        if len(word[0]) >= 4 and world.chance(0.2):
-            yield Edit(*word.span(), _misread(word[0], world.rng))
+        if len(word[0]) >= 4 and ctx.chance(0.2):
+            yield Edit(*word.span(), _misread(word[0], ctx.rng))
     for gap in _words(passage, r"(?<=\S) (?=\S)"):
-        if world.chance(0.05):
-            yield Edit(*gap.span(), world.one(("\n", "  ", " ' ", " ~ ", " . ")))
+        if ctx.chance(0.05):
+            yield Edit(*gap.span(), ctx.one(("\n", "  ", " ' ", " ~ ", " . ")))
     for leaf in _leaves(passage, values):
         words = passage.text[leaf.start : leaf.end]
-        if leaf.rule in parsers.SPELT and world.chance(0.5):
-            yield from _readable(leaf, _respelt(words, world.rng, _misread), "respelt")
-        elif " " in words and world.chance(0.4):
-            yield from _readable(leaf, words.replace(" ", world.one(("  ", "\n")), 1), "respaced")
+        if leaf.rule in parsers.SPELT and ctx.chance(0.5):
+            yield from _readable(leaf, _respelt(words, ctx.rng, _misread), "respelt")
+        elif " " in words and ctx.chance(0.4):
+            yield from _readable(leaf, words.replace(" ", ctx.one(("  ", "\n")), 1), "respaced")
 
 
 def _misread(word: str, rng: Random) -> str:
@@ -186,12 +186,12 @@ def _respelt(words: str, rng: Random, slip: Callable[[str, Random], str]) -> str
     return words[: word.start()] + slip(word[0], rng) + words[word.end() :]
 
 
-def _speech(passage: Passage, values: dict[str, object], world: World) -> Iterator[Edit]:
+def _speech(passage: Passage, values: dict[str, object], ctx: SamplingContext) -> Iterator[Edit]:
     """Speakers stay named, as a transcript names them; the rest is what a recogniser writes."""
     sounds = _pairs("homophones")
     for found in _words(passage, _SPOKEN):
         if not found["speaker"]:
-            yield from _heard(found, sounds, world)
+            yield from _heard(found, sounds, ctx)
     for leaf in _leaves(passage, values):
         words = passage.text[leaf.start : leaf.end]
         if "@" in words:
@@ -205,27 +205,27 @@ _SPOKEN = (
 )
 
 
-def _heard(found: re.Match, sounds: dict[str, str], world: World) -> Iterator[Edit]:
+def _heard(found: re.Match, sounds: dict[str, str], ctx: SamplingContext) -> Iterator[Edit]:
     word = found[0].lower()
     if not word[0].isalpha():
         yield Edit(*found.span(), "")
-    elif word in sounds and world.chance(0.5):
+    elif word in sounds and ctx.chance(0.5):
         yield Edit(*found.span(), sounds[word])
-    elif world.chance(0.05):
-        yield Edit(*found.span(), f"{world.one(FILLERS).lower()} {word}")
-    elif world.chance(0.03):
+    elif ctx.chance(0.05):
+        yield Edit(*found.span(), f"{ctx.one(FILLERS).lower()} {word}")
+    elif ctx.chance(0.03):
         yield Edit(*found.span(), f"{word} {word}")
     elif found[0] != word:
         yield Edit(*found.span(), word)
 
 
-def _typos(passage: Passage, values: dict[str, object], world: World) -> Iterator[Edit]:
+def _typos(passage: Passage, values: dict[str, object], ctx: SamplingContext) -> Iterator[Edit]:
     for word in _words(passage):
-        if len(word[0]) >= 4 and world.chance(0.18):
-            yield Edit(*word.span(), _mistyped(word[0], world.rng))
+        if len(word[0]) >= 4 and ctx.chance(0.18):
+            yield Edit(*word.span(), _mistyped(word[0], ctx.rng))
     for leaf in _leaves(passage, values):
-        if leaf.rule in parsers.SPELT and world.chance(0.6):
-            words = _respelt(passage.text[leaf.start : leaf.end], world.rng, _mistyped)
+        if leaf.rule in parsers.SPELT and ctx.chance(0.6):
+            words = _respelt(passage.text[leaf.start : leaf.end], ctx.rng, _mistyped)
             yield from _readable(leaf, words, "respelt")
 
 
@@ -238,13 +238,13 @@ def _mistyped(word: str, rng: Random) -> str:
     return rng.choice(changed)
 
 
-def _abbreviations(passage: Passage, values: dict[str, object], world: World) -> Iterator[Edit]:
+def _abbreviations(passage: Passage, values: dict[str, object], ctx: SamplingContext) -> Iterator[Edit]:
     short = _pairs("abbreviations")
     for word in _words(passage):
-        if word[0].lower() in short and world.chance(0.85):
+        if word[0].lower() in short and ctx.chance(0.85):
             said = short[word[0].lower()]
             yield Edit(*word.span(), said.capitalize() if word[0][0].isupper() else said)
-        elif len(word[0]) >= 6 and word[0].islower() and world.chance(0.3):
+        elif len(word[0]) >= 6 and word[0].islower() and ctx.chance(0.3):
             yield Edit(*word.span(), word[0][0] + re.sub("[aeiou]", "", word[0][1:]))
     for leaf in _leaves(passage, values):
         words = passage.text[leaf.start : leaf.end]
@@ -253,45 +253,45 @@ def _abbreviations(passage: Passage, values: dict[str, object], world: World) ->
             yield from _readable(leaf, cut, "day")
 
 
-def _distractors(passage: Passage, values: dict[str, object], world: World) -> Iterator[Edit]:
+def _distractors(passage: Passage, values: dict[str, object], ctx: SamplingContext) -> Iterator[Edit]:
     """Asides behind sentences that end a line or stand inside prose."""
     ends = list(_words(passage, r"(?<=\w)[.?!](?= [A-Z]|\n|$)")) or [
         m for m in re.finditer(r"(?m)(?<=\w)$", passage.text) if _outside(m.start(), passage)
     ]
-    asides = world.some(_lines("distractors"), 1, 3)
-    for place, aside in zip(world.some(ends, min(len(ends), 3), min(len(ends), 3)), asides, strict=False):
+    asides = ctx.some(_lines("distractors"), 1, 3)
+    for place, aside in zip(ctx.some(ends, min(len(ends), 3), min(len(ends), 3)), asides, strict=False):
         stop = "" if place[0] else "."
-        yield Edit(*place.span(), f"{place[0]}{stop} {_told(aside, world)}")
+        yield Edit(*place.span(), f"{place[0]}{stop} {_told(aside, ctx)}")
 
 
 def _outside(at: int, passage: Passage) -> bool:
     return all(at <= place["start"] or at >= place["end"] for place in passage.evidence.values())
 
 
-def _told(aside: str, world: World) -> str:
+def _told(aside: str, ctx: SamplingContext) -> str:
     """An aside with its facts filled in."""
     facts: dict[str, Callable[[], str]] = {
-        "person": lambda: world.person().name,
-        "firm": world.firm,
-        "town": lambda: world.town()[0],
-        "date": lambda: _date(world),
-        "time": lambda: world.clock(7, 20),
-        "amount": lambda: _amount(world, 4000, 48000),
-        "small": lambda: _amount(world, 100, 2500),
-        "number": lambda: str(world.between(2, 90)),
-        "code": lambda: world.code(world.one(("@@-####", "######", "@###/##"))),
-        "phone": lambda: world.phones[world.phone()],
+        "person": lambda: ctx.person().name,
+        "firm": ctx.firm,
+        "town": lambda: ctx.town()[0],
+        "date": lambda: _date(ctx),
+        "time": lambda: ctx.clock(7, 20),
+        "amount": lambda: _amount(ctx, 4000, 48000),
+        "small": lambda: _amount(ctx, 100, 2500),
+        "number": lambda: str(ctx.between(2, 90)),
+        "code": lambda: ctx.code(ctx.one(("@@-####", "######", "@###/##"))),
+        "phone": lambda: ctx.phones[ctx.phone()],
     }  # fmt: skip
     return re.sub(r"\{(\w+)\}", lambda m: facts[m[1]](), aside)
 
 
-def _date(world: World) -> str:
-    style = world.one(("long", "us", "ordinal"))
-    return write_value(world.date().isoformat(), style, world.rng, world.place.currency)[0]
+def _date(ctx: SamplingContext) -> str:
+    style = ctx.one(("long", "us", "ordinal"))
+    return write_value(ctx.date().isoformat(), style, ctx.rng, ctx.place.currency)[0]
 
 
-def _amount(world: World, low: int, high: int) -> str:
-    return write_value(world.price(low, high) / 100, "symbol", world.rng, world.place.currency)[0]
+def _amount(ctx: SamplingContext, low: int, high: int) -> str:
+    return write_value(ctx.price(low, high) / 100, "symbol", ctx.rng, ctx.place.currency)[0]
 
 
 @cache
@@ -305,7 +305,7 @@ def _pairs(name: str) -> dict[str, str]:
     return dict(line.split(": ", 1) for line in _lines(name))
 
 
-_MAKERS: dict[str, Callable[[Passage, dict[str, object], World], Iterator[Edit]]] = {
+_MAKERS: dict[str, Callable[[Passage, dict[str, object], SamplingContext], Iterator[Edit]]] = {
     "ocr": _ocr,
     "speech": _speech,
     "typos": _typos,

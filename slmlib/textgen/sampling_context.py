@@ -30,7 +30,7 @@ class Person:
         return f"{self.first} {self.last}"
 
 
-class World:
+class SamplingContext:
     """Draws everything that a record needs; one world makes one case.
 
     Args:

@@ -9,7 +9,7 @@ from slmlib.engines import constraints
 from slmlib.tasks.edgejson import schemas
 from slmlib.tasks.edgejson.generate import case_sources, checks, dataset, grammars, samplers
 from slmlib.textgen import near_duplicates, noise, parsers
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 from slmlib.textgen.templates import Passage
 
 TEXT = (
@@ -35,7 +35,9 @@ def disturbed(kind: str, draws: int = 60) -> list[Passage]:
     found = []
     for seed in range(draws):
         try:
-            found.append(noise.disturb(PASSAGE, kind, VALUES, World(Random(f"{kind}/{seed}"), "test")))
+            found.append(
+                noise.disturb(PASSAGE, kind, VALUES, SamplingContext(Random(f"{kind}/{seed}"), "test"))
+            )
         except noise.TooClean:
             continue
     return found
@@ -64,7 +66,9 @@ def test_an_address_is_read_out():
     """Speech has no at sign."""
     text = "Write to r.lane@example.com, will you? Thanks a lot, and see you there."
     passage = Passage(text, {"/email": {"start": 9, "end": 27, "rule": "verbatim"}})
-    heard = noise.disturb(passage, "speech", {"/email": "r.lane@example.com"}, World(Random(1), "test"))
+    heard = noise.disturb(
+        passage, "speech", {"/email": "r.lane@example.com"}, SamplingContext(Random(1), "test")
+    )
     assert "r dot lane at example dot com" in heard.text
     assert readable(heard, {"/email": "r.lane@example.com"})
 
@@ -73,7 +77,7 @@ def test_a_change_that_cannot_be_read_back_is_not_made():
     """`McBride` in small letters would come back as `Mcbride`."""
     text = "It was Ms McBride who rang, I think, and she will ring again."
     passage = Passage(text, {"/name": {"start": 10, "end": 17, "rule": "verbatim"}})
-    heard = noise.disturb(passage, "speech", {"/name": "McBride"}, World(Random(1), "test"))
+    heard = noise.disturb(passage, "speech", {"/name": "McBride"}, SamplingContext(Random(1), "test"))
     assert "McBride" in heard.text
 
 
@@ -81,7 +85,7 @@ def test_a_clean_text_is_refused():
     """Where noise finds nothing to change, the case must not be called noisy."""
     passage = Passage("12", {"/n": {"start": 0, "end": 2, "rule": "number"}})
     with pytest.raises(noise.TooClean):
-        noise.disturb(passage, "typos", {"/n": 12}, World(Random(1), "test"))
+        noise.disturb(passage, "typos", {"/n": 12}, SamplingContext(Random(1), "test"))
 
 
 def test_overlapping_evidence_is_left_alone():
@@ -93,9 +97,13 @@ def test_overlapping_evidence_is_left_alone():
     }
     values = {"/amount": 12.5, "/currency": "EUR"}
     for seed in range(30):
-        passage = noise.disturb(Passage(text, evidence), "distractors", values, World(Random(seed), "test"))
+        passage = noise.disturb(
+            Passage(text, evidence), "distractors", values, SamplingContext(Random(seed), "test")
+        )
         assert readable(passage, values)
-        passage = noise.disturb(Passage(text, evidence), "speech", values, World(Random(seed), "test"))
+        passage = noise.disturb(
+            Passage(text, evidence), "speech", values, SamplingContext(Random(seed), "test")
+        )
         assert readable(passage, values)
 
 

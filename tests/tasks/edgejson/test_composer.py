@@ -20,7 +20,7 @@ from slmlib.tasks.edgejson.generate.composer import (
     text_plan,
 )
 from slmlib.textgen import templates
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 
 TOY = """=== entity
 title: Hut stay
@@ -207,7 +207,7 @@ def test_records_keep_schema_and_rules(made):
     """Keys in the schema's order, rules true, optional parts really absent at times."""
     absent = 0
     for index, blueprint in enumerate(made):
-        record, _ = composer.sample(blueprint, World(Random(f"r/{index}"), "val"))
+        record, _ = composer.sample(blueprint, SamplingContext(Random(f"r/{index}"), "val"))
         keys = list(blueprint.schema["properties"])
         assert list(record) == [key for key in keys if key in record]
         assert field_rules.broken(blueprint.schema, record) == []
@@ -221,7 +221,7 @@ def test_rules_come_along(made):
     rules = [(b, rule) for b in made for rule in b.schema.get("x-rules", [])]
     assert len(rules) >= 15
     for blueprint, rule in rules:
-        record, _ = composer.sample(blueprint, World(Random("rules"), "train"))
+        record, _ = composer.sample(blueprint, SamplingContext(Random("rules"), "train"))
         pointers = [p for key, v in rule.items() if key != "rule" for p in ([v] if isinstance(v, str) else v)]
         assert all(field_rules.find(record, pointer) for pointer in pointers)
 
@@ -262,7 +262,7 @@ def test_absent_values_are_not_told(rows, made):
     """An optional value that the record lacks must not be readable in the text."""
     looked = 0
     for index, blueprint in enumerate(made):
-        record, instance = composer.sample(blueprint, World(Random(f"case/{index}"), "train"))
+        record, instance = composer.sample(blueprint, SamplingContext(Random(f"case/{index}"), "train"))
         gone = [part for part in blueprint.parts if not part.required and len(part.source) == 1]
         for part in (part for part in gone if part.key not in record and part.node and not part.bounds):
             looked += 1
@@ -405,9 +405,9 @@ def test_every_value_is_told_once_as_a_rule(made):
     """A text that repeats itself gives a model two chances; most values stand there once."""
     told = repeated = 0
     for index, blueprint in enumerate(made[:80]):
-        world = World(Random(f"once/{index}"), "train")
-        _, instance = composer.sample(blueprint, world)
-        teller = text_plan.Teller(instance, "report", dict(instance.context, title="x"), world.rng)
+        ctx = SamplingContext(Random(f"once/{index}"), "train")
+        _, instance = composer.sample(blueprint, ctx)
+        teller = text_plan.Teller(instance, "report", dict(instance.context, title="x"), ctx.rng)
         text = " ".join(bit.text for bit in teller.bits("sentences"))
         places = Counter(pointer for pointer, _ in teller.marks)
         told += len(places)
@@ -423,9 +423,9 @@ def test_two_of_a_kind_are_told_apart():
     found = 0
     for index in range(60):
         blueprint = composer.compose(f"twins/{index}", tier="complex", reserved=False)
-        world = World(Random(f"twins/{index}"), "train")
-        _, instance = composer.sample(blueprint, world)
-        teller = text_plan.Teller(instance, "letter", dict(instance.context), world.rng)
+        ctx = SamplingContext(Random(f"twins/{index}"), "train")
+        _, instance = composer.sample(blueprint, ctx)
+        teller = text_plan.Teller(instance, "letter", dict(instance.context), ctx.rng)
         for home in (home for home in teller.homes() if teller.kinds[home] in teller.twins and home):
             for one in teller.entity(home).sentences:
                 found += 1

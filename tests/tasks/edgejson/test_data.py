@@ -16,7 +16,7 @@ from slmlib.tasks.edgejson.generate import checks, data_card, dataset, field_rul
 from slmlib.tasks.edgejson.generate.case_sources import Written
 from slmlib.textgen import formats, lexicon, parsers, templates
 from slmlib.textgen.phrase_tables import PHRASES
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 
 SCHEMA = {
     "title": "T",
@@ -176,7 +176,7 @@ def test_records_are_valid_and_keep_their_rules(group):
     schema = schemas.load(group)
     checker = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
     for seed in range(150):
-        record, _ = samplers.sample(group, World(Random(f"{group}/{seed}"), "train"))
+        record, _ = samplers.sample(group, SamplingContext(Random(f"{group}/{seed}"), "train"))
         assert not list(checker.iter_errors(record))
         assert not field_rules.broken(schema, record)
 
@@ -185,7 +185,7 @@ def test_records_are_valid_and_keep_their_rules(group):
 def test_keys_stand_in_the_order_of_the_schema(group):
     """Grammars made from a schema fix this order: a target in another one could not be generated."""
     for seed in range(30):
-        record, _ = samplers.sample(group, World(Random(f"k/{group}/{seed}"), "train"))
+        record, _ = samplers.sample(group, SamplingContext(Random(f"k/{group}/{seed}"), "train"))
         for pointer, node in schemas.walk(schemas.load(group)):
             for value in field_rules.find(record, pointer).values():
                 wanted = [
@@ -197,7 +197,7 @@ def test_keys_stand_in_the_order_of_the_schema(group):
 @pytest.mark.parametrize("group", schemas.groups())
 def test_optional_fields_are_really_absent_at_times(group):
     """An optional field that is always there teaches a model to invent it."""
-    drawn = [samplers.sample(group, World(Random(f"o/{group}/{i}"), "test"))[0] for i in range(200)]
+    drawn = [samplers.sample(group, SamplingContext(Random(f"o/{group}/{i}"), "test"))[0] for i in range(200)]
     for pointer, node in schemas.walk(schemas.load(group)):
         for key in set(node.get("properties", {})) - set(node.get("required", ())):
             parents = [p for record in drawn for p in field_rules.find(record, pointer).values()]
@@ -329,17 +329,17 @@ def test_what_is_written_can_be_read_back(name):
 
 
 def _value_for(name: str, rng: Random):
-    world = World(rng, "train")
+    ctx = SamplingContext(rng, "train")
     if name in ("long", "short", "us", "weekday", "ordinal", "dots", "slash", "spoken", "iso"):
-        return world.later(world.date(), -30000, 0).isoformat()
+        return ctx.later(ctx.date(), -30000, 0).isoformat()
     if name in ("h24", "ampm", "hdot", "military", "said"):
-        return world.clock(0, 24, step=1)
+        return ctx.clock(0, 24, step=1)
     if name in ("moment", "utc_prose", "utc_log"):
-        return f"{world.date().isoformat()}T{world.clock(0, 24, step=1)}:00Z"
+        return f"{ctx.date().isoformat()}T{ctx.clock(0, 24, step=1)}:00Z"
     if name == "money":
         return rng.randint(1, 99999) / 100
     if name in ("string", "spaced"):
-        return world.code("@@######")
+        return ctx.code("@@######")
     return (
         rng.randint(1, 4)
         if name == "times"

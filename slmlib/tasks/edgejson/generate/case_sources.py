@@ -1,6 +1,6 @@
 """Moulds: what a case is cast from.
 
-A mould has a schema, a register and a way of telling; casting it with a `World` gives a record and
+A mould has a schema, a register and a way of telling; casting it with a `SamplingContext` gives a record and
 its text. `Written` moulds are the templates of the hand-designed schemas, `Composed` ones belong to
 schemas that `composer` makes from entities.
 """
@@ -11,7 +11,7 @@ from typing import Protocol
 from slmlib.tasks.edgejson import schemas
 from slmlib.tasks.edgejson.generate import composer, samplers
 from slmlib.textgen import templates
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 from slmlib.textgen.templates import Passage, Template
 
 
@@ -31,7 +31,7 @@ class Mould(Protocol):
         """Where the schema and the telling come from, for a row's `meta`."""
         ...
 
-    def cast(self, world: World) -> tuple[dict, Passage]:
+    def cast(self, ctx: SamplingContext) -> tuple[dict, Passage]:
         """A record and its text."""
         ...
 
@@ -62,9 +62,9 @@ class Written:
     def origin(self) -> dict:
         return {"domain": samplers.domain(self.group), "template": self.template.name}
 
-    def cast(self, world: World) -> tuple[dict, Passage]:
-        record, context = samplers.sample(self.group, world)
-        return record, templates.write(self.template, record, context, world.rng)
+    def cast(self, ctx: SamplingContext) -> tuple[dict, Passage]:
+        record, context = samplers.sample(self.group, ctx)
+        return record, templates.write(self.template, record, context, ctx.rng)
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,9 @@ class Composed:
     def origin(self) -> dict:
         return {"domain": self.blueprint.domain, "root": self.blueprint.root, "composed": self.blueprint.seed}
 
-    def cast(self, world: World) -> tuple[dict, Passage]:
-        record, instance = composer.sample(self.blueprint, world)
-        return record, composer.write(self.blueprint, self.register, instance, world.rng)
+    def cast(self, ctx: SamplingContext) -> tuple[dict, Passage]:
+        record, instance = composer.sample(self.blueprint, ctx)
+        return record, composer.write(self.blueprint, self.register, instance, ctx.rng)
 
 
 def written(group: str, split: str) -> list[Mould]:

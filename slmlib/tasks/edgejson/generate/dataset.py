@@ -25,7 +25,7 @@ from slmlib.tasks.edgejson.generate import case_sources, checks, data_card, samp
 from slmlib.tasks.edgejson.generate.case_sources import Mould
 from slmlib.tasks.edgejson.generate.checks import Rows
 from slmlib.textgen import near_duplicates, noise
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 
 NAME, VERSION, GENERATOR, SEED = "edgejson", "2.0.0", "2.0.0", 20261122
 LICENCE = "CC-BY-4.0"
@@ -178,10 +178,10 @@ def _new_case(key: str, split: str, index: int, slot: Slot, known: Known) -> dic
 
 def case(key: str, split: str, index: int, slot: Slot) -> dict:
     """One row from its seed string."""
-    world, mould = World(Random(key), split), slot.mould
-    record, passage = mould.cast(world)
+    ctx, mould = SamplingContext(Random(key), split), slot.mould
+    record, passage = mould.cast(ctx)
     if slot.noise:
-        passage = noise.disturb(passage, slot.noise, dict(checks.leaves(record)), world)
+        passage = noise.disturb(passage, slot.noise, dict(checks.leaves(record)), ctx)
     meta = {**mould.origin, "register": mould.register}
     meta |= {"noise": [slot.noise]} if slot.noise else {}
     meta |= {} if split.startswith("train") else {"canary": checks.CANARY}

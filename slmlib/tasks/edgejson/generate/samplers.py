@@ -1,6 +1,6 @@
 """Truth first: one sampler per schema draws a record whose cross-field rules hold by construction.
 
-A sampler gets a `World` and returns `(record, context)`: the record is the target; the context
+A sampler gets a `SamplingContext` and returns `(record, context)`: the record is the target; the context
 holds what the text may mention beside it (other people, earlier dates, old prices), the
 distractors. Optional fields are left out with a fixed chance, and then the text lacks them too.
 Samplers stand in `domains`, one module for each domain, and register themselves under their own
@@ -13,9 +13,9 @@ from collections.abc import Callable
 from functools import cache
 
 from slmlib.tasks.edgejson.generate import designed
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 
-Sampler = Callable[[World], tuple[dict, dict]]
+Sampler = Callable[[SamplingContext], tuple[dict, dict]]
 RESERVED = ("education", "marine", "museum", "sport", "veterinary")  # seen by no training
 SAMPLERS: dict[str, Sampler] = {}
 
@@ -44,18 +44,18 @@ def reserved(group: str) -> bool:
     return domain(group) in RESERVED
 
 
-def sample(group: str, world: World) -> tuple[dict, dict]:
+def sample(group: str, ctx: SamplingContext) -> tuple[dict, dict]:
     """A record of the group and the context of its text."""
-    record, context = samplers()[group](world)
-    return record, surroundings(world) | context
+    record, context = samplers()[group](ctx)
+    return record, surroundings(ctx) | context
 
 
-def surroundings(world: World) -> dict:
+def surroundings(ctx: SamplingContext) -> dict:
     """What every text may mention: people to write to and from, a firm; and how numbers are said."""
-    people = {"agent": world.person().first, "sender": world.person().name, "friend": world.person().first}
-    return people | {"firm": world.firm(), "phones": world.phones, "currency": world.place.currency}
+    people = {"agent": ctx.person().first, "sender": ctx.person().name, "friend": ctx.person().first}
+    return people | {"firm": ctx.firm(), "phones": ctx.phones, "currency": ctx.place.currency}
 
 
-def only(world: World, share: float, **fields) -> dict:
+def only(ctx: SamplingContext, share: float, **fields) -> dict:
     """The fields, each present in this share of cases."""
-    return {key: value for key, value in fields.items() if world.chance(share)}
+    return {key: value for key, value in fields.items() if ctx.chance(share)}

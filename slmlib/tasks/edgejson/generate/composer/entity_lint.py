@@ -20,7 +20,7 @@ from slmlib.tasks.edgejson.generate.composer.entity_parser import Entity, Field,
 from slmlib.textgen import templates
 from slmlib.textgen.formats import STYLES
 from slmlib.textgen.phrase_tables import PHRASES
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 
 DRAWS = 150
 STYLE_NAMES = frozenset(STYLES) | {"with_currency", "said_phone", "symbol", "priced", "coins"}
@@ -265,8 +265,8 @@ def _samples(entity: Entity) -> list[str]:
     found: dict[str, str] = {}  # the fault without its numbers, so that each is told once
     seen: dict[str, set] = {name: set() for name in entity.fields}
     for index in range(DRAWS):
-        world = World(Random(f"audit/{entity.name}/{index}"), ("train", "val", "test")[index % 3])
-        values = entities.draw(entity.name, world)
+        ctx = SamplingContext(Random(f"audit/{entity.name}/{index}"), ("train", "val", "test")[index % 3])
+        values = entities.draw(entity.name, ctx)
         for fault in _sample_faults(entity, values):
             found.setdefault(re.sub(r"\d", "9", fault), fault)
         for name in seen.keys() & values.keys():

@@ -109,7 +109,7 @@ def load(name: str) -> Entity:
     """
     if name not in entities.samplers():
         raise io.DataError(
-            f"{name}: no sampler has this name. Write `@entity def {name}(world)` in the module of its "
+            f"{name}: no sampler has this name. Write `@entity def {name}(ctx)` in the module of its "
             f"domain, {entities.FOLDER.name}/<domain>.py."
         )
     return read(entities.FOLDER / f"{name}.txt", entities.domain(name))

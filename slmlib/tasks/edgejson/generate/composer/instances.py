@@ -14,7 +14,7 @@ from slmlib.tasks.edgejson.generate import entities, samplers
 from slmlib.tasks.edgejson.generate.composer import entity_parser
 from slmlib.tasks.edgejson.generate.composer.entity_parser import Entity
 from slmlib.textgen import lexicon
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 
 DRAWS = 400
 MAX_TARGET = 900  # characters as compact JSON
@@ -71,38 +71,38 @@ class Instance:
     context: dict
 
 
-def sample(blueprint: Blueprint, world: World, *, draws: int = DRAWS) -> tuple[dict, Instance]:
+def sample(blueprint: Blueprint, ctx: SamplingContext, *, draws: int = DRAWS) -> tuple[dict, Instance]:
     """A record of a blueprint, keys in the order of the schema, and the instance it was taken from.
 
     Raises:
         DataError: no draw had the values that are left in a cut enumeration, or all were too long.
     """
     for _ in range(draws):
-        values = entities.draw(blueprint.root, world)
-        _complete(entity_parser.load(blueprint.root), values, blueprint.parts, world)
+        values = entities.draw(blueprint.root, ctx)
+        _complete(entity_parser.load(blueprint.root), values, blueprint.parts, ctx)
         if all(_allowed(values, path, known) for path, known in blueprint.cut.items()):
-            _drop(values, blueprint.parts, world)
+            _drop(values, blueprint.parts, ctx)
             places: dict[tuple, str] = {}
             record = _fill(blueprint.parts, values, (), "", places)
             if len(schemas.compact(record)) <= MAX_TARGET:
-                return record, Instance(blueprint.root, values, places, samplers.surroundings(world))
-        world.settle(*(place.code for place in lexicon.PLACES))
+                return record, Instance(blueprint.root, values, places, samplers.surroundings(ctx))
+        ctx.settle(*(place.code for place in lexicon.PLACES))
     raise io.DataError(f"{blueprint.name}: {draws} draws gave no record. Widen the sampler.")
 
 
-def _complete(entity: Entity, values: dict, parts: tuple[Part, ...], world: World) -> None:
+def _complete(entity: Entity, values: dict, parts: tuple[Part, ...], ctx: SamplingContext) -> None:
     """Draw the children that are asked for, and now and then another one to be mentioned."""
     wanted = dict(_wanted(parts))
     for its in entity.fields.values():
         if its.child is None:
             continue
-        if its.name not in values and (its.name in wanted or (not its.bounds and world.chance(MENTIONED))):
-            number = world.between(*(wanted[its.name][1] or its.bounds)) if its.bounds else 1
-            drawn = [entities.draw(its.child, world) for _ in range(number)]
+        if its.name not in values and (its.name in wanted or (not its.bounds and ctx.chance(MENTIONED))):
+            number = ctx.between(*(wanted[its.name][1] or its.bounds)) if its.bounds else 1
+            drawn = [entities.draw(its.child, ctx) for _ in range(number)]
             values[its.name] = drawn if its.bounds else drawn[0]
         if its.name in wanted:
             for one in values[its.name] if its.bounds else [values[its.name]]:
-                _complete(entity_parser.load(its.child), one, wanted[its.name][0], world)
+                _complete(entity_parser.load(its.child), one, wanted[its.name][0], ctx)
 
 
 def _wanted(parts: tuple[Part, ...]) -> Iterator[tuple[str, tuple[tuple[Part, ...], tuple | None]]]:
@@ -129,19 +129,19 @@ def _at(value, path: tuple[str, ...]) -> list:
     return _at(value[path[0]], path[1:]) if path[0] in value else []
 
 
-def _drop(values: dict, parts: tuple[Part, ...], world: World) -> None:
+def _drop(values: dict, parts: tuple[Part, ...], ctx: SamplingContext) -> None:
     """Leave out optional parts, in the instance too: no text can tell them then."""
     for part in parts:
         holder, last = values, part.source[-1] if part.source else None
         for name in part.source[:-1]:
             holder = holder[name]
         if last is None:
-            _drop(values, part.parts, world)
-        elif not part.required and world.chance(ABSENT):
+            _drop(values, part.parts, ctx)
+        elif not part.required and ctx.chance(ABSENT):
             holder.pop(last, None)
         elif part.parts:
             for one in holder[last] if part.bounds else [holder[last]]:
-                _drop(one, part.parts, world)
+                _drop(one, part.parts, ctx)
 
 
 def _fill(parts: tuple[Part, ...], values: dict, at: tuple, pointer: str, places: dict) -> dict:

@@ -19,7 +19,7 @@ from slmlib.tasks.edgejson.generate import entities, samplers
 from slmlib.tasks.edgejson.generate.composer import entity_parser, instances, keys
 from slmlib.tasks.edgejson.generate.composer.entity_parser import Entity, Field
 from slmlib.tasks.edgejson.generate.composer.instances import Blueprint, Part
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 
 SIZES = {  # leaf fields of a draft, drawn from these
     "simple": (3, 3, 4, 4, 5, 5),
@@ -105,7 +105,7 @@ def _require(holds: bool) -> None:
 def _fits(blueprint: Blueprint, rng: Random) -> bool:
     """True if a record can be drawn with some ease, and is not too long."""
     try:
-        record, _ = instances.sample(blueprint, World(rng, "train"), draws=instances.DRAWS // 8)
+        record, _ = instances.sample(blueprint, SamplingContext(rng, "train"), draws=instances.DRAWS // 8)
     except io.DataError:
         return False
     return len(schemas.compact(record)) <= LONGEST * instances.MAX_TARGET
@@ -222,7 +222,7 @@ def _flattened(its: Field, part: Part, required: bool, style: keys.Style) -> Par
 @cache
 def supplied(entity: str, name: str) -> bool:
     """True if the entity's sampler draws this child itself, so that its number is not ours to choose."""
-    return name in entities.draw(entity, World(Random(entity), "train"))
+    return name in entities.draw(entity, SamplingContext(Random(entity), "train"))
 
 
 # Nested how.

@@ -15,7 +15,7 @@ from slmlib.tasks.edgejson.generate.composer.entity_parser import Entity, Line
 from slmlib.tasks.edgejson.generate.composer.instances import Instance
 from slmlib.textgen import lexicon, templates
 from slmlib.textgen.phrase_tables import PHRASES
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 from slmlib.textgen.templates import Absent, Writer
 
 DRAWS = 12  # that show whether a field holds names of people or firms
@@ -56,7 +56,9 @@ def proper_names(entity: str) -> dict[str, str]:
     surnames = {name for place in lexicon.PLACES for name in place.last}
     found: dict[str, str] = {}
     for index in range(DRAWS):
-        for key, value in entities.draw(entity, World(Random(f"{entity}/{index}"), "train")).items():
+        for key, value in entities.draw(
+            entity, SamplingContext(Random(f"{entity}/{index}"), "train")
+        ).items():
             if isinstance(value, str) and value in lexicon.FIRMS:
                 found[key] = "firm"
             elif isinstance(value, str) and any(value.endswith(f" {name}") for name in surnames):

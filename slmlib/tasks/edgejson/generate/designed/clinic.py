@@ -2,7 +2,7 @@
 
 from slmlib.tasks.edgejson.generate.samplers import only, sampler
 from slmlib.textgen.lexicon import words
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 
 DRUGS = (  # name, usual doses in mg, usual times a day, for which reason
     ("ramipril", (2.5, 5.0, 10.0), (1,), "hypertension"), ("amlodipine", (5.0, 10.0), (1,), "hypertension"),
@@ -78,183 +78,181 @@ UNSAFE = {  # reason of a visit: allergies that its medicines would not suit
 
 
 @sampler
-def clinic_appointment(world: World) -> tuple[dict, dict]:
+def clinic_appointment(ctx: SamplingContext) -> tuple[dict, dict]:
     """The slot that stands, and the one it replaces."""
-    day = world.workday()
+    day = ctx.workday()
     record = {
-        "patient": world.person().name,
-        "clinician": world.doctor(),
+        "patient": ctx.person().name,
+        "clinician": ctx.doctor(),
         "date": day.isoformat(),
-        "time": world.clock(8, 18),
+        "time": ctx.clock(8, 18),
     }
     reasons = ("check_up", "vaccination", "blood_test", "follow_up", "wound_care")
-    record |= only(world, 0.75, reason=world.one(reasons))
-    old = {"old_date": world.workday_near(day, -9, -1).isoformat(), "old_time": world.clock(8, 18)}
+    record |= only(ctx, 0.75, reason=ctx.one(reasons))
+    old = {"old_date": ctx.workday_near(day, -9, -1).isoformat(), "old_time": ctx.clock(8, 18)}
     return record, old | {
-        "caller": world.person().name,
-        "other_doctor": world.doctor(),
-        "pin": world.code("#####"),
+        "caller": ctx.person().name,
+        "other_doctor": ctx.doctor(),
+        "pin": ctx.code("#####"),
     }
 
 
 @sampler
-def clinic_visit(world: World) -> tuple[dict, dict]:
+def clinic_visit(ctx: SamplingContext) -> tuple[dict, dict]:
     """Findings and medicines that fit the reason; the last visit's values beside them."""
-    day = world.workday()
-    reason = world.one(("hypertension", "infection", "back_pain", "asthma", "diabetes"))
-    systolic = world.between(146, 178) if reason == "hypertension" else world.between(108, 138)
-    patient = {"name": world.person().name, "born": world.later(day, -30000, -7000).isoformat()}
-    patient |= only(world, 0.6, allergies=world.some([a for a in ALLERGIES if a not in UNSAFE[reason]], 1, 2))
+    day = ctx.workday()
+    reason = ctx.one(("hypertension", "infection", "back_pain", "asthma", "diabetes"))
+    systolic = ctx.between(146, 178) if reason == "hypertension" else ctx.between(108, 138)
+    patient = {"name": ctx.person().name, "born": ctx.later(day, -30000, -7000).isoformat()}
+    patient |= only(ctx, 0.6, allergies=ctx.some([a for a in ALLERGIES if a not in UNSAFE[reason]], 1, 2))
     vitals = {
-        "blood_pressure": {"systolic": systolic, "diastolic": systolic * 5 // 8 + world.between(-8, 8)},
-        "pulse": world.between(56, 98),
-        "temperature_c": world.steps(376, 389, 10) if reason == "infection" else world.steps(361, 372, 10),
+        "blood_pressure": {"systolic": systolic, "diastolic": systolic * 5 // 8 + ctx.between(-8, 8)},
+        "pulse": ctx.between(56, 98),
+        "temperature_c": ctx.steps(376, 389, 10) if reason == "infection" else ctx.steps(361, 372, 10),
     }
     record = {
         "patient": patient,
         "date": day.isoformat(),
-        "clinician": _physician(world),
+        "clinician": _physician(ctx),
         "reason": reason,
-        "vitals": vitals | only(world, 0.5, weight_kg=world.steps(480, 1180, 10)),
-        "medications": [_medicine(world, drug) for drug in _drugs(world, reason)],
+        "vitals": vitals | only(ctx, 0.5, weight_kg=ctx.steps(480, 1180, 10)),
+        "medications": [_medicine(ctx, drug) for drug in _drugs(ctx, reason)],
     }
-    if world.chance(0.7):
-        record["follow_up"] = {"date": world.workday_near(day, 7, 90).isoformat()}
-        record["follow_up"] |= only(world, 0.6, **{"with": _physician(world)})
+    if ctx.chance(0.7):
+        record["follow_up"] = {"date": ctx.workday_near(day, 7, 90).isoformat()}
+        record["follow_up"] |= only(ctx, 0.6, **{"with": _physician(ctx)})
     return record, {
-        "last_systolic": systolic - world.between(4, 12),
-        "last_visit": world.workday_near(day, -200, -20).isoformat(),
+        "last_systolic": systolic - ctx.between(4, 12),
+        "last_visit": ctx.workday_near(day, -200, -20).isoformat(),
     }
 
 
-def _physician(world: World) -> str:
+def _physician(ctx: SamplingContext) -> str:
     """Somebody who may prescribe."""
-    return f"{world.one(('Dr', 'Dr', 'Prof.'))} {world.person().last}"
+    return f"{ctx.one(('Dr', 'Dr', 'Prof.'))} {ctx.person().last}"
 
 
-def _drugs(world: World, reason: str) -> list[tuple]:
-    return world.some([drug for drug in DRUGS if drug[3] == reason], 2, 4)
+def _drugs(ctx: SamplingContext, reason: str) -> list[tuple]:
+    return ctx.some([drug for drug in DRUGS if drug[3] == reason], 2, 4)
 
 
-def _medicine(world: World, drug: tuple) -> dict:
+def _medicine(ctx: SamplingContext, drug: tuple) -> dict:
     name, doses, times, reason = drug
-    medicine = {"drug": name, "dose_mg": world.one(doses), "times_per_day": world.one(times)}
-    return medicine | only(world, 0.4, days=world.one((5, 7, 10) if reason == "infection" else (14, 28, 30)))
+    medicine = {"drug": name, "dose_mg": ctx.one(doses), "times_per_day": ctx.one(times)}
+    return medicine | only(ctx, 0.4, days=ctx.one((5, 7, 10) if reason == "infection" else (14, 28, 30)))
 
 
 @sampler
-def blood_pressure_log(world: World) -> tuple[dict, dict]:
+def blood_pressure_log(ctx: SamplingContext) -> tuple[dict, dict]:
     """One measurement; an earlier, higher one and the target value beside it."""
-    day, upper = world.workday(), world.between(104, 168)
-    lower = upper * 5 // 8 + world.between(-7, 9)
+    day, upper = ctx.workday(), ctx.between(104, 168)
+    lower = upper * 5 // 8 + ctx.between(-7, 9)
     record = {"taken_on": day.isoformat(), "sys": upper, "dia": lower}
-    record |= only(world, 0.65, pulse=world.between(52, 98)) | only(
-        world, 0.55, arm=world.one(("left", "right"))
-    )
+    record |= only(ctx, 0.65, pulse=ctx.between(52, 98)) | only(ctx, 0.55, arm=ctx.one(("left", "right")))
     return record, {
-        "prev_sys": upper + world.between(4, 17),
-        "prev_dia": lower + world.between(2, 8),
-        "prev_on": world.later(day, -40, -3).isoformat(),
-        "goal": world.one((130, 135, 140)),
-        "time": world.clock(7, 20, step=1),
-        "doctor": f"Dr {world.person().last}",
+        "prev_sys": upper + ctx.between(4, 17),
+        "prev_dia": lower + ctx.between(2, 8),
+        "prev_on": ctx.later(day, -40, -3).isoformat(),
+        "goal": ctx.one((130, 135, 140)),
+        "time": ctx.clock(7, 20, step=1),
+        "doctor": f"Dr {ctx.person().last}",
     }
 
 
 @sampler
-def prescription(world: World) -> tuple[dict, dict]:
+def prescription(ctx: SamplingContext) -> tuple[dict, dict]:
     """A medicine in its usual dose; the strength given before and another medicine beside it."""
-    seen, (name, strengths, form, doses, times, days, food) = world.workday(), world.one(MEDICINES)
-    patient = {"name": world.person().name}
-    patient |= only(world, 0.6, born=world.later(seen, -30000, -7000).isoformat())
-    strength = world.one(strengths)
-    dosage = {"per_dose": world.one(doses), "per_day": world.one(times), "days": world.one(days)}
+    seen, (name, strengths, form, doses, times, days, food) = ctx.workday(), ctx.one(MEDICINES)
+    patient = {"name": ctx.person().name}
+    patient |= only(ctx, 0.6, born=ctx.later(seen, -30000, -7000).isoformat())
+    strength = ctx.one(strengths)
+    dosage = {"per_dose": ctx.one(doses), "per_day": ctx.one(times), "days": ctx.one(days)}
     pieces = dosage["per_dose"] * dosage["per_day"] * dosage["days"]
     if form in ("tablet", "capsule", "sachet"):
-        dosage |= only(world, 0.7, with_food=world.chance(0.5) if food is None else food)
+        dosage |= only(ctx, 0.7, with_food=ctx.chance(0.5) if food is None else food)
     record = {
         "patient": patient,
         "medicine": {"name": name, "strength_mg": strength, "form": form},
         "dosage": dosage,
     }
-    record |= only(world, 0.55, quantity=pieces)
-    record |= only(world, 0.75 if dosage["days"] >= 14 else 0.1, refills=world.between(1, 3))
-    record["prescriber"] = f"Dr {world.person().last}"
+    record |= only(ctx, 0.55, quantity=pieces)
+    record |= only(ctx, 0.75 if dosage["days"] >= 14 else 0.1, refills=ctx.between(1, 3))
+    record["prescriber"] = f"Dr {ctx.person().last}"
     return record, {
         "prev_strength": strength * 2 if strength == strengths[0] else strengths[0],
-        "other_drug": world.one([medicine[0] for medicine in MEDICINES if medicine[0] != name]),
+        "other_drug": ctx.one([medicine[0] for medicine in MEDICINES if medicine[0] != name]),
         "seen_on": seen.isoformat(),
-        "other_born": world.later(seen, -30000, -7000).isoformat(),
-        "slip": world.code("##-####"),
-        "fee": world.one((4.95, 5.0, 7.5, 9.65, 9.9)),
+        "other_born": ctx.later(seen, -30000, -7000).isoformat(),
+        "slip": ctx.code("##-####"),
+        "fee": ctx.one((4.95, 5.0, 7.5, 9.65, 9.9)),
     }
 
 
 @sampler
-def lab_sample(world: World) -> tuple[dict, dict]:
+def lab_sample(ctx: SamplingContext) -> tuple[dict, dict]:
     """A sample with tests that fit it; a misprinted label and another patient beside it."""
-    material = world.one(("blood", "blood", *SAMPLE_TESTS))
+    material = ctx.one(("blood", "blood", *SAMPLE_TESTS))
     tests, temperatures = SAMPLE_TESTS[material]
-    fasting = only(world, 0.75, fasting=world.chance(0.6)) if material == "blood" else {}
-    hour = world.between(7, 9) if fasting.get("fasting") else world.between(8, 15)
-    collected = {"on": world.date().isoformat(), "at": f"{hour:02d}:{5 * world.between(0, 11):02d}"}
+    fasting = only(ctx, 0.75, fasting=ctx.chance(0.6)) if material == "blood" else {}
+    hour = ctx.between(7, 9) if fasting.get("fasting") else ctx.between(8, 15)
+    collected = {"on": ctx.date().isoformat(), "at": f"{hour:02d}:{5 * ctx.between(0, 11):02d}"}
     record = {
-        "barcode": world.code("@#######"),
+        "barcode": ctx.code("@#######"),
         "material": material,
-        "patient_no": world.code("P-#####"),
-        "collected": collected | only(world, 0.6, by=world.person().name),
-        "tests": world.some(tests, 1, min(4, len(tests))),
+        "patient_no": ctx.code("P-#####"),
+        "collected": collected | only(ctx, 0.6, by=ctx.person().name),
+        "tests": ctx.some(tests, 1, min(4, len(tests))),
     }
-    record |= fasting | only(world, 0.6, priority=world.one(("routine", "urgent", "stat")))
-    storage = {"temp_c": world.one(temperatures)}
-    record["storage"] = storage | only(world, 0.55, slot=world.one("ABCDEFGH") + str(world.between(1, 24)))
+    record |= fasting | only(ctx, 0.6, priority=ctx.one(("routine", "urgent", "stat")))
+    storage = {"temp_c": ctx.one(temperatures)}
+    record["storage"] = storage | only(ctx, 0.55, slot=ctx.one("ABCDEFGH") + str(ctx.between(1, 24)))
     return record, {
-        "prev_barcode": world.code("@#######"),
-        "other_patient": world.code("P-#####"),
-        "received": f"{hour + world.between(1, 4):02d}:{world.between(0, 59):02d}",
-        "order": world.code("LAB ####/##"),
+        "prev_barcode": ctx.code("@#######"),
+        "other_patient": ctx.code("P-#####"),
+        "received": f"{hour + ctx.between(1, 4):02d}:{ctx.between(0, 59):02d}",
+        "order": ctx.code("LAB ####/##"),
     }
 
 
 @sampler
-def lab_report(world: World) -> tuple[dict, dict]:
+def lab_report(ctx: SamplingContext) -> tuple[dict, dict]:
     """Values with their references and flags; an earlier value and another report beside it."""
-    day = world.workday()
-    material = world.one(("serum", "plasma", "whole_blood"))
+    day = ctx.workday()
+    material = ctx.one(("serum", "plasma", "whole_blood"))
     assays = WHOLE_BLOOD if material == "whole_blood" else SERUM
-    results = [_result(world, assay) for assay in world.some(assays, 2, 4)]
-    who, born = world.person(), world.later(day, -30000, -7000)
+    results = [_result(ctx, assay) for assay in ctx.some(assays, 2, 4)]
+    who, born = ctx.person(), ctx.later(day, -30000, -7000)
     patient = {"name": who.name, "born": born.isoformat()}
     record = {
-        "report_no": world.code("LR-######"),
-        "patient": patient | only(world, 0.55, sex="f" if who.first in WOMEN else "m"),
-        "ordered_by": world.doctor(),
+        "report_no": ctx.code("LR-######"),
+        "patient": patient | only(ctx, 0.55, sex="f" if who.first in WOMEN else "m"),
+        "ordered_by": ctx.doctor(),
         "sample": {
             "material": material,
-            "taken": {"date": day.isoformat()} | only(world, 0.55, time=world.clock(7, 12, step=5)),
+            "taken": {"date": day.isoformat()} | only(ctx, 0.55, time=ctx.clock(7, 12, step=5)),
         },
         "results": results,
     }
     flagged = sum("flag" in result for result in results)
-    record |= only(world, 0.6, out_of_range=flagged) if flagged else {}
-    validated = world.workday_near(day, 1, 4)
-    record["validated"] = {"by": f"Dr {world.person().last}", "on": validated.isoformat()}
+    record |= only(ctx, 0.6, out_of_range=flagged) if flagged else {}
+    validated = ctx.workday_near(day, 1, 4)
+    record["validated"] = {"by": f"Dr {ctx.person().last}", "on": validated.isoformat()}
     value = results[0]["value"]
     return record, {
         "first": results[0]["test"],
         "prev_value": value + 2 if isinstance(value, int) else round(value * 100 + 20) / 100,
-        "prev_on": world.later(day, -200, -30).isoformat(),
-        "other_no": world.code("LR-######"),
+        "prev_on": ctx.later(day, -200, -30).isoformat(),
+        "other_no": ctx.code("LR-######"),
     }
 
 
-def _result(world: World, assay: tuple) -> dict:
+def _result(ctx: SamplingContext, assay: tuple) -> dict:
     """A value that is normal, too low or too high, with the flag that follows."""
     name, unit, low, high, scale = assay
-    flag = world.one(("", "", "", "low", "high", "high"))
+    flag = ctx.one(("", "", "", "low", "high", "high"))
     width = high - low
     lows = (max(low // 2, low - width // 2), low - 1)
     span = {"": (low, high), "low": lows, "high": (high + 1, high + width * 4 // 5)}[flag]
-    value, low, high = (n if scale == 1 else n / scale for n in (world.between(*span), low, high))
+    value, low, high = (n if scale == 1 else n / scale for n in (ctx.between(*span), low, high))
     result = {"test": name, "value": value, "unit": unit, "reference": {"low": low, "high": high}}
     return result | ({"flag": flag} if flag else {})

@@ -2,7 +2,7 @@
 
 from slmlib.tasks.edgejson.generate.samplers import only, sampler
 from slmlib.textgen.lexicon import words
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 
 COURSES = (  # letters of the code, title
     ("ITA", "Italian for beginners"), ("POT", "Pottery on the wheel"), ("BKP", "Bookkeeping basics"),
@@ -21,44 +21,44 @@ FULL_MARKS, PASS_PERCENT = 25, 60  # of each part, of all parts together
 
 
 @sampler
-def course_enrolment(world: World) -> tuple[dict, dict]:
+def course_enrolment(ctx: SamplingContext) -> tuple[dict, dict]:
     """A place on a course; beside it the course that was full, and the day of the application."""
-    (letters, title), (other_letters, other_title) = world.some(COURSES, 2, 2)
-    start = world.date()
+    (letters, title), (other_letters, other_title) = ctx.some(COURSES, 2, 2)
+    start = ctx.date()
     record = {
-        "student": world.person().name,
-        "course_code": world.code(f"{letters}-###"),
+        "student": ctx.person().name,
+        "course_code": ctx.code(f"{letters}-###"),
         "starts_on": start.isoformat(),
     }
-    record |= only(world, 0.65, mode=world.one(("classroom", "online", "blended")))
-    record |= only(world, 0.6, fee_paid=world.chance(0.6))
-    other = {"title": title, "old_title": other_title, "old_code": world.code(f"{other_letters}-###")}
+    record |= only(ctx, 0.65, mode=ctx.one(("classroom", "online", "blended")))
+    record |= only(ctx, 0.6, fee_paid=ctx.chance(0.6))
+    other = {"title": title, "old_title": other_title, "old_code": ctx.code(f"{other_letters}-###")}
     return record, other | {
-        "applied_on": world.later(start, -60, -6).isoformat(),
-        "seats": world.between(2, 9),
-        "college": f"{world.town()[0]} Adult College",
+        "applied_on": ctx.later(start, -60, -6).isoformat(),
+        "seats": ctx.between(2, 9),
+        "college": f"{ctx.town()[0]} Adult College",
     }
 
 
 @sampler
-def exam_result(world: World) -> tuple[dict, dict]:
+def exam_result(ctx: SamplingContext) -> tuple[dict, dict]:
     """Points add up to the total, which decides about pass and certificate; an earlier try beside it."""
-    sat, skills = world.date(), world.some(SKILLS, 3, 4)
-    weak = world.chance(0.35)
-    parts = [{"skill": s, "points": world.between(6, 17) if weak else world.between(13, 25)} for s in skills]
+    sat, skills = ctx.date(), ctx.some(SKILLS, 3, 4)
+    weak = ctx.chance(0.35)
+    parts = [{"skill": s, "points": ctx.between(6, 17) if weak else ctx.between(13, 25)} for s in skills]
     total, full = sum(part["points"] for part in parts), FULL_MARKS * len(parts)
     needed = PASS_PERCENT * full // 100
     passed = total >= needed
-    exam = {"language": world.one(LANGUAGES), "level": world.one(("A2", "B1", "B2", "C1"))}
+    exam = {"language": ctx.one(LANGUAGES), "level": ctx.one(("A2", "B1", "B2", "C1"))}
     record = {
-        "candidate": {"name": world.person().name} | only(world, 0.6, number=world.code("####/##")),
+        "candidate": {"name": ctx.person().name} | only(ctx, 0.6, number=ctx.code("####/##")),
         "exam": exam | {"sat_on": sat.isoformat()},
         "parts": parts,
         "total": total,
         "passed": passed,
     }
-    issued = {"number": world.code("@@######"), "issued_on": world.later(sat, 14, 45).isoformat()}
-    record |= only(world, 0.75, certificate=issued) if passed else {}
-    tried = {"old_total": min(total, needed) - world.between(2, 9), "full": full, "needed": needed}
-    beside = {"old_date": world.later(sat, -300, -90).isoformat(), "examiner": world.person().name}
+    issued = {"number": ctx.code("@@######"), "issued_on": ctx.later(sat, 14, 45).isoformat()}
+    record |= only(ctx, 0.75, certificate=issued) if passed else {}
+    tried = {"old_total": min(total, needed) - ctx.between(2, 9), "full": full, "needed": needed}
+    beside = {"old_date": ctx.later(sat, -300, -90).isoformat(), "examiner": ctx.person().name}
     return record, tried | beside

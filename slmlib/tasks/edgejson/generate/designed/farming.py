@@ -2,7 +2,7 @@
 
 from slmlib.tasks.edgejson.generate.samplers import only, sampler
 from slmlib.textgen.lexicon import firms, words
-from slmlib.textgen.sampling_context import World, hhmm
+from slmlib.textgen.sampling_context import SamplingContext, hhmm
 
 SPRAYED = (  # crop, months in which it is sprayed
     ("wheat", (3, 4, 5, 6, 10)), ("barley", (3, 4, 5, 10)), ("maize", (5, 6, 7)),
@@ -41,76 +41,76 @@ BLOCKS = words(
 
 
 @sampler
-def crop_treatment(world: World) -> tuple[dict, dict]:
+def crop_treatment(ctx: SamplingContext) -> tuple[dict, dict]:
     """Total litres are hectares times the rate, exactly."""
-    world.settle("gb", "ie", "de", "nl")  # hectares
-    area, rate = world.between(21, 380), world.one([n for n in range(6, 41) if n != 10])  # tenths
-    (crop, months), (field, other) = world.one(SPRAYED), world.some(LAND[world.place.code], 2, 2)
+    ctx.settle("gb", "ie", "de", "nl")  # hectares
+    area, rate = ctx.between(21, 380), ctx.one([n for n in range(6, 41) if n != 10])  # tenths
+    (crop, months), (field, other) = ctx.one(SPRAYED), ctx.some(LAND[ctx.place.code], 2, 2)
     record = {
         "field": {"name": field, "area_ha": area / 10},
         "crop": crop,
         "product": {
-            "name": world.one(PRODUCTS_FARM),
+            "name": ctx.one(PRODUCTS_FARM),
             "rate_l_ha": rate / 10,
             "total_l": area * rate / 100,
         },
     }
-    weather = {"wind_kmh": world.between(3, 19), "temperature_c": world.between(6, 26)}
-    record |= only(world, 0.7, weather=weather)
-    record |= {"operator": world.person().name, "date": world.date(months=months).isoformat()}
-    record |= only(world, 0.6, start=world.clock(5, 21))
-    return record, {"other_field": other, "farm_area": area // 10 + world.between(40, 160)}
+    weather = {"wind_kmh": ctx.between(3, 19), "temperature_c": ctx.between(6, 26)}
+    record |= only(ctx, 0.7, weather=weather)
+    record |= {"operator": ctx.person().name, "date": ctx.date(months=months).isoformat()}
+    record |= only(ctx, 0.6, start=ctx.clock(5, 21))
+    return record, {"other_field": other, "farm_area": area // 10 + ctx.between(40, 160)}
 
 
 @sampler
-def harvest_load(world: World) -> tuple[dict, dict]:
+def harvest_load(ctx: SamplingContext) -> tuple[dict, dict]:
     """Gross is tare and net, in the steps of 20 kg that a weighbridge shows."""
-    world.settle("gb", "ie", "de", "nl")  # kilograms
-    crop, months, water, prices = world.one(HARVESTS)
-    net, last = (20 * world.between(350, 1250) for _ in range(2))
-    tare = net * world.between(28, 46) // 2000 * 20
+    ctx.settle("gb", "ie", "de", "nl")  # kilograms
+    crop, months, water, prices = ctx.one(HARVESTS)
+    net, last = (20 * ctx.between(350, 1250) for _ in range(2))
+    tare = net * ctx.between(28, 46) // 2000 * 20
     record = {"crop": crop, "gross_kg": tare + net, "tare_kg": tare, "net_kg": net}
-    record |= only(world, 0.65, moisture_pct=world.steps(*water, 10))
-    minute = world.between(8 * 60, 20 * 60)
+    record |= only(ctx, 0.65, moisture_pct=ctx.steps(*water, 10))
+    minute = ctx.between(8 * 60, 20 * 60)
     return record, {
-        "booked": net + 20 * world.between(3, 40),
+        "booked": net + 20 * ctx.between(3, 40),
         "last_net": last if last != net else last + 20,
-        "date": world.date(months=range(months[0], months[1] + 1)).isoformat(),
+        "date": ctx.date(months=range(months[0], months[1] + 1)).isoformat(),
         "at": hhmm(minute),
-        "out": hhmm(minute + world.between(6, 25)),
-        "field": world.one(LAND[world.place.code]),
-        "ticket": world.code("####"),
-        "ticket_2": world.code("####"),
-        "elevator": world.dealt(STORES[world.place.code]),
-        "price": world.price(*prices) / 100,
+        "out": hhmm(minute + ctx.between(6, 25)),
+        "field": ctx.one(LAND[ctx.place.code]),
+        "ticket": ctx.code("####"),
+        "ticket_2": ctx.code("####"),
+        "elevator": ctx.dealt(STORES[ctx.place.code]),
+        "price": ctx.price(*prices) / 100,
     }
 
 
 @sampler
-def irrigation_run(world: World) -> tuple[dict, dict]:
+def irrigation_run(ctx: SamplingContext) -> tuple[dict, dict]:
     """Litres are minutes times the flow; the soil is wetter afterwards."""
-    world.settle("gb", "ie", "de", "nl")  # litres
+    ctx.settle("gb", "ie", "de", "nl")  # litres
     day, start, minutes = (
-        world.date(months=range(4, 10)),
-        world.between(4 * 60, 20 * 60),
-        world.between(45, 190),
+        ctx.date(months=range(4, 10)),
+        ctx.between(4 * 60, 20 * 60),
+        ctx.between(45, 190),
     )
-    flow, block, other = world.between(8, 84) * 5, *world.some(BLOCKS, 2, 2)
+    flow, block, other = ctx.between(8, 84) * 5, *ctx.some(BLOCKS, 2, 2)
     record = {
         "date": day.isoformat(),
         "block": block,
-        "valves": sorted(world.some([f"V{number:02d}" for number in range(1, 25)], 1, 4)),
+        "valves": sorted(ctx.some([f"V{number:02d}" for number in range(1, 25)], 1, 4)),
         "run": {"start": hhmm(start), "end": hhmm(start + minutes), "minutes": minutes},
         "water": {"flow_l_min": flow, "total_l": flow * minutes},
     }
-    record["water"] |= only(world, 0.6, source=world.one(("well", "pond", "river", "mains")))
-    dry = world.between(12, 24)
-    record |= only(world, 0.6, soil={"before_pct": dry, "after_pct": dry + world.between(5, 14)})
-    record |= only(world, 0.55, started_by=world.one(("timer", "hand", "sensor")))
+    record["water"] |= only(ctx, 0.6, source=ctx.one(("well", "pond", "river", "mains")))
+    dry = ctx.between(12, 24)
+    record |= only(ctx, 0.6, soil={"before_pct": dry, "after_pct": dry + ctx.between(5, 14)})
+    record |= only(ctx, 0.55, started_by=ctx.one(("timer", "hand", "sensor")))
     return record, {
         "other": other,
-        "planned": minutes + world.one((-20, -10, 10, 20, 30)),
-        "last_run": world.later(day, -6, -1).isoformat(),
-        "next_run": world.later(day, 1, 5).isoformat(),
-        "bar": world.steps(18, 45, 10),
+        "planned": minutes + ctx.one((-20, -10, 10, 20, 30)),
+        "last_run": ctx.later(day, -6, -1).isoformat(),
+        "next_run": ctx.later(day, 1, 5).isoformat(),
+        "bar": ctx.steps(18, 45, 10),
     }

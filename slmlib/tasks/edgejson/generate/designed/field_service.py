@@ -4,7 +4,7 @@ from datetime import date
 
 from slmlib.tasks.edgejson.generate.samplers import only, sampler
 from slmlib.textgen.lexicon import words
-from slmlib.textgen.sampling_context import World, hhmm
+from slmlib.textgen.sampling_context import SamplingContext, hhmm
 
 BRANDS = words("Norvia Aquatek Halberg Lumero Brandis Frostal Ketola Domeva Siltex Ravenna")
 UNITS = {  # what is installed, its models, and the hours that it takes
@@ -54,82 +54,82 @@ MACHINES = {  # what may be checked on it, and its small parts: cents from, to, 
 
 
 @sampler
-def repair_visit(world: World) -> tuple[dict, dict]:
+def repair_visit(ctx: SamplingContext) -> tuple[dict, dict]:
     """Who, what is broken, and the window in which somebody comes."""
-    day, start = world.workday(), world.between(8, 15)
+    day, start = ctx.workday(), ctx.between(8, 15)
     slot = {
         "date": day.isoformat(),
         "from": f"{start:02d}:00",
-        "to": f"{start + world.between(1, 4):02d}:{world.one(('00', '30'))}",
+        "to": f"{start + ctx.between(1, 4):02d}:{ctx.one(('00', '30'))}",
     }
     kinds = ("washing_machine", "dishwasher", "oven", "fridge", "dryer", "boiler")
-    appliance = {"type": world.one(kinds), "brand": world.one(BRANDS)}
+    appliance = {"type": ctx.one(kinds), "brand": ctx.one(BRANDS)}
     record = {
-        "job_no": world.code("J######"),
-        "customer": {"name": world.person().name, "street": world.street(), "city": world.town()[0]},
-        "appliance": appliance | only(world, 0.65, error_code=world.code("@##")),
+        "job_no": ctx.code("J######"),
+        "customer": {"name": ctx.person().name, "street": ctx.street(), "city": ctx.town()[0]},
+        "appliance": appliance | only(ctx, 0.65, error_code=ctx.code("@##")),
     }
-    record |= only(world, 0.7, under_warranty=world.chance(0.5)) | {"slot": slot}
-    record |= only(world, 0.7, technician=world.person().name)
-    age = (-700, -60) if record.get("under_warranty", world.chance(0.5)) else (-2600, -1100)
+    record |= only(ctx, 0.7, under_warranty=ctx.chance(0.5)) | {"slot": slot}
+    record |= only(ctx, 0.7, technician=ctx.person().name)
+    age = (-700, -60) if record.get("under_warranty", ctx.chance(0.5)) else (-2600, -1100)
     return record, {
-        "bought": world.later(day, *age).isoformat(),
-        "old_date": world.workday_near(day, -8, -1).isoformat(),
+        "bought": ctx.later(day, *age).isoformat(),
+        "old_date": ctx.workday_near(day, -8, -1).isoformat(),
     }
 
 
 @sampler
-def installation_job(world: World) -> tuple[dict, dict]:
+def installation_job(ctx: SamplingContext) -> tuple[dict, dict]:
     """A device, those who installed it, and how long it took; the plan and the old device beside it."""
-    day, kind = world.workday(), world.one(tuple(UNITS))
+    day, kind = ctx.workday(), ctx.one(tuple(UNITS))
     models, (least, most) = UNITS[kind]
-    begin, took = 5 * world.between(7 * 12 + 6, (16 - most) * 12), 5 * world.between(12 * least, 12 * most)
-    unit = {"kind": kind, "model": world.one(models)} | only(world, 0.6, serial=world.code("@@#######"))
+    begin, took = 5 * ctx.between(7 * 12 + 6, (16 - most) * 12), 5 * ctx.between(12 * least, 12 * most)
+    unit = {"kind": kind, "model": ctx.one(models)} | only(ctx, 0.6, serial=ctx.code("@@#######"))
     work = {"date": day.isoformat(), "from": hhmm(begin), "to": hhmm(begin + took)}
     record = {
-        "job_no": world.code("IN-####"),
+        "job_no": ctx.code("IN-####"),
         "unit": unit,
-        "site": {"contact": world.person().name, "street": world.street()},
-        "crew": [world.person().name for _ in range(world.one((1, 2, 2, 3) if most < 5 else (2, 2, 3)))],
-        "work": work | only(world, 0.6, minutes=took),
+        "site": {"contact": ctx.person().name, "street": ctx.street()},
+        "crew": [ctx.person().name for _ in range(ctx.one((1, 2, 2, 3) if most < 5 else (2, 2, 3)))],
+        "work": work | only(ctx, 0.6, minutes=took),
     }
-    record |= only(world, 0.6, signed=world.chance(0.6))
+    record |= only(ctx, 0.6, signed=ctx.chance(0.6))
     return record, {
-        "planned": world.workday_near(day, -12, -1).isoformat(),
+        "planned": ctx.workday_near(day, -12, -1).isoformat(),
         "planned_from": hhmm(begin - 30),
-        "quoted": took + world.one((-25, -10, 15, 40, 60)),
-        "old_serial": world.code("@@#######"),
-        "other_model": world.one([model for model in models if model != unit["model"]]),
+        "quoted": took + ctx.one((-25, -10, 15, 40, 60)),
+        "old_serial": ctx.code("@@#######"),
+        "other_model": ctx.one([model for model in models if model != unit["model"]]),
     }
 
 
 @sampler
-def maintenance_report(world: World) -> tuple[dict, dict]:
+def maintenance_report(ctx: SamplingContext) -> tuple[dict, dict]:
     """Checks and parts that fit the machine; a neighbouring machine and the last service beside it."""
-    world.settle("ie", "de", "nl", "fr", "es", "it")  # prices are in euros
-    kind, day = world.one(tuple(MACHINES)), world.workday()
+    ctx.settle("ie", "de", "nl", "fr", "es", "it")  # prices are in euros
+    kind, day = ctx.one(tuple(MACHINES)), ctx.workday()
     points, parts = MACHINES[kind]
     results = ("ok", "ok", "adjusted", "cleaned", "replaced", "defective")
-    checks = [{"point": point, "result": world.one(results)} for point in world.some(points, 1, 3)]
-    asset = {"tag": world.code("@@@-##"), "kind": kind, "location": _location(world, kind)}
-    visit = {"date": day.isoformat(), "engineer": world.person().name}
+    checks = [{"point": point, "result": ctx.one(results)} for point in ctx.some(points, 1, 3)]
+    asset = {"tag": ctx.code("@@@-##"), "kind": kind, "location": _location(ctx, kind)}
+    visit = {"date": day.isoformat(), "engineer": ctx.person().name}
     record = {
-        "report_no": world.code("M#####"),
+        "report_no": ctx.code("M#####"),
         "asset": asset,
-        "visit": visit | only(world, 0.5, arrived=world.clock(6, 16, step=5)),
+        "visit": visit | only(ctx, 0.5, arrived=ctx.clock(6, 16, step=5)),
         "checks": checks,
     }
-    record |= only(world, 0.45, parts=[_part(world, part) for part in world.some(parts, 1, 2)])
+    record |= only(ctx, 0.45, parts=[_part(ctx, part) for part in ctx.some(parts, 1, 2)])
     if kind not in ("lift", "rolling_gate"):
-        record |= only(world, 0.7, running_hours=world.between(180, 24_000))
+        record |= only(ctx, 0.7, running_hours=ctx.between(180, 24_000))
     broken = any(check["result"] == "defective" for check in checks)
-    record |= only(world, 0.65, in_service=not broken)
-    record |= only(world, 0.65, next_service=_next_service(world, day))
+    record |= only(ctx, 0.65, in_service=not broken)
+    record |= only(ctx, 0.65, next_service=_next_service(ctx, day))
     return record, {
-        "other_tag": world.code("@@@-##"),
-        "last_on": world.later(day, -380, -90).isoformat(),
-        "other_building": world.one([b for b in _buildings(kind) if b != asset["location"]["building"]]),
-        "spare": world.one([p for p in points if p not in {check["point"] for check in checks}]),
+        "other_tag": ctx.code("@@@-##"),
+        "last_on": ctx.later(day, -380, -90).isoformat(),
+        "other_building": ctx.one([b for b in _buildings(kind) if b != asset["location"]["building"]]),
+        "spare": ctx.one([p for p in points if p not in {check["point"] for check in checks}]),
     }
 
 
@@ -137,21 +137,19 @@ def _buildings(kind: str) -> tuple[str, ...]:
     return OFFICES if kind in ("lift", "boiler", "ventilation") else WORKS
 
 
-def _location(world: World, kind: str) -> dict:
+def _location(ctx: SamplingContext, kind: str) -> dict:
     """A building in which such a machine stands; lifts, gates and forklifts have no level."""
-    location = {"building": world.one(_buildings(kind))}
+    location = {"building": ctx.one(_buildings(kind))}
     if kind in ("boiler", "ventilation", "compressor"):
-        location |= only(
-            world, 0.75, level=world.one((-1, 1, 2, 3, 4) if kind == "ventilation" else (-2, -1, 1))
-        )
+        location |= only(ctx, 0.75, level=ctx.one((-1, 1, 2, 3, 4) if kind == "ventilation" else (-2, -1, 1)))
     return location
 
 
-def _next_service(world: World, day: date) -> dict:
-    days = world.one((28, 56, 84, 91, 119, 168, 182, 364))
-    return {"on": world.later(day, days, days).isoformat()} | only(world, 0.5, in_days=days)
+def _next_service(ctx: SamplingContext, day: date) -> dict:
+    days = ctx.one((28, 56, 84, 91, 119, 168, 182, 364))
+    return {"on": ctx.later(day, days, days).isoformat()} | only(ctx, 0.5, in_days=days)
 
 
-def _part(world: World, part: tuple) -> dict:
+def _part(ctx: SamplingContext, part: tuple) -> dict:
     name, low, high, most = part
-    return {"name": name, "pieces": world.between(1, most), "price_eur": world.price(low, high) / 100}
+    return {"name": name, "pieces": ctx.between(1, most), "price_eur": ctx.price(low, high) / 100}

@@ -4,7 +4,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from slmlib.tasks.edgejson.generate.samplers import only, sampler
 from slmlib.textgen.lexicon import firms, words
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 
 MERCHANTS = {
     "meal": firms(
@@ -58,96 +58,96 @@ MATERIALS = (  # text, unit, quantity and cents from, to
 
 
 @sampler
-def expense_claim(world: World) -> tuple[dict, dict]:
+def expense_claim(ctx: SamplingContext) -> tuple[dict, dict]:
     """What was paid; beside it an estimate, and the day the claim is sent."""
-    category = world.one(tuple(MERCHANTS))
-    paid_on = world.date()
-    cents = world.price(*MERCHANT_PRICES[category])
+    category = ctx.one(tuple(MERCHANTS))
+    paid_on = ctx.date()
+    cents = ctx.price(*MERCHANT_PRICES[category])
     record = {
-        "merchant": world.dealt(MERCHANTS[category]),
+        "merchant": ctx.dealt(MERCHANTS[category]),
         "amount": cents / 100,
-        "currency": world.place.currency,
+        "currency": ctx.place.currency,
         "paid_on": paid_on.isoformat(),
     }
     record["category"] = category
     beside = {
-        "estimate": (cents // 500 + world.between(1, 6)) * 500 // 100,
-        "sent_on": world.workday_near(paid_on, 1, 20).isoformat(),
+        "estimate": (cents // 500 + ctx.between(1, 6)) * 500 // 100,
+        "sent_on": ctx.workday_near(paid_on, 1, 20).isoformat(),
     }
-    slip = {"pin": world.code("####"), "card": world.code("####"), "before": (cents - cents // 9) / 100}
-    slip |= {"given": (cents // 2000 + 1) * 20.0, "trip": world.town()[0]}
+    slip = {"pin": ctx.code("####"), "card": ctx.code("####"), "before": (cents - cents // 9) / 100}
+    slip |= {"given": (cents // 2000 + 1) * 20.0, "trip": ctx.town()[0]}
     return record, {**beside, **slip}
 
 
 @sampler
-def bank_transfer(world: World) -> tuple[dict, dict]:
+def bank_transfer(ctx: SamplingContext) -> tuple[dict, dict]:
     """Where the money goes; an account and an amount that no longer hold beside it."""
-    world.settle("gb")  # sort codes and pounds
-    cents = world.price(12_000, 420_000)
+    ctx.settle("gb")  # sort codes and pounds
+    cents = ctx.price(12_000, 420_000)
     record = {
-        "payee": world.firm(),
-        "sort_code": world.code("##-##-##"),
-        "account_no": world.code("########"),
+        "payee": ctx.firm(),
+        "sort_code": ctx.code("##-##-##"),
+        "account_no": ctx.code("########"),
         "amount_gbp": cents / 100,
-        "reference": world.code("INV-####"),
+        "reference": ctx.code("INV-####"),
     }
-    due = world.workday()
-    beside = {"other_account": world.code("########"), "due": due.isoformat()}
-    beside |= {"old_amount": (cents + 100 * world.between(3, 60)) / 100, "batch": world.code("B####")}
-    return record, beside | {"last_paid": world.workday_near(due, -60, -20).isoformat()}
+    due = ctx.workday()
+    beside = {"other_account": ctx.code("########"), "due": due.isoformat()}
+    beside |= {"old_amount": (cents + 100 * ctx.between(3, 60)) / 100, "batch": ctx.code("B####")}
+    return record, beside | {"last_paid": ctx.workday_near(due, -60, -20).isoformat()}
 
 
 @sampler
-def insurance_claim(world: World) -> tuple[dict, dict]:
+def insurance_claim(ctx: SamplingContext) -> tuple[dict, dict]:
     """What was lost and what is paid: the claim less the excess. A first estimate beside it."""
-    cause, day = world.one(tuple(DAMAGED)), world.date()
-    items = world.some(DAMAGED[cause], 1, 3)
-    settlement = _settlement(world, sum(world.price(24_000, 190_000) for _ in items))
+    cause, day = ctx.one(tuple(DAMAGED)), ctx.date()
+    items = ctx.some(DAMAGED[cause], 1, 3)
+    settlement = _settlement(ctx, sum(ctx.price(24_000, 190_000) for _ in items))
     record = {
-        "policy": {"number": world.code("HC-######"), "holder": world.person().name},
-        "loss": {"cause": cause, "on": day.isoformat(), "city": world.town()[0]},
+        "policy": {"number": ctx.code("HC-######"), "holder": ctx.person().name},
+        "loss": {"cause": cause, "on": day.isoformat(), "city": ctx.town()[0]},
         "items": items,
         "settlement": settlement,
     }
-    record |= only(world, 0.8, police_ref=world.code("@@-#####")) if cause == "theft" else {}
-    told = world.later(day, 1, 5).isoformat()
-    record |= only(world, 0.5, reported_at=f"{told}T{world.clock(7, 20, step=1)}:00Z")
-    beside = {"estimate": int(settlement["claimed"]) // 100 * 100 + 100 * world.between(2, 9)}
-    beside |= {"old_policy": world.code("HC-######"), "adviser": world.person().name}
-    beside |= {"closed_on": world.workday_near(day, 20, 60).isoformat()}
-    return record, beside | {"insured_since": world.later(day, -3000, -200).isoformat()}
+    record |= only(ctx, 0.8, police_ref=ctx.code("@@-#####")) if cause == "theft" else {}
+    told = ctx.later(day, 1, 5).isoformat()
+    record |= only(ctx, 0.5, reported_at=f"{told}T{ctx.clock(7, 20, step=1)}:00Z")
+    beside = {"estimate": int(settlement["claimed"]) // 100 * 100 + 100 * ctx.between(2, 9)}
+    beside |= {"old_policy": ctx.code("HC-######"), "adviser": ctx.person().name}
+    beside |= {"closed_on": ctx.workday_near(day, 20, 60).isoformat()}
+    return record, beside | {"insured_since": ctx.later(day, -3000, -200).isoformat()}
 
 
-def _settlement(world: World, payable: int) -> dict:
+def _settlement(ctx: SamplingContext, payable: int) -> dict:
     """What is paid and the excess make what is claimed; in cents."""
-    excess = world.one((15_000, 20_000, 25_000, 30_000, 50_000))
+    excess = ctx.one((15_000, 20_000, 25_000, 30_000, 50_000))
     paid = {"claimed": (payable + excess) / 100, "excess": excess / 100, "payable": payable / 100}
-    return paid | {"currency": world.place.currency}
+    return paid | {"currency": ctx.place.currency}
 
 
 @sampler
-def loan_offer(world: World) -> tuple[dict, dict]:
+def loan_offer(ctx: SamplingContext) -> tuple[dict, dict]:
     """Equal instalments that add up to the total; another lender's rate and sum beside them."""
-    world.settle("us")
-    hundreds, purpose = world.between(30, 420), world.one(("car", "home", "equipment", "solar", "debts"))
-    rate, months = world.between(78, 258) * 5, world.one(TERMS)  # hundredths of a percent
-    instalment, issued = monthly_cents(hundreds * 10_000, rate, months), world.workday()
-    valid = world.workday_near(issued, 14, 30)
-    first_due = world.workday_near(valid, 10, 45).isoformat()
+    ctx.settle("us")
+    hundreds, purpose = ctx.between(30, 420), ctx.one(("car", "home", "equipment", "solar", "debts"))
+    rate, months = ctx.between(78, 258) * 5, ctx.one(TERMS)  # hundredths of a percent
+    instalment, issued = monthly_cents(hundreds * 10_000, rate, months), ctx.workday()
+    valid = ctx.workday_near(issued, 14, 30)
+    first_due = ctx.workday_near(valid, 10, 45).isoformat()
     lent = {"principal_usd": hundreds * 100, "rate_pct": rate / 100, "term_months": months}
     paid = {"monthly_usd": instalment / 100, "total_usd": instalment * months / 100}
     record = {
-        "offer_no": world.code("LO-#####"),
-        "borrower": world.person().name,
+        "offer_no": ctx.code("LO-#####"),
+        "borrower": ctx.person().name,
         "loan": {"purpose": purpose} | lent,
         "repayment": paid | {"first_due": first_due},
         "valid_until": valid.isoformat(),
     }
-    record |= only(world, 0.5, fee_usd=world.one((95, 125, 150, 195, 240)))
-    record |= only(world, 0.5, autopay=world.chance(0.6))
-    beside = {"issued": issued.isoformat(), "wanted": (hundreds + world.between(5, 40)) * 100}
-    beside |= {"other_rate": (rate + 5 * world.between(8, 60)) / 100, "lender": world.dealt(LENDERS)}
-    return record, beside | {"other_term": world.one([term for term in TERMS if term != months])}
+    record |= only(ctx, 0.5, fee_usd=ctx.one((95, 125, 150, 195, 240)))
+    record |= only(ctx, 0.5, autopay=ctx.chance(0.6))
+    beside = {"issued": issued.isoformat(), "wanted": (hundreds + ctx.between(5, 40)) * 100}
+    beside |= {"other_rate": (rate + 5 * ctx.between(8, 60)) / 100, "lender": ctx.dealt(LENDERS)}
+    return record, beside | {"other_term": ctx.one([term for term in TERMS if term != months])}
 
 
 def monthly_cents(cents: int, rate: int, months: int) -> int:
@@ -160,44 +160,44 @@ def monthly_cents(cents: int, rate: int, months: int) -> int:
 
 
 @sampler
-def supplier_invoice(world: World) -> tuple[dict, dict]:
+def supplier_invoice(ctx: SamplingContext) -> tuple[dict, dict]:
     """Lines make the net sum, the country's VAT goes on top; another date and sum beside them."""
-    world.settle(*VAT)
-    issued, days = world.workday(), world.one((14, 21, 30, 30, 45))
-    lines = [_line(world, *material) for material in world.some(MATERIALS, 2, 3)]
+    ctx.settle(*VAT)
+    issued, days = ctx.workday(), ctx.one((14, 21, 30, 30, 45))
+    lines = [_line(ctx, *material) for material in ctx.some(MATERIALS, 2, 3)]
     record = {
-        "invoice_no": f"R{issued.year % 100}-{world.code('####')}",
+        "invoice_no": f"R{issued.year % 100}-{ctx.code('####')}",
         "issued": issued.isoformat(),
-        "due": world.later(issued, days, days).isoformat(),
+        "due": ctx.later(issued, days, days).isoformat(),
     }
-    record |= only(world, 0.5, terms_days=days) | {"supplier": _supplier(world)}
-    record |= {"buyer": {"name": world.firm()} | only(world, 0.6, po_no=world.code("PO######"))}
-    record |= {"lines": lines, "totals": _totals(world, sum(round(line["net"] * 100) for line in lines))}
-    beside = {"delivered": world.workday_near(issued, -12, -1).isoformat(), "slip": world.code("######")}
+    record |= only(ctx, 0.5, terms_days=days) | {"supplier": _supplier(ctx)}
+    record |= {"buyer": {"name": ctx.firm()} | only(ctx, 0.6, po_no=ctx.code("PO######"))}
+    record |= {"lines": lines, "totals": _totals(ctx, sum(round(line["net"] * 100) for line in lines))}
+    beside = {"delivered": ctx.workday_near(issued, -12, -1).isoformat(), "slip": ctx.code("######")}
     beside |= {"quoted": int(record["totals"]["gross"]) // 100 * 100 + 200}
     listed = {line["text"] for line in lines}
-    return record, beside | {"returned": world.one([text for text, *_ in MATERIALS if text not in listed])}
+    return record, beside | {"returned": ctx.one([text for text, *_ in MATERIALS if text not in listed])}
 
 
-def _line(world: World, text: str, unit: str, few: int, many: int, low: int, high: int) -> dict:
-    quantity, cents = world.between(few, many), world.price(low, high)
+def _line(ctx: SamplingContext, text: str, unit: str, few: int, many: int, low: int, high: int) -> dict:
+    quantity, cents = ctx.between(few, many), ctx.price(low, high)
     priced = {"unit_price": cents / 100, "net": quantity * cents / 100}
     return {"text": text, "qty": quantity, "unit": unit} | priced
 
 
-def _supplier(world: World) -> dict:
+def _supplier(ctx: SamplingContext) -> dict:
     """A family firm with the tax number and the address of this case's country."""
-    town, postcode = world.town()
+    town, postcode = ctx.town()
     return {
-        "name": f"{world.person().last} {world.one(SUPPLIER_KINDS)}",
-        "vat_id": world.code(VAT[world.place.code][1]),
-        "address": {"street": world.street(), "postcode": postcode, "city": town},
+        "name": f"{ctx.person().last} {ctx.one(SUPPLIER_KINDS)}",
+        "vat_id": ctx.code(VAT[ctx.place.code][1]),
+        "address": {"street": ctx.street(), "postcode": postcode, "city": town},
     }
 
 
-def _totals(world: World, net: int) -> dict:
+def _totals(ctx: SamplingContext, net: int) -> dict:
     """Net, tax and gross from the net sum in cents; the tax rounded half up."""
-    rate = VAT[world.place.code][0]
+    rate = VAT[ctx.place.code][0]
     vat = (net * rate + 50) // 100
     totals = {"net": net / 100, "vat_pct": rate, "vat": vat / 100, "gross": (net + vat) / 100}
-    return totals | {"currency": world.place.currency}
+    return totals | {"currency": ctx.place.currency}

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from slmlib.tasks.edgejson.generate.samplers import only, sampler
 from slmlib.textgen.lexicon import firms, words
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 
 RESTAURANTS = firms(
     "The_Copper_Pan Trattoria_Fiorella Zum_Alten_Krug Bistro_Camille The_Salted_Fig Casa_Azahar "
@@ -93,59 +93,59 @@ OCCASIONS = ("wedding", "birthday", "conference", "funeral", "opening")
 
 
 @sampler
-def table_reservation(world: World) -> tuple[dict, dict]:
+def table_reservation(ctx: SamplingContext) -> tuple[dict, dict]:
     """The booking as it stands; who rang, and the day, hour and number that do not hold."""
-    day, time, size = world.date(), world.one(MEAL_TIMES), world.between(2, 14)
+    day, time, size = ctx.date(), ctx.one(MEAL_TIMES), ctx.between(2, 14)
     places = ("inside", "bar") if size < 7 else ("inside",)
     places += ("terrace", "garden") if day.month in OUTDOORS else ()
     record = {
-        "name": world.person().name,
+        "name": ctx.person().name,
         "party_size": size,
         "date": day.isoformat(),
         "time": time,
     }
-    record |= only(world, 0.65, seating=world.one(places))
+    record |= only(ctx, 0.65, seating=ctx.one(places))
     beside = {
-        "old_date": world.later(day, -8, -1).isoformat(),
-        "old_time": world.one([other for other in MEAL_TIMES if other != time]),
-        "old_size": size + world.one((-1, 1, 2) if size > 3 else (1, 2)),
-        "booked_on": world.later(day, -40, -9).isoformat(),
+        "old_date": ctx.later(day, -8, -1).isoformat(),
+        "old_time": ctx.one([other for other in MEAL_TIMES if other != time]),
+        "old_size": size + ctx.one((-1, 1, 2) if size > 3 else (1, 2)),
+        "booked_on": ctx.later(day, -40, -9).isoformat(),
     }
-    return record, beside | {"restaurant": world.dealt(RESTAURANTS), "caller": world.person().name}
+    return record, beside | {"restaurant": ctx.dealt(RESTAURANTS), "caller": ctx.person().name}
 
 
 @sampler
-def recipe_card(world: World) -> tuple[dict, dict]:
+def recipe_card(ctx: SamplingContext) -> tuple[dict, dict]:
     """Some of a dish's ingredients for so many people; both times add up to the whole."""
-    title, diets, prep, cook, oven, goes_in = world.one(RECIPES)
-    serves = world.one((2, 4, 4, 6, 8))
-    prep, cook = prep + world.one((0, 0, 5)), cook + world.one((-5, 0, 0, 5))
+    title, diets, prep, cook, oven, goes_in = ctx.one(RECIPES)
+    serves = ctx.one((2, 4, 4, 6, 8))
+    prep, cook = prep + ctx.one((0, 0, 5)), cook + ctx.one((-5, 0, 0, 5))
     record = {"title": title, "serves": serves}
-    record |= only(world, 0.65, diet=world.some(diets, 1, len(diets))) if diets else {}
+    record |= only(ctx, 0.65, diet=ctx.some(diets, 1, len(diets))) if diets else {}
     record["minutes"] = {"prep": prep, "cook": cook, "total": prep + cook}
-    record |= only(world, 0.8, oven_c=oven) if oven else {}
+    record |= only(ctx, 0.8, oven_c=oven) if oven else {}
     record["ingredients"] = [
         {"item": item, "amount": amount * serves // 2} | ({"unit": unit} if unit else {})
-        for item, amount, unit in world.some(goes_in, 2, 4)
+        for item, amount, unit in ctx.some(goes_in, 2, 4)
     ]
-    other = world.one([recipe[0] for recipe in RECIPES if recipe[0] != title])
-    rest = world.one([m for m in (10, 15, 20, 25, 30, 35, 45) if m not in (prep, cook, prep + cook)])
+    other = ctx.one([recipe[0] for recipe in RECIPES if recipe[0] != title])
+    rest = ctx.one([m for m in (10, 15, 20, 25, 30, 35, 45) if m not in (prep, cook, prep + cook)])
     beside = {"fan_c": (oven or 180) - 20, "other_title": other, "chill": rest, "old_cook": cook + 10}
-    return record, beside | {"old_serves": serves + world.one((1, 2, 4)), "day": world.workday().isoformat()}
+    return record, beside | {"old_serves": serves + ctx.one((1, 2, 4)), "day": ctx.workday().isoformat()}
 
 
 @sampler
-def catering_order(world: World) -> tuple[dict, dict]:
+def catering_order(ctx: SamplingContext) -> tuple[dict, dict]:
     """Food is guests times the price a head; with the delivery it is the total."""
-    world.settle("gb", "ie", "us")  # where venues and caterers have English names
-    client, phone, guests = world.person(), world.phone(), world.between(24, 180)
-    occasion, day = world.one(OCCASIONS), world.workday()
-    hour = world.one(LUNCH if occasion == "funeral" else MEAL_TIMES)
+    ctx.settle("gb", "ie", "us")  # where venues and caterers have English names
+    client, phone, guests = ctx.person(), ctx.phone(), ctx.between(24, 180)
+    occasion, day = ctx.one(OCCASIONS), ctx.workday()
+    hour = ctx.one(LUNCH if occasion == "funeral" else MEAL_TIMES)
     day += timedelta(days=5 - day.weekday() if occasion in ("wedding", "birthday") else 0)  # on a Saturday
-    venue = {"name": world.one(VENUES), "street": world.street(), "city": world.town()[0]}
+    venue = {"name": ctx.one(VENUES), "street": ctx.street(), "city": ctx.town()[0]}
     record = {
-        "order_no": world.code("CO-####"),
-        "client": {"name": client.name} | only(world, 0.55, phone=phone),
+        "order_no": ctx.code("CO-####"),
+        "client": {"name": client.name} | only(ctx, 0.55, phone=phone),
         "event": {
             "occasion": occasion,
             "date": day.isoformat(),
@@ -153,31 +153,31 @@ def catering_order(world: World) -> tuple[dict, dict]:
             "guests": guests,
             "venue": venue,
         },
-        "dishes": _menu(world, guests),
-        "price": _catering_price(world, guests),
+        "dishes": _menu(ctx, guests),
+        "price": _catering_price(ctx, guests),
     }
-    beside = {"old_guests": guests + world.between(3, 20), "set_up": f"{int(hour[:2]) - 2:02d}{hour[2:]}"}
-    beside |= {"tasting": world.workday_near(day, -60, -15).isoformat(), "caterer": world.dealt(CATERERS)}
+    beside = {"old_guests": guests + ctx.between(3, 20), "set_up": f"{int(hour[:2]) - 2:02d}{hour[2:]}"}
+    beside |= {"tasting": ctx.workday_near(day, -60, -15).isoformat(), "caterer": ctx.dealt(CATERERS)}
     served = {dish["dish"] for dish in record["dishes"]}
-    return record, beside | {"dropped": world.one([dish for _, dish in SIDES if dish not in served])}
+    return record, beside | {"dropped": ctx.one([dish for _, dish in SIDES if dish not in served])}
 
 
-def _menu(world: World, guests: int) -> list[dict]:
+def _menu(ctx: SamplingContext, guests: int) -> list[dict]:
     """A main course, without meat for some, and at times something before or after it for all."""
-    meatless = world.between(guests // 8, guests // 3)
-    dish, diet = world.one(MEATLESS)
+    meatless = ctx.between(guests // 8, guests // 3)
+    dish, diet = ctx.one(MEATLESS)
     mains = [
-        {"course": "main", "dish": world.one(MEAT), "portions": guests - meatless},
-        {"course": "main", "dish": dish, "portions": meatless} | only(world, 0.7, diet=diet),
+        {"course": "main", "dish": ctx.one(MEAT), "portions": guests - meatless},
+        {"course": "main", "dish": dish, "portions": meatless} | only(ctx, 0.7, diet=diet),
     ]
-    course, dish = world.one(SIDES)
-    side = [{"course": course, "dish": dish, "portions": guests}] if world.chance(0.65) else []
+    course, dish = ctx.one(SIDES)
+    side = [{"course": course, "dish": dish, "portions": guests}] if ctx.chance(0.65) else []
     return side + mains if course == "starter" else mains + side
 
 
-def _catering_price(world: World, guests: int) -> dict:
-    head, delivery = world.between(38, 150) * 50, world.one((4500, 6000, 8500, 12000))  # cents
-    total, pct = guests * head + delivery, world.one((20, 25, 30, 40))
+def _catering_price(ctx: SamplingContext, guests: int) -> dict:
+    head, delivery = ctx.between(38, 150) * 50, ctx.one((4500, 6000, 8500, 12000))  # cents
+    total, pct = guests * head + delivery, ctx.one((20, 25, 30, 40))
     price = {"per_head": head / 100, "food": guests * head / 100, "delivery": delivery / 100}
-    price |= {"total": total / 100, "currency": world.place.currency}
-    return price | only(world, 0.55, deposit={"pct": pct, "amount": (total * pct + 50) // 100 / 100})
+    price |= {"total": total / 100, "currency": ctx.place.currency}
+    return price | only(ctx, 0.55, deposit={"pct": pct, "amount": (total * pct + 50) // 100 / 100})

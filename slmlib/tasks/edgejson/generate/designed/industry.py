@@ -2,7 +2,7 @@
 
 from slmlib.tasks.edgejson.generate.samplers import only, sampler
 from slmlib.textgen.lexicon import words
-from slmlib.textgen.sampling_context import World, hhmm
+from slmlib.textgen.sampling_context import SamplingContext, hhmm
 
 SITES = words(  # each with a number or a letter, so that none needs an article
     "boiler_house_1 smelter_2 paint_shop_3 line_4_gearbox compressor_room_1 press_hall_2 "
@@ -59,24 +59,24 @@ CHEMICAL_TRADE = words(
 
 
 @sampler
-def sensor_alert(world: World) -> tuple[dict, dict]:
+def sensor_alert(ctx: SamplingContext) -> tuple[dict, dict]:
     """A value on the wrong side of its limit; the value before it was on the right side."""
-    quantity = world.one(tuple(SENSORS))
+    quantity = ctx.one(tuple(SENSORS))
     prefix, unit, scale, upper, lower = SENSORS[quantity]
-    kind = "upper" if lower is None or world.chance(0.6) else "lower"
-    limit, sign = world.between(*(upper if kind == "upper" else lower)), 1 if kind == "upper" else -1
-    beyond = world.between(1, min(15, limit // 2))  # never below zero
-    value, before = limit + sign * beyond, limit - sign * world.between(2, 18)
-    time, (number, other) = world.clock(0, 24, step=1), world.some(range(100, 1000), 2, 2)
-    at = f"{world.date().isoformat()}T{time}:00Z"
-    sensor = {"id": f"{prefix}-{number}", "place": world.one(SITES)}
+    kind = "upper" if lower is None or ctx.chance(0.6) else "lower"
+    limit, sign = ctx.between(*(upper if kind == "upper" else lower)), 1 if kind == "upper" else -1
+    beyond = ctx.between(1, min(15, limit // 2))  # never below zero
+    value, before = limit + sign * beyond, limit - sign * ctx.between(2, 18)
+    time, (number, other) = ctx.clock(0, 24, step=1), ctx.some(range(100, 1000), 2, 2)
+    at = f"{ctx.date().isoformat()}T{time}:00Z"
+    sensor = {"id": f"{prefix}-{number}", "place": ctx.one(SITES)}
     record = {
         "sensor": sensor | {"quantity": quantity},
         "reading": {"value": value / scale, "unit": unit, "at": at},
         "limit": {"value": limit / scale, "kind": kind},
-        "severity": world.one(("info", "warning", "warning", "critical")),
+        "severity": ctx.one(("info", "warning", "warning", "critical")),
     }
-    record |= only(world, 0.65, notified=[world.person().name for _ in range(world.between(1, 3))])
+    record |= only(ctx, 0.65, notified=[ctx.person().name for _ in range(ctx.between(1, 3))])
     return record, {
         "before": before / scale,
         "other_id": f"{prefix}-{other}",
@@ -85,75 +85,75 @@ def sensor_alert(world: World) -> tuple[dict, dict]:
 
 
 @sampler
-def machine_downtime(world: World) -> tuple[dict, dict]:
+def machine_downtime(ctx: SamplingContext) -> tuple[dict, dict]:
     """The minutes lost are those between stop and start; another machine beside it."""
-    (letters, kind, tooled, speed), (other, *_) = world.some(MACHINES, 2, 2)
-    stop, lost = world.between(5 * 60, 20 * 60), world.between(13, 145)
-    record = {"machine_id": f"{letters}-{world.between(1, 24):02d}"}
+    (letters, kind, tooled, speed), (other, *_) = ctx.some(MACHINES, 2, 2)
+    stop, lost = ctx.between(5 * 60, 20 * 60), ctx.between(13, 145)
+    record = {"machine_id": f"{letters}-{ctx.between(1, 24):02d}"}
     causes = ("jam", "no_material", "power", "sensor_fault")
-    record |= only(world, 0.75, cause=world.one((*causes, "tool_wear") if tooled else causes))
+    record |= only(ctx, 0.75, cause=ctx.one((*causes, "tool_wear") if tooled else causes))
     record |= {"stopped": hhmm(stop), "restarted": hhmm(stop + lost), "lost_min": lost}
     return record, {
         "kind": kind,
-        "other_id": f"{other}-{world.between(1, 24):02d}",
-        "acked": hhmm(stop + world.between(2, 11)),
+        "other_id": f"{other}-{ctx.between(1, 24):02d}",
+        "acked": hhmm(stop + ctx.between(2, 11)),
         "pieces": 10 * (1 + lost * speed // 60),
-        "shift": world.one(("early", "day")) if stop < 13 * 60 else "late",
+        "shift": ctx.one(("early", "day")) if stop < 13 * 60 else "late",
     }
 
 
 @sampler
-def quality_check(world: World) -> tuple[dict, dict]:
+def quality_check(ctx: SamplingContext) -> tuple[dict, dict]:
     """Too small is rejected, too big is machined again, and what is within tolerance is accepted."""
-    part, low, high, tolerances = world.one(PARTS)
-    nominal, tolerance = world.between(low * 2, high * 2) * 50, world.one(tolerances)  # hundredths of a mm
-    verdict, day = world.one(("accepted", "accepted", "rework", "rejected")), world.workday()
-    off = [world.between(-tolerance, tolerance) for _ in range(world.between(3, 5))]
+    part, low, high, tolerances = ctx.one(PARTS)
+    nominal, tolerance = ctx.between(low * 2, high * 2) * 50, ctx.one(tolerances)  # hundredths of a mm
+    verdict, day = ctx.one(("accepted", "accepted", "rework", "rejected")), ctx.workday()
+    off = [ctx.between(-tolerance, tolerance) for _ in range(ctx.between(3, 5))]
     if verdict != "accepted":
-        beyond = tolerance + world.between(1, 2 * tolerance)
-        off[world.between(0, len(off) - 1)] = beyond if verdict == "rework" else -beyond
+        beyond = tolerance + ctx.between(1, 2 * tolerance)
+        off[ctx.between(0, len(off) - 1)] = beyond if verdict == "rework" else -beyond
     record = {
-        "lot_no": world.code("L#####"),
+        "lot_no": ctx.code("L#####"),
         "part": part,
-        "checked": {"on": day.isoformat()} | only(world, 0.6, by=world.person().name),
+        "checked": {"on": day.isoformat()} | only(ctx, 0.6, by=ctx.person().name),
         "spec": {"nominal_mm": nominal / 100, "tolerance_mm": tolerance / 100},
         "readings_mm": [(nominal + step) / 100 for step in off],
         "sample_size": len(off),
     }
     devices = ("micrometer", "projector", "cmm") + (("caliper",) if tolerance >= 5 else ())
-    record |= only(world, 0.55, instrument=world.one(devices))
+    record |= only(ctx, 0.55, instrument=ctx.one(devices))
     marks = ("burrs", "scratches", "rust", "chatter")
-    record |= only(world, 0.45, defects=world.some(marks, 1, 2))
+    record |= only(ctx, 0.45, defects=ctx.some(marks, 1, 2))
     record["verdict"] = verdict
     return record, {
-        "lot_size": world.between(8, 90) * 20,
-        "other_lot": world.code("L#####"),
-        "made_on": world.workday_near(day, -12, -1).isoformat(),
-        "supplier": world.one(PART_MAKERS),
+        "lot_size": ctx.between(8, 90) * 20,
+        "other_lot": ctx.code("L#####"),
+        "made_on": ctx.workday_near(day, -12, -1).isoformat(),
+        "supplier": ctx.one(PART_MAKERS),
     }
 
 
 @sampler
-def chemical_delivery(world: World) -> tuple[dict, dict]:
+def chemical_delivery(ctx: SamplingContext) -> tuple[dict, dict]:
     """Litres in all are containers times litres; another product was ordered and did not come."""
-    (name, un_no, hazards), (other, other_un, _) = world.some(CHEMICALS, 2, 2)
-    kind = world.one(tuple(CONTAINERS))
+    (name, un_no, hazards), (other, other_un, _) = ctx.some(CHEMICALS, 2, 2)
+    kind = ctx.one(tuple(CONTAINERS))
     sizes, low, high = CONTAINERS[kind]
-    count, litres, day = world.between(low, high), world.one(sizes), world.workday()
+    count, litres, day = ctx.between(low, high), ctx.one(sizes), ctx.workday()
     record = {
-        "note_no": world.code("LN-######"),
+        "note_no": ctx.code("LN-######"),
         "product": {"name": name, "un_no": un_no, "hazards": list(hazards)},
         "quantity": {"containers": count, "kind": kind, "litres_each": litres, "total_l": count * litres},
         "delivered_on": day.isoformat(),
     }
-    record |= only(world, 0.65, store=world.code("C-1#"))
-    record |= only(world, 0.6, received_by=world.person().name)
-    record |= only(world, 0.5, seals_ok=world.chance(0.7))
+    record |= only(ctx, 0.65, store=ctx.code("C-1#"))
+    record |= only(ctx, 0.6, received_by=ctx.person().name)
+    record |= only(ctx, 0.5, seals_ok=ctx.chance(0.7))
     return record, {
-        "supplier": world.one(CHEMICAL_TRADE),
+        "supplier": ctx.one(CHEMICAL_TRADE),
         "other": other,
         "other_un": other_un,
-        "ordered_on": world.workday_near(day, -21, -3).isoformat(),
-        "next": world.workday_near(day, 2, 15).isoformat(),
-        "old_stock": world.between(3, 28) * 10,
+        "ordered_on": ctx.workday_near(day, -21, -3).isoformat(),
+        "next": ctx.workday_near(day, 2, 15).isoformat(),
+        "old_stock": ctx.between(3, 28) * 10,
     }

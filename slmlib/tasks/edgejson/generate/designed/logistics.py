@@ -2,7 +2,7 @@
 
 from slmlib.tasks.edgejson.generate.samplers import only, sampler
 from slmlib.textgen.lexicon import firms, words
-from slmlib.textgen.sampling_context import World, hhmm
+from slmlib.textgen.sampling_context import SamplingContext, hhmm
 
 WAREHOUSES = words(
     "Central_Store North_Depot Dockside_Hall Cold_Store East_Hall West_Hall Airport_Hub Overflow_Depot "
@@ -45,146 +45,146 @@ EORI = {"ie": "IE#######", "de": "DE#######", "nl": "NL#########"}  # letters an
 
 
 @sampler
-def parcel_pickup(world: World) -> tuple[dict, dict]:
+def parcel_pickup(ctx: SamplingContext) -> tuple[dict, dict]:
     """Where, when and what to collect."""
-    city, postcode = world.town()
-    day, phone = world.workday(), world.phone()
-    parcels = world.between(1, 18)
-    customer = {"name": world.firm()} | only(world, 0.6, phone=phone)
-    pickup = {"street": world.street(), "postcode": postcode, "city": city, "date": day.isoformat()}
-    pickup |= only(world, 0.7, ready_from=world.clock(7, 17, step=30))
-    goods = {"parcels": parcels, "weight_kg": parcels * world.between(8, 140) / 10}
-    goods |= only(world, 0.6, service=world.one(("standard", "express", "overnight")))
-    goods |= only(world, 0.55, fragile=world.chance(0.6))
-    record = {"reference": world.code("PU-#####"), "customer": customer, "pickup": pickup, "goods": goods}
-    to = world.one([town for town, _ in world.place.towns if town != city])
+    city, postcode = ctx.town()
+    day, phone = ctx.workday(), ctx.phone()
+    parcels = ctx.between(1, 18)
+    customer = {"name": ctx.firm()} | only(ctx, 0.6, phone=phone)
+    pickup = {"street": ctx.street(), "postcode": postcode, "city": city, "date": day.isoformat()}
+    pickup |= only(ctx, 0.7, ready_from=ctx.clock(7, 17, step=30))
+    goods = {"parcels": parcels, "weight_kg": parcels * ctx.between(8, 140) / 10}
+    goods |= only(ctx, 0.6, service=ctx.one(("standard", "express", "overnight")))
+    goods |= only(ctx, 0.55, fragile=ctx.chance(0.6))
+    record = {"reference": ctx.code("PU-#####"), "customer": customer, "pickup": pickup, "goods": goods}
+    to = ctx.one([town for town, _ in ctx.place.towns if town != city])
     return record, {
-        "old_date": world.workday_near(day, -6, -1).isoformat(),
+        "old_date": ctx.workday_near(day, -6, -1).isoformat(),
         "to_city": to,
-        "closes": world.clock(17, 20),
+        "closes": ctx.clock(17, 20),
     }
 
 
 @sampler
-def delivery_round(world: World) -> tuple[dict, dict]:
+def delivery_round(ctx: SamplingContext) -> tuple[dict, dict]:
     """Stops in the order of the clock; the odometer's end is its start plus the distance."""
-    world.settle("ie", "de", "nl")  # kilometres
+    ctx.settle("ie", "de", "nl")  # kilometres
     start, distance, clock = (
-        world.between(9_000, 240_000),
-        world.between(18, 190),
-        world.between(7 * 60, 9 * 60),
+        ctx.between(9_000, 240_000),
+        ctx.between(18, 190),
+        ctx.between(7 * 60, 9 * 60),
     )
     stops = []
-    for _ in range(world.between(3, 5)):
+    for _ in range(ctx.between(3, 5)):
         stop = {
-            "customer": world.firm(),
+            "customer": ctx.firm(),
             "arrived": hhmm(clock),
-            "parcels": world.between(1, 12),
+            "parcels": ctx.between(1, 12),
         }
-        stops.append(stop | only(world, 0.35, signed_by=world.person().name))
-        clock += world.between(14, 75)
+        stops.append(stop | only(ctx, 0.35, signed_by=ctx.person().name))
+        clock += ctx.between(14, 75)
     record = {
-        "date": world.workday().isoformat(),
-        "driver": world.person().name,
-        "vehicle": {"plate": world.plate(), "odometer": {"start_km": start, "end_km": start + distance}},
+        "date": ctx.workday().isoformat(),
+        "driver": ctx.person().name,
+        "vehicle": {"plate": ctx.plate(), "odometer": {"start_km": start, "end_km": start + distance}},
         "distance_km": distance,
         "stops": stops,
         "stop_count": len(stops),
         "parcels_total": sum(stop["parcels"] for stop in stops),
     }
-    record |= only(world, 0.6, returned=hhmm(clock + 60))
+    record |= only(ctx, 0.6, returned=hhmm(clock + 60))
     complaint = {
-        "customer": world.one(stops)["customer"],
-        "about": world.one(("late", "damaged", "wrong_item")),
+        "customer": ctx.one(stops)["customer"],
+        "about": ctx.one(("late", "damaged", "wrong_item")),
     }
-    record |= only(world, 0.5, complaint=complaint)
-    return record, {"planned_km": distance + world.between(3, 25), "skipped": world.firm()}
+    record |= only(ctx, 0.5, complaint=complaint)
+    return record, {"planned_km": distance + ctx.between(3, 25), "skipped": ctx.firm()}
 
 
 @sampler
-def goods_receipt(world: World) -> tuple[dict, dict]:
+def goods_receipt(ctx: SamplingContext) -> tuple[dict, dict]:
     """What came in for an order, beside another order that is still open."""
-    day = world.workday()
+    day = ctx.workday()
     record = {
-        "po_number": world.code("PO-######"),
-        "pallets": world.between(1, 26),
+        "po_number": ctx.code("PO-######"),
+        "pallets": ctx.between(1, 26),
         "received_on": day.isoformat(),
     }
-    other = {"other_po": world.code("PO-######"), "other_pallets": world.between(2, 19)}
+    other = {"other_po": ctx.code("PO-######"), "other_pallets": ctx.between(2, 19)}
     return record, other | {
-        "supplier": world.dealt(IMPORTERS),
-        "checker": world.person().name,
-        "sent": world.workday_near(day, -4, -1).isoformat(),
-        "due": world.workday_near(day, -9, -2).isoformat(),
-        "next": world.workday_near(day, 2, 12).isoformat(),
-        "cartons": record["pallets"] * world.between(12, 48),
-        "gate": world.between(13, 29),
-        "at": world.clock(6, 17, step=1),
-        "note_no": world.code("4#######"),
+        "supplier": ctx.dealt(IMPORTERS),
+        "checker": ctx.person().name,
+        "sent": ctx.workday_near(day, -4, -1).isoformat(),
+        "due": ctx.workday_near(day, -9, -2).isoformat(),
+        "next": ctx.workday_near(day, 2, 12).isoformat(),
+        "cartons": record["pallets"] * ctx.between(12, 48),
+        "gate": ctx.between(13, 29),
+        "at": ctx.clock(6, 17, step=1),
+        "note_no": ctx.code("4#######"),
     }
 
 
 @sampler
-def warehouse_transfer(world: World) -> tuple[dict, dict]:
+def warehouse_transfer(ctx: SamplingContext) -> tuple[dict, dict]:
     """The total is the sum of the lines; a line that was struck off stands beside them."""
-    here, there, elsewhere = world.some(WAREHOUSES, 3, 3)
-    day = world.workday()
-    stock = [world.code(f"{letters}-####") for letters in world.some(STOCK, 3, 5)]
-    lines = [{"sku": sku, "units": world.between(2, 40) * world.one((1, 5, 6))} for sku in stock[1:]]
+    here, there, elsewhere = ctx.some(WAREHOUSES, 3, 3)
+    day = ctx.workday()
+    stock = [ctx.code(f"{letters}-####") for letters in ctx.some(STOCK, 3, 5)]
+    lines = [{"sku": sku, "units": ctx.between(2, 40) * ctx.one((1, 5, 6))} for sku in stock[1:]]
     record = {
-        "transfer_no": world.code("T####-@"),
-        "from": {"site": here, "bay": world.code("@##-##")},
-        "to": {"site": there} | only(world, 0.6, bay=world.code("@##-##")),
+        "transfer_no": ctx.code("T####-@"),
+        "from": {"site": here, "bay": ctx.code("@##-##")},
+        "to": {"site": there} | only(ctx, 0.6, bay=ctx.code("@##-##")),
         "lines": lines,
         "units_total": sum(line["units"] for line in lines),
-        "moved": {"on": day.isoformat()} | only(world, 0.55, by=world.person().name),
+        "moved": {"on": day.isoformat()} | only(ctx, 0.55, by=ctx.person().name),
     }
     reasons = ("replenishment", "overstock", "rebuild", "rush_order")
-    record |= only(world, 0.6, reason=world.one(reasons))
+    record |= only(ctx, 0.6, reason=ctx.one(reasons))
     return record, {
-        "planned": world.workday_near(day, -8, -1).isoformat(),
+        "planned": ctx.workday_near(day, -8, -1).isoformat(),
         "elsewhere": elsewhere,
         "struck": stock[0],
-        "struck_units": world.between(12, 90),
-        "at": world.clock(6, 20, step=1),
+        "struck_units": ctx.between(12, 90),
+        "at": ctx.clock(6, 20, step=1),
     }
 
 
 @sampler
-def customs_declaration(world: World) -> tuple[dict, dict]:
+def customs_declaration(ctx: SamplingContext) -> tuple[dict, dict]:
     """Kilograms and values add up; the gross weight is above the net one."""
-    world.settle("ie", "de", "nl")
-    country, day = world.one(tuple(EXPORTERS)), world.workday()
-    kinds = world.some([kind for kind in GOODS if country in kind[4].split()], 1, 3)
+    ctx.settle("ie", "de", "nl")
+    country, day = ctx.one(tuple(EXPORTERS)), ctx.workday()
+    kinds = ctx.some([kind for kind in GOODS if country in kind[4].split()], 1, 3)
     goods, tenths, cents = [], 0, 0
     for hs_code, name, low, high, places in kinds:
-        net, origin = world.between(150, 4_800), country if world.chance(0.75) else world.one(places.split())
-        value = net * world.between(low, high) // 10
+        net, origin = ctx.between(150, 4_800), country if ctx.chance(0.75) else ctx.one(places.split())
+        value = net * ctx.between(low, high) // 10
         line = {"hs_code": hs_code, "description": name, "origin": origin}
         goods.append(line | {"net_kg": net / 10, "value_eur": value / 100})
         tenths, cents = tenths + net, cents + value
-    city, postcode = world.town()
-    importer = {"name": world.dealt(IMPORTERS)}
-    importer |= only(world, 0.7 if len(goods) < 3 else 0, eori=world.code(EORI[world.place.code]))
+    city, postcode = ctx.town()
+    importer = {"name": ctx.dealt(IMPORTERS)}
+    importer |= only(ctx, 0.7 if len(goods) < 3 else 0, eori=ctx.code(EORI[ctx.place.code]))
     record = {
-        "mrn": f"{day.year % 100}{world.place.code.upper()}{world.code('####@#@######@')}",
+        "mrn": f"{day.year % 100}{ctx.place.code.upper()}{ctx.code('####@#@######@')}",
         "lodged_on": day.isoformat(),
-        "exporter": {"name": world.dealt(EXPORTERS[country]), "country": country},
-        "importer": importer | {"address": {"street": world.street(), "postcode": postcode, "city": city}},
+        "exporter": {"name": ctx.dealt(EXPORTERS[country]), "country": country},
+        "importer": importer | {"address": {"street": ctx.street(), "postcode": postcode, "city": city}},
         "goods": goods,
         "totals": {
-            "packages": world.between(2, 60),
+            "packages": ctx.between(2, 60),
             "net_kg": tenths / 10,
-            "gross_kg": (tenths * world.between(105, 125) // 100 + 5) / 10,
+            "gross_kg": (tenths * ctx.between(105, 125) // 100 + 5) / 10,
             "value_eur": cents / 100,
         },
     }
-    record |= only(world, 0.6, incoterm=world.one(("EXW", "FCA", "FOB", "CIF", "DAP", "DDP")))
+    record |= only(ctx, 0.6, incoterm=ctx.one(("EXW", "FCA", "FOB", "CIF", "DAP", "DDP")))
     return record, {
-        "arrived": world.workday_near(day, -5, -1).isoformat(),
-        "old_mrn": f"{day.year % 100}{world.place.code.upper()}{world.code('####@#@######@')}",
-        "freight": world.price(19000, 99000) / 100,
-        "invoice": world.code("@@-#####"),
-        "old_value": cents // 100 + world.between(30, 400),
-        "office": world.one([town for town, _ in world.place.towns]),
+        "arrived": ctx.workday_near(day, -5, -1).isoformat(),
+        "old_mrn": f"{day.year % 100}{ctx.place.code.upper()}{ctx.code('####@#@######@')}",
+        "freight": ctx.price(19000, 99000) / 100,
+        "invoice": ctx.code("@@-#####"),
+        "old_value": cents // 100 + ctx.between(30, 400),
+        "office": ctx.one([town for town, _ in ctx.place.towns]),
     }

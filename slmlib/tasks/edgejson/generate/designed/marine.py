@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from slmlib.tasks.edgejson.generate.samplers import only, sampler
 from slmlib.textgen.lexicon import words
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 
 GAUGES = words(
     "Skerry_Point North_Mole Pilot_Jetty Old_Lock_Gate Gull_Sands Breakwater_Light Ferry_Steps Inner_Basin "
@@ -39,83 +39,83 @@ CATCHES = {  # gear: species landed with it
 
 
 @sampler
-def tide_observation(world: World) -> tuple[dict, dict]:
+def tide_observation(ctx: SamplingContext) -> tuple[dict, dict]:
     """A level that fits the state of the tide; the level before it and another gauge's beside it."""
-    tide = world.one(tuple(LEVELS))
-    level = world.between(*LEVELS[tide])
-    step = world.between(8, 40) * (1 if tide in ("rising", "high_water") else -1)
-    station, other = world.some(GAUGES, 2, 2)
+    tide = ctx.one(tuple(LEVELS))
+    level = ctx.between(*LEVELS[tide])
+    step = ctx.between(8, 40) * (1 if tide in ("rising", "high_water") else -1)
+    station, other = ctx.some(GAUGES, 2, 2)
     record = {
         "station": station,
-        "observed_at": f"{world.date().isoformat()}T{world.clock(0, 24, step=6)}:00Z",
+        "observed_at": f"{ctx.date().isoformat()}T{ctx.clock(0, 24, step=6)}:00Z",
         "level_m": level / 100,
         "tide": tide,
     }
-    record |= only(world, 0.6, predicted_m=(level + world.one((-1, 1)) * world.between(3, 35)) / 100)
+    record |= only(ctx, 0.6, predicted_m=(level + ctx.one((-1, 1)) * ctx.between(3, 35)) / 100)
     beside = {"before": (level - step) / 100, "other": other, "other_level": (level + 3 * step) / 100}
-    return record, beside | {"wind": world.between(4, 28), "other_time": world.clock(0, 24, step=6)}
+    return record, beside | {"wind": ctx.between(4, 28), "other_time": ctx.clock(0, 24, step=6)}
 
 
 @sampler
-def berth_booking(world: World) -> tuple[dict, dict]:
+def berth_booking(ctx: SamplingContext) -> tuple[dict, dict]:
     """Nights follow from the dates, and the dues from the nights."""
-    world.settle("ie", "de", "nl", "fr", "es", "it")  # euros
-    arrival, nights = world.date(months=range(4, 11)), world.between(1, 8)
-    length = world.between(62, 168)
-    rate = length // 10 * world.one((180, 200, 225, 250, 280))  # cents for each metre begun
-    boat, other_boat = world.some(BOATS, 2, 2)
-    sooner = world.between(1, 5)  # nights more in the first request
+    ctx.settle("ie", "de", "nl", "fr", "es", "it")  # euros
+    arrival, nights = ctx.date(months=range(4, 11)), ctx.between(1, 8)
+    length = ctx.between(62, 168)
+    rate = length // 10 * ctx.one((180, 200, 225, 250, 280))  # cents for each metre begun
+    boat, other_boat = ctx.some(BOATS, 2, 2)
+    sooner = ctx.between(1, 5)  # nights more in the first request
     stay = {"arrival": arrival.isoformat(), "departure": (arrival + timedelta(nights)).isoformat()}
     record = {
-        "marina": world.one(MARINAS),
+        "marina": ctx.one(MARINAS),
         "vessel": {"name": boat, "length_m": length / 10}
-        | only(world, 0.55, draught_m=world.between(length // 10 + 1, length // 10 + 8) / 10),
-        "skipper": world.person().name,
-        "stay": stay | {"nights": nights} | only(world, 0.5, berth=world.code(f"{world.one('ABCDEFGH')}##")),
+        | only(ctx, 0.55, draught_m=ctx.between(length // 10 + 1, length // 10 + 8) / 10),
+        "skipper": ctx.person().name,
+        "stay": stay | {"nights": nights} | only(ctx, 0.5, berth=ctx.code(f"{ctx.one('ABCDEFGH')}##")),
     }
-    record |= only(world, 0.6, shore_power=world.chance(0.65))
+    record |= only(ctx, 0.6, shore_power=ctx.chance(0.65))
     record["dues"] = {"per_night_eur": rate / 100, "total_eur": nights * rate / 100}
     return record, {
-        "asked_on": world.later(arrival, -60, -5).isoformat(),
+        "asked_on": ctx.later(arrival, -60, -5).isoformat(),
         "old_arrival": (arrival - timedelta(sooner)).isoformat(),
         "other_boat": other_boat,
-        "deposit": world.one((20, 25, 30, 50)),
+        "deposit": ctx.one((20, 25, 30, 50)),
         "old_total": (nights + sooner) * rate / 100,
     }
 
 
 @sampler
-def catch_report(world: World) -> tuple[dict, dict]:
+def catch_report(ctx: SamplingContext) -> tuple[dict, dict]:
     """Weights sum to what was landed, and the days follow from the dates."""
-    gear = world.one(tuple(CATCHES))
-    boat, other_boat = world.some(BOATS, 2, 2)
-    port, other_port = world.some(PORTS, 2, 2)
-    sailed, days = world.date(), world.between(1, 6)
-    lines = [_landing(world, species) for species in world.some(CATCHES[gear], 2, 4)]
+    gear = ctx.one(tuple(CATCHES))
+    boat, other_boat = ctx.some(BOATS, 2, 2)
+    port, other_port = ctx.some(PORTS, 2, 2)
+    sailed, days = ctx.date(), ctx.between(1, 6)
+    lines = [_landing(ctx, species) for species in ctx.some(CATCHES[gear], 2, 4)]
     total = sum(tenths for _, _, tenths in lines)
-    landed = {"port": other_port if world.chance(0.5) else port, "on": (sailed + timedelta(days)).isoformat()}
+    landed = {"port": other_port if ctx.chance(0.5) else port, "on": (sailed + timedelta(days)).isoformat()}
     trip = {"sailed": {"port": port, "on": sailed.isoformat()}}
-    trip |= {"landed": landed | only(world, 0.6, at=world.clock(4, 22)), "days": days}
+    trip |= {"landed": landed | only(ctx, 0.6, at=ctx.clock(4, 22)), "days": days}
     record = {
-        "report_no": world.code("CR-######"),
-        "vessel": {"name": boat, "registration": world.code("@@###"), "master": world.person().name},
+        "report_no": ctx.code("CR-######"),
+        "vessel": {"name": boat, "registration": ctx.code("@@###"), "master": ctx.person().name},
         "trip": trip,
         "gear": gear,
         "landings": [{"species": s, "boxes": boxes, "weight_kg": t / 10} for s, boxes, t in lines],
         "landed_kg": total / 10,
     }
-    record |= only(world, 0.5, discarded_kg=world.between(4, 90)) | only(world, 0.5, buyer=world.one(BUYERS))
+    record |= only(ctx, 0.5, discarded_kg=ctx.between(4, 90)) | only(ctx, 0.5, buyer=ctx.one(BUYERS))
     return record, {
         "other_boat": other_boat,
-        "old_total": total // 10 - world.between(20, 90),
-        "old_no": world.code("CR-######"),
-        "due": world.later(sailed, 8, 14).isoformat(),
-        "missing": world.one([s for s in CATCHES[gear] if s not in {line[0] for line in lines}]),
-        "crew": world.between(2, 7),
+        "old_total": total // 10 - ctx.between(20, 90),
+        "old_no": ctx.code("CR-######"),
+        "due": ctx.later(sailed, 8, 14).isoformat(),
+        "missing": ctx.one([s for s in CATCHES[gear] if s not in {line[0] for line in lines}]),
+        "crew": ctx.between(2, 7),
     }
 
 
-def _landing(world: World, species: str) -> tuple[str, int, int]:
+def _landing(ctx: SamplingContext, species: str) -> tuple[str, int, int]:
     """Species, boxes, and their weight in tenths of a kilo."""
-    boxes = world.between(2, 28)
-    return species, boxes, boxes * world.between(220, 410)
+    boxes = ctx.between(2, 28)
+    return species, boxes, boxes * ctx.between(220, 410)

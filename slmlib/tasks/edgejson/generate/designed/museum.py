@@ -2,7 +2,7 @@
 
 from slmlib.tasks.edgejson.generate.samplers import only, sampler
 from slmlib.textgen.lexicon import words
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 
 EXHIBITIONS = words(
     "Salt_and_Silver Treasures_of_the_Deep The_Age_of_Steam Amber_Roads Masks_and_Mirrors Ice_Age_Hunters "
@@ -31,49 +31,49 @@ CONDITIONS = ("no_flash", "low_light", "climate_case", "guarded_room", "single_v
 
 
 @sampler
-def ticket_booking(world: World) -> tuple[dict, dict]:
+def ticket_booking(ctx: SamplingContext) -> tuple[dict, dict]:
     """The visit that stands; beside it the slot and the exhibition that were asked for first."""
-    kind = world.one(("full", "full", "reduced", "school", "members"))
-    exhibition, other = world.some(EXHIBITIONS, 2, 2)
-    day, hour = world.date(), world.one(ENTRIES)
-    tickets = world.between(11, 28) if kind == "school" else world.between(1, 7)
+    kind = ctx.one(("full", "full", "reduced", "school", "members"))
+    exhibition, other = ctx.some(EXHIBITIONS, 2, 2)
+    day, hour = ctx.date(), ctx.one(ENTRIES)
+    tickets = ctx.between(11, 28) if kind == "school" else ctx.between(1, 7)
     record = {"exhibition": exhibition, "visit_date": day.isoformat(), "tickets": tickets}
-    record |= only(world, 0.65, ticket_type=kind)
+    record |= only(ctx, 0.65, ticket_type=kind)
     return record, {
         "other": other,
         "entry_time": hour,
-        "old_date": world.later(day, -8, -1).isoformat(),
-        "old_time": world.one([entry for entry in ENTRIES if entry != hour]),
-        "closes": world.clock(18, 20, step=30),
-        "name": world.person().name,
-        "code": world.code("@@####"),
-        "until": world.later(day, 20, 120).isoformat(),
+        "old_date": ctx.later(day, -8, -1).isoformat(),
+        "old_time": ctx.one([entry for entry in ENTRIES if entry != hour]),
+        "closes": ctx.clock(18, 20, step=30),
+        "name": ctx.person().name,
+        "code": ctx.code("@@####"),
+        "until": ctx.later(day, 20, 120).isoformat(),
     }
 
 
 @sampler
-def loan_agreement(world: World) -> tuple[dict, dict]:
+def loan_agreement(ctx: SamplingContext) -> tuple[dict, dict]:
     """An object lent by one house to another: signed, then lent, then given back."""
-    lender, borrower, third = world.some(HOUSES, 3, 3)
-    (title, low, high), (other, _, _) = world.some(OBJECTS, 2, 2)
-    start, thousands = world.date(), world.between(low, high)
-    end = world.later(start, 60, 260)
-    lent = {"title": title, "accession_no": world.code(world.one(REGISTERS))}
+    lender, borrower, third = ctx.some(HOUSES, 3, 3)
+    (title, low, high), (other, _, _) = ctx.some(OBJECTS, 2, 2)
+    start, thousands = ctx.date(), ctx.between(low, high)
+    end = ctx.later(start, 60, 260)
+    lent = {"title": title, "accession_no": ctx.code(ctx.one(REGISTERS))}
     record = {
-        "agreement_no": world.code("LA-###/##"),
+        "agreement_no": ctx.code("LA-###/##"),
         "lender": lender,
         "borrower": borrower,
-        "object": lent | {"insured_value": float(1000 * thousands), "currency": world.place.currency},
+        "object": lent | {"insured_value": float(1000 * thousands), "currency": ctx.place.currency},
         "period": {"from": start.isoformat(), "to": end.isoformat()},
-        "conditions": world.some(CONDITIONS, 1, 3),
+        "conditions": ctx.some(CONDITIONS, 1, 3),
     }
-    record |= only(world, 0.55, courier=world.chance(0.55))
-    record |= only(world, 0.5, signed_on=world.later(start, -80, -12).isoformat())
+    record |= only(ctx, 0.55, courier=ctx.chance(0.55))
+    record |= only(ctx, 0.5, signed_on=ctx.later(start, -80, -12).isoformat())
     return record, {
         "third": third,
         "other": other,
-        "old_end": world.later(end, -30, -5).isoformat(),
-        "old_value": 1000 * (thousands - world.between(1, low // 2)),
-        "asked_on": world.later(start, -300, -120).isoformat(),
-        "exhibition": world.one(EXHIBITIONS),
+        "old_end": ctx.later(end, -30, -5).isoformat(),
+        "old_value": 1000 * (thousands - ctx.between(1, low // 2)),
+        "asked_on": ctx.later(start, -300, -120).isoformat(),
+        "exhibition": ctx.one(EXHIBITIONS),
     }

@@ -2,7 +2,7 @@
 
 from slmlib.tasks.edgejson.generate.samplers import only, sampler
 from slmlib.textgen.lexicon import words
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 
 LOST_ITEMS = words(
     "umbrella rucksack scarf wallet laptop_sleeve cycle_helmet violin_case lunch_box "
@@ -31,87 +31,87 @@ WHEN = words("00 05 10 15 20 30 40 45 50")
 
 
 @sampler
-def lost_item(world: World) -> tuple[dict, dict]:
+def lost_item(ctx: SamplingContext) -> tuple[dict, dict]:
     """The thing, the line and the day; the day of the report beside it."""
-    lost_on = world.date()
-    record = {"item": world.one(LOST_ITEMS)}
+    lost_on = ctx.date()
+    record = {"item": ctx.one(LOST_ITEMS)}
     colours = ("black", "blue", "brown", "green", "grey", "red", "white", "yellow")
-    record |= only(world, 0.75, colour=world.one(colours))
-    record |= {"line": world.one(LINES), "lost_on": lost_on.isoformat()}
-    phone = world.phone()
-    record |= only(world, 0.65, phone=phone)
-    other = world.one([line for line in LINES if line != record["line"]])
+    record |= only(ctx, 0.75, colour=ctx.one(colours))
+    record |= {"line": ctx.one(LINES), "lost_on": lost_on.isoformat()}
+    phone = ctx.phone()
+    record |= only(ctx, 0.65, phone=phone)
+    other = ctx.one([line for line in LINES if line != record["line"]])
     return record, {
-        "reported_on": world.later(lost_on, 1, 5).isoformat(),
+        "reported_on": ctx.later(lost_on, 1, 5).isoformat(),
         "other_line": other,
-        "stop": world.town()[0] + " Central",
-        "contents": world.one(
+        "stop": ctx.town()[0] + " Central",
+        "contents": ctx.one(
             ("a library book", "a pair of sunglasses", "a season ticket", "a water bottle", "a spare key")
         ),
     }
 
 
 @sampler
-def parking_permit(world: World) -> tuple[dict, dict]:
+def parking_permit(ctx: SamplingContext) -> tuple[dict, dict]:
     """A permit and its time; the car, the zone and the permit before it beside it."""
-    start, zone = world.date(), f"{world.one('ABCDEFGH')}{world.between(1, 18)}"
-    end = world.later(start, *world.one(((13, 29), (89, 91), (180, 183), (364, 365))))
-    record = {"plate": world.plate(), "zone": zone, "valid_from": start.isoformat()}
+    start, zone = ctx.date(), f"{ctx.one('ABCDEFGH')}{ctx.between(1, 18)}"
+    end = ctx.later(start, *ctx.one(((13, 29), (89, 91), (180, 183), (364, 365))))
+    record = {"plate": ctx.plate(), "zone": zone, "valid_from": start.isoformat()}
     record |= {"valid_until": end.isoformat()}
-    record |= only(world, 0.65, kind=world.one(("resident", "visitor", "business", "carer")))
+    record |= only(ctx, 0.65, kind=ctx.one(("resident", "visitor", "business", "carer")))
     return record, {
-        "old_plate": world.plate(),
-        "old_zone": f"{world.one([c for c in 'ABCDEFGH' if c != zone[0]])}{world.between(1, 18)}",
-        "old_until": world.later(start, -20, -1).isoformat(),
-        "applied": world.later(start, -45, -4).isoformat(),
-        "seen": world.later(start, 2, 12).isoformat(),
-        "fee": world.between(6, 48) * 250 / 100,
-        "town": world.town()[0],
+        "old_plate": ctx.plate(),
+        "old_zone": f"{ctx.one([c for c in 'ABCDEFGH' if c != zone[0]])}{ctx.between(1, 18)}",
+        "old_until": ctx.later(start, -20, -1).isoformat(),
+        "applied": ctx.later(start, -45, -4).isoformat(),
+        "seen": ctx.later(start, 2, 12).isoformat(),
+        "fee": ctx.between(6, 48) * 250 / 100,
+        "town": ctx.town()[0],
     }
 
 
 @sampler
-def bulky_waste_pickup(world: World) -> tuple[dict, dict]:
+def bulky_waste_pickup(ctx: SamplingContext) -> tuple[dict, dict]:
     """A piece of furniture and its day; another piece and the day first planned beside it."""
-    day = world.workday()
-    item, volumes = world.one(BULKY)
-    record = {"item": item, "street": world.street(), "pickup_on": day.isoformat()}
-    record |= only(world, 0.6, volume_m3=world.one(volumes))
-    record |= only(world, 0.6, carry_out=world.chance(0.5))
+    day = ctx.workday()
+    item, volumes = ctx.one(BULKY)
+    record = {"item": item, "street": ctx.street(), "pickup_on": day.isoformat()}
+    record |= only(ctx, 0.6, volume_m3=ctx.one(volumes))
+    record |= only(ctx, 0.6, carry_out=ctx.chance(0.5))
     return record, {
-        "other_item": world.one([name for name, _ in BULKY if name.split()[-1] != item.split()[-1]]),
-        "old_date": world.later(day, *world.one(((-7, -7), (-14, -14)))).isoformat(),
-        "booked": world.later(day, -35, -15).isoformat(),
-        "other_street": world.one([s for s in world.place.streets if s not in record["street"]]),
-        "crew_starts": world.one(("06:00", "06:30", "07:00", "07:30")),
-        "slip": world.code("######"),
+        "other_item": ctx.one([name for name, _ in BULKY if name.split()[-1] != item.split()[-1]]),
+        "old_date": ctx.later(day, *ctx.one(((-7, -7), (-14, -14)))).isoformat(),
+        "booked": ctx.later(day, -35, -15).isoformat(),
+        "other_street": ctx.one([s for s in ctx.place.streets if s not in record["street"]]),
+        "crew_starts": ctx.one(("06:00", "06:30", "07:00", "07:30")),
+        "slip": ctx.code("######"),
     }
 
 
 @sampler
-def noise_complaint(world: World) -> tuple[dict, dict]:
+def noise_complaint(ctx: SamplingContext) -> tuple[dict, dict]:
     """Disturbances on one to three days; the resident's own address and the limit beside it."""
-    who, phone, day = world.person(), world.phone(), world.date()
-    kind = world.one(tuple(NOISES))
+    who, phone, day = ctx.person(), ctx.phone(), ctx.date()
+    kind = ctx.one(tuple(NOISES))
     first, last = NOISES[kind]
-    source = {"kind": kind, "street": world.street()} | only(world, 0.5, floor=world.between(1, 6))
+    source = {"kind": kind, "street": ctx.street()} | only(ctx, 0.5, floor=ctx.between(1, 6))
     diary = []
-    for _ in range(world.between(1, 3)):
-        begin = world.between(first, last)
-        end = f"{begin + world.between(1, 2):02d}:{5 * world.between(0, 11):02d}"
-        diary.append({"date": day.isoformat(), "from": f"{begin:02d}:{world.one(WHEN)}", "to": end})
-        day = world.later(day, 1, 6)
+    for _ in range(ctx.between(1, 3)):
+        begin = ctx.between(first, last)
+        end = f"{begin + ctx.between(1, 2):02d}:{5 * ctx.between(0, 11):02d}"
+        diary.append({"date": day.isoformat(), "from": f"{begin:02d}:{ctx.one(WHEN)}", "to": end})
+        day = ctx.later(day, 1, 6)
     record = {
-        "reported_by": {"name": who.name} | only(world, 0.5, phone=phone),
+        "reported_by": {"name": who.name} | only(ctx, 0.5, phone=phone),
         "source": source,
         "diary": diary,
     }
-    record |= only(world, 0.45, peak_db=world.between(58, 91))
-    record |= only(world, 0.6, spoken_to=world.chance(0.5))
+    record |= only(ctx, 0.45, peak_db=ctx.between(58, 91))
+    record |= only(ctx, 0.6, spoken_to=ctx.chance(0.5))
     return record, {
-        "home": world.street(),
-        "filed": world.later(day, 1, 4).isoformat(),
-        "ref": world.code("N/#####"),
-        "limit_db": world.one((45, 50, 55)),
-        "office_phone": world.phones[world.phone()],
+        "home": ctx.street(),
+        "filed": ctx.later(day, 1, 4).isoformat(),
+        "ref": ctx.code("N/#####"),
+        "limit_db": ctx.one((45, 50, 55)),
+        "office_phone": ctx.phones[ctx.phone()],
     }

@@ -2,7 +2,7 @@
 
 from slmlib.tasks.edgejson.generate.samplers import only, sampler
 from slmlib.textgen.lexicon import firms, words
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 
 GOODS = (  # as ordered by the two or more, cents from, to, most in one order
     ("cartons of oat milk", 169, 249, 12), ("bags of ground coffee", 549, 899, 6),
@@ -44,72 +44,71 @@ RETURNED = (  # name with its brand, why it may come back, cents from, to
 
 
 @sampler
-def store_order(world: World) -> tuple[dict, dict]:
+def store_order(ctx: SamplingContext) -> tuple[dict, dict]:
     """Line amounts are quantity times price, and the total is their sum with the delivery fee."""
-    city, postcode = world.town()
-    who, day, phone, start = world.person(), world.workday(), world.phone(), world.between(8, 17)
+    city, postcode = ctx.town()
+    who, day, phone, start = ctx.person(), ctx.workday(), ctx.phone(), ctx.between(8, 17)
     lines = [
-        (name, world.between(2, most), world.price(low, high))
-        for name, low, high, most in world.some(GOODS, 2, 5)
+        (name, ctx.between(2, most), ctx.price(low, high)) for name, low, high, most in ctx.some(GOODS, 2, 5)
     ]
-    fee = world.one((290, 350, 390, 490, 595, 690))
+    fee = ctx.one((290, 350, 390, 490, 595, 690))
     delivery = {"date": day.isoformat()}
-    if world.chance(0.6):
-        delivery |= {"from": f"{start:02d}:00", "to": f"{start + world.between(1, 3):02d}:00"}
-    address = {"street": world.street(), "postcode": postcode, "city": city}
+    if ctx.chance(0.6):
+        delivery |= {"from": f"{start:02d}:00", "to": f"{start + ctx.between(1, 3):02d}:00"}
+    address = {"street": ctx.street(), "postcode": postcode, "city": city}
     record = {
-        "order_no": world.code("###-####"),
-        "customer": {"name": who.name} | only(world, 0.5, phone=phone) | {"address": address},
+        "order_no": ctx.code("###-####"),
+        "customer": {"name": who.name} | only(ctx, 0.5, phone=phone) | {"address": address},
         "items": [
             {"name": n, "quantity": q, "unit_price": p / 100, "amount": q * p / 100} for n, q, p in lines
         ],
         "delivery": delivery | {"fee": fee / 100},
         "total": (sum(q * p for _, q, p in lines) + fee) / 100,
-        "currency": world.place.currency,
+        "currency": ctx.place.currency,
     }
-    record |= only(world, 0.6, payment=world.one(("card", "cash", "invoice")))
-    gone = world.one([good[0] for good in GOODS if good[0] not in {name for name, _, _ in lines}])
+    record |= only(ctx, 0.6, payment=ctx.one(("card", "cash", "invoice")))
+    gone = ctx.one([good[0] for good in GOODS if good[0] not in {name for name, _, _ in lines}])
     return record, {
         "gone": gone,
-        "ordered": world.workday_near(day, -4, -1).isoformat(),
-        "firm": world.dealt(GROCERS),
+        "ordered": ctx.workday_near(day, -4, -1).isoformat(),
+        "firm": ctx.dealt(GROCERS),
     }
 
 
 @sampler
-def stock_count(world: World) -> tuple[dict, dict]:
+def stock_count(ctx: SamplingContext) -> tuple[dict, dict]:
     """What was counted; beside it what the books say, which is never the same."""
-    counted = world.between(4, world.one((40, 160, 640)))
-    shelf = f"{world.one('ABCDEFGH')}{world.between(1, 48):02}"
-    record = {"sku": world.code("ART-####"), "shelf": shelf, "counted": counted}
-    beside = {"book": counted + world.between(1, 19), "old": counted - world.between(1, 3)}
-    beside |= {"last": counted + world.between(20, 140), "other_sku": world.code("ART-####")}
+    counted = ctx.between(4, ctx.one((40, 160, 640)))
+    shelf = f"{ctx.one('ABCDEFGH')}{ctx.between(1, 48):02}"
+    record = {"sku": ctx.code("ART-####"), "shelf": shelf, "counted": counted}
+    beside = {"book": counted + ctx.between(1, 19), "old": counted - ctx.between(1, 3)}
+    beside |= {"last": counted + ctx.between(20, 140), "other_sku": ctx.code("ART-####")}
     kept = [name for name, *_ in GOODS if name.split()[-1] not in FRESH]
-    beside |= {"article": world.one(kept), "day": world.workday().isoformat()}
-    return record, beside | {"clock": world.clock(7, 21, step=1)}
+    beside |= {"article": ctx.one(kept), "day": ctx.workday().isoformat()}
+    return record, beside | {"clock": ctx.clock(7, 21, step=1)}
 
 
 @sampler
-def return_request(world: World) -> tuple[dict, dict]:
+def return_request(ctx: SamplingContext) -> tuple[dict, dict]:
     """What comes back and why; what was paid with postage beside its price."""
-    customer, bought_on = world.person(), world.date()
-    goods = [(world.code("######"), *good) for good in world.some(RETURNED, 1, 2)]
-    cents = sum(world.price(low, high) for *_, low, high in goods)
+    customer, bought_on = ctx.person(), ctx.date()
+    goods = [(ctx.code("######"), *good) for good in ctx.some(RETURNED, 1, 2)]
+    cents = sum(ctx.price(low, high) for *_, low, high in goods)
     record = {
-        "order_no": world.code("W#######"),
-        "customer": {"name": customer.name} | only(world, 0.55, email=world.email(customer)),
+        "order_no": ctx.code("W#######"),
+        "customer": {"name": customer.name} | only(ctx, 0.55, email=ctx.email(customer)),
         "bought_on": bought_on.isoformat(),
         "articles": [
-            {"article_no": no, "name": name, "reason": world.one(why)} for no, name, why, _, _ in goods
+            {"article_no": no, "name": name, "reason": ctx.one(why)} for no, name, why, _, _ in goods
         ],
     }
-    record |= only(world, 0.6, opened=world.chance(0.5))
+    record |= only(ctx, 0.6, opened=ctx.chance(0.5))
     record |= {
-        "wish": world.one(("refund", "refund", "exchange", "voucher")),
-        "value": {"amount": cents / 100, "currency": world.place.currency},
+        "wish": ctx.one(("refund", "refund", "exchange", "voucher")),
+        "value": {"amount": cents / 100, "currency": ctx.place.currency},
     }
-    record |= only(world, 0.55, send_by=world.later(bought_on, 28, 60).isoformat())
-    kept = world.one([good[0] for good in RETURNED if good[0] not in {name for _, name, *_ in goods}])
-    beside = {"paid": (cents + world.one((390, 490, 595))) / 100, "kept": kept}
-    beside |= {"shop": world.dealt(ONLINE_SHOPS)}
-    return record, beside | {"came_on": world.later(bought_on, 2, 9).isoformat()}
+    record |= only(ctx, 0.55, send_by=ctx.later(bought_on, 28, 60).isoformat())
+    kept = ctx.one([good[0] for good in RETURNED if good[0] not in {name for _, name, *_ in goods}])
+    beside = {"paid": (cents + ctx.one((390, 490, 595))) / 100, "kept": kept}
+    beside |= {"shop": ctx.dealt(ONLINE_SHOPS)}
+    return record, beside | {"came_on": ctx.later(bought_on, 2, 9).isoformat()}

@@ -2,7 +2,7 @@
 
 from slmlib.tasks.edgejson.generate.samplers import only, sampler
 from slmlib.textgen.lexicon import words
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 
 ROOMS = words(
     "kitchen study bedroom living_room bathroom hallway nursery guest_room conservatory attic "
@@ -23,7 +23,7 @@ PARTS_OF_DAY = ((5, 8), (11, 13), (16, 21))  # about when a room gets warm, and 
 
 
 @sampler
-def smart_home_command(world: World) -> tuple[dict, dict]:
+def smart_home_command(ctx: SamplingContext) -> tuple[dict, dict]:
     """Device, room and action; a level only for `set`, a time only for later."""
     actions = {
         "light": ("on", "off", "set", "set"),
@@ -32,60 +32,58 @@ def smart_home_command(world: World) -> tuple[dict, dict]:
         "blinds": ("open", "close", "set"),
         "speaker": ("on", "off", "set"),
     }
-    device = world.one(tuple(actions))
-    record = {"device": device, "room": world.one(ROOMS), "action": world.one(actions[device])}
+    device = ctx.one(tuple(actions))
+    record = {"device": device, "room": ctx.one(ROOMS), "action": ctx.one(actions[device])}
     if record["action"] == "set":
-        record["level"] = world.between(16, 25) if device == "heating" else 5 * world.between(1, 20)
-    record |= only(world, 0.5, at=world.clock(5, 24, step=5))
-    other = world.one([room for room in ROOMS if room != record["room"]])
+        record["level"] = ctx.between(16, 25) if device == "heating" else 5 * ctx.between(1, 20)
+    record |= only(ctx, 0.5, at=ctx.clock(5, 24, step=5))
+    other = ctx.one([room for room in ROOMS if room != record["room"]])
     return record, {
         "other_room": other,
-        "old_level": 5 * world.between(2, 19),
-        "old_time": world.clock(6, 22),
+        "old_level": 5 * ctx.between(2, 19),
+        "old_time": ctx.clock(6, 22),
     }
 
 
 @sampler
-def kitchen_timer(world: World) -> tuple[dict, dict]:
+def kitchen_timer(ctx: SamplingContext) -> tuple[dict, dict]:
     """A dish with its minutes; another dish beside it."""
-    label, minutes = world.one(DISHES)
-    record = {"label": label, "minutes": world.one(minutes)}
-    record |= only(world, 0.5, sound=world.one(("bell", "chime", "buzzer")))
-    other, times = world.one([dish for dish in DISHES if dish[0] != label])
+    label, minutes = ctx.one(DISHES)
+    record = {"label": label, "minutes": ctx.one(minutes)}
+    record |= only(ctx, 0.5, sound=ctx.one(("bell", "chime", "buzzer")))
+    other, times = ctx.one([dish for dish in DISHES if dish[0] != label])
     return record, {
         "other": other,
-        "other_minutes": world.one([m for m in times if m != record["minutes"]]),
-        "less": record["minutes"] - world.between(1, record["minutes"] // 3),
-        "dial": world.between(3, 9),
+        "other_minutes": ctx.one([m for m in times if m != record["minutes"]]),
+        "less": record["minutes"] - ctx.between(1, record["minutes"] // 3),
+        "dial": ctx.between(3, 9),
     }
 
 
 @sampler
-def heating_schedule(world: World) -> tuple[dict, dict]:
+def heating_schedule(ctx: SamplingContext) -> tuple[dict, dict]:
     """One to three warm periods of the day; another room and last winter's values beside it."""
-    days, low = sorted(world.some(range(7), 1, 4)), world.steps(28, 35, 2)
-    parts = sorted(world.some(range(3), 1, 3))
+    days, low = sorted(ctx.some(range(7), 1, 4)), ctx.steps(28, 35, 2)
+    parts = sorted(ctx.some(range(3), 1, 3))
     record = {
-        "room": world.one(ROOMS),
+        "room": ctx.one(ROOMS),
         "days": [WEEK[day] for day in days],
-        "periods": [_warm(world, *PARTS_OF_DAY[part]) for part in parts],
+        "periods": [_warm(ctx, *PARTS_OF_DAY[part]) for part in parts],
         "otherwise_c": low,
     }
-    start = world.date(months=(1, 2, 9, 10, 11, 12))
-    valid = {"from": start.isoformat()} | only(world, 0.6, until=world.later(start, 30, 120).isoformat())
-    record |= only(world, 0.6, valid=valid) | only(world, 0.5, window_pause=world.chance(0.6))
+    start = ctx.date(months=(1, 2, 9, 10, 11, 12))
+    valid = {"from": start.isoformat()} | only(ctx, 0.6, until=ctx.later(start, 30, 120).isoformat())
+    record |= only(ctx, 0.6, valid=valid) | only(ctx, 0.5, window_pause=ctx.chance(0.6))
     return record, {
-        "other_room": world.one([room for room in ROOMS if room != record["room"]]),
-        "old_target": world.one(
-            [t for t in (18.0, 19.5, 22.5, 24.0) if t != record["periods"][0]["target_c"]]
-        ),
+        "other_room": ctx.one([room for room in ROOMS if room != record["room"]]),
+        "old_target": ctx.one([t for t in (18.0, 19.5, 22.5, 24.0) if t != record["periods"][0]["target_c"]]),
         "old_low": low - 2,
-        "last_year": world.later(start, -390, -340).isoformat(),
-        "rule": world.between(1, 9),
+        "last_year": ctx.later(start, -390, -340).isoformat(),
+        "rule": ctx.between(1, 9),
     }
 
 
-def _warm(world: World, first: int, last: int) -> dict:
+def _warm(ctx: SamplingContext, first: int, last: int) -> dict:
     """A warm period that begins at about `first` o'clock and ends at about `last`."""
-    begin, end = world.clock(first, first + 2, step=30), world.clock(last, last + 2, step=15)
-    return {"from": begin, "to": end, "target_c": world.steps(37, 46, 2)}
+    begin, end = ctx.clock(first, first + 2, step=30), ctx.clock(last, last + 2, step=15)
+    return {"from": begin, "to": end, "target_c": ctx.steps(37, 46, 2)}

@@ -2,7 +2,7 @@
 
 from slmlib.tasks.edgejson.generate.samplers import only, sampler
 from slmlib.textgen.lexicon import words
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 
 CLASSES = ("yoga", "pilates", "spinning", "boxing", "aqua_fit", "zumba")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -21,45 +21,43 @@ COMPETITIONS = words(
 
 
 @sampler
-def class_signup(world: World) -> tuple[dict, dict]:
+def class_signup(ctx: SamplingContext) -> tuple[dict, dict]:
     """A class on a weekday; beside it another class and another weekday."""
-    chosen, other = world.some(CLASSES, 2, 2)
-    weekday, other_weekday = world.some(WEEKDAYS, 2, 2)
-    record = {"member": world.person().name, "class": chosen, "weekday": weekday}
-    record |= only(world, 0.6, first_time=world.chance(0.5))
+    chosen, other = ctx.some(CLASSES, 2, 2)
+    weekday, other_weekday = ctx.some(WEEKDAYS, 2, 2)
+    record = {"member": ctx.person().name, "class": chosen, "weekday": weekday}
+    record |= only(ctx, 0.6, first_time=ctx.chance(0.5))
     return record, {
         "other_class": other.replace("aqua_fit", "aqua fitness"),
         "other_weekday": other_weekday.capitalize(),
-        "trainer": world.person().first,
-        "spots": world.between(2, 9),
-        "hour": world.clock(9, 20, step=30),
+        "trainer": ctx.person().first,
+        "spots": ctx.between(2, 9),
+        "hour": ctx.clock(9, 20, step=30),
     }
 
 
 @sampler
-def match_result(world: World) -> tuple[dict, dict]:
+def match_result(ctx: SamplingContext) -> tuple[dict, dict]:
     """As many scorers as goals, in the order of the minutes; the last match of the two beside it."""
-    here, there = world.some([town for town, _ in world.place.towns], 2, 2)
-    home, away = (world.one(CLUBS.get(world.place.code, USUAL)).format(town) for town in (here, there))
-    minutes = sorted(world.some(range(2, 91), 0, 5))
-    goals = [
-        {"player": world.person().name, "minute": m, "side": world.one(("home", "away"))} for m in minutes
-    ]
+    here, there = ctx.some([town for town, _ in ctx.place.towns], 2, 2)
+    home, away = (ctx.one(CLUBS.get(ctx.place.code, USUAL)).format(town) for town in (here, there))
+    minutes = sorted(ctx.some(range(2, 91), 0, 5))
+    goals = [{"player": ctx.person().name, "minute": m, "side": ctx.one(("home", "away"))} for m in minutes]
     score = {side: sum(goal["side"] == side for goal in goals) for side in ("home", "away")}
-    day, crowd = world.date(), world.between(180, 9400)
+    day, crowd = ctx.date(), ctx.between(180, 9400)
     record = {
-        "competition": world.one(COMPETITIONS),
+        "competition": ctx.one(COMPETITIONS),
         "played_on": day.isoformat(),
         "home": {"club": home, "goals": score["home"]},
         "away": {"club": away, "goals": score["away"]},
     }
     record |= {"scorers": goals} if goals else {}
-    record |= only(world, 0.55, attendance=crowd) | only(world, 0.5, referee=world.person().name)
+    record |= only(ctx, 0.55, attendance=crowd) | only(ctx, 0.5, referee=ctx.person().name)
     return record, {
         "last_home": score["home"] + 1,
-        "last_away": world.between(0, 4),
-        "last_day": world.later(day, -200, -90).isoformat(),
-        "next_day": world.later(day, 6, 15).isoformat(),
-        "capacity": 1000 * (crowd // 1000 + world.between(1, 6)),
-        "coach": world.person().name,
+        "last_away": ctx.between(0, 4),
+        "last_day": ctx.later(day, -200, -90).isoformat(),
+        "next_day": ctx.later(day, 6, 15).isoformat(),
+        "capacity": 1000 * (crowd // 1000 + ctx.between(1, 6)),
+        "coach": ctx.person().name,
     }

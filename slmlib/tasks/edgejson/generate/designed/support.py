@@ -2,7 +2,7 @@
 
 from slmlib.tasks.edgejson.generate.samplers import only, sampler
 from slmlib.textgen.lexicon import words
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 
 SOFTWARE = words(
     "Ledgerly FieldMate Paperdeck Tillpoint RosterBee Stocklamp NoteHarbor Crewplan ShopWarden Voltaire_Sync "
@@ -21,75 +21,75 @@ RETURNED = (  # what customers send back, cents from, to
 
 
 @sampler
-def support_case(world: World) -> tuple[dict, dict]:
+def support_case(ctx: SamplingContext) -> tuple[dict, dict]:
     """A software problem; an older version and the day of the last update beside it."""
-    since, who, phone = world.date(), world.person(), world.phone()
-    problem = world.one(("login", "payment", "crash", "sync", "slow", "printing"))
+    since, who, phone = ctx.date(), ctx.person(), ctx.phone()
+    problem = ctx.one(("login", "payment", "crash", "sync", "slow", "printing"))
     tries = ["restart", "reinstall", "clear_cache", "other_device"] + ["reset_password"] * (
         problem == "login"
     )
-    version = (world.between(1, 9), world.between(0, 20))
+    version = (ctx.between(1, 9), ctx.between(0, 20))
     record = {
-        "case_no": world.code("C-######"),
-        "customer": {"name": who.name, "email": world.email(who)},
+        "case_no": ctx.code("C-######"),
+        "customer": {"name": who.name, "email": ctx.email(who)},
         "product": {
-            "name": world.one(SOFTWARE),
-            "version": f"{version[0]}.{version[1] + 1}{world.one(('', '.1', '.2'))}",
+            "name": ctx.one(SOFTWARE),
+            "version": f"{version[0]}.{version[1] + 1}{ctx.one(('', '.1', '.2'))}",
         },
         "problem": problem,
     }
-    record |= only(world, 0.7, severity=world.one(("low", "normal", "high", "urgent")))
-    record |= {"since": since.isoformat(), "tried": world.some(tries, 1, 2)}
-    callback = {"phone": phone} | only(world, 0.6, after=world.clock(9, 18, step=30))
-    record |= only(world, 0.55, callback=callback)
-    opened = world.later(since, 1, 6).isoformat()
+    record |= only(ctx, 0.7, severity=ctx.one(("low", "normal", "high", "urgent")))
+    record |= {"since": since.isoformat(), "tried": ctx.some(tries, 1, 2)}
+    callback = {"phone": phone} | only(ctx, 0.6, after=ctx.clock(9, 18, step=30))
+    record |= only(ctx, 0.55, callback=callback)
+    opened = ctx.later(since, 1, 6).isoformat()
     return record, {
         "old_version": f"{version[0]}.{version[1]}",
         "opened": opened,
-        "seats": world.between(3, 40),
+        "seats": ctx.between(3, 40),
     }
 
 
 @sampler
-def licence_request(world: World) -> tuple[dict, dict]:
+def licence_request(ctx: SamplingContext) -> tuple[dict, dict]:
     """Product, seats and address; the seats there are now and another address beside it."""
-    who, other, start, seats = world.person(), world.person(), world.date(), world.between(2, 60)
-    record = {"product": world.one(SOFTWARE), "seats": seats, "contact": world.email(who)}
-    record |= only(world, 0.65, starts_on=start.isoformat())
-    record |= only(world, 0.65, billing=world.one(("monthly", "yearly", "one_off")))
+    who, other, start, seats = ctx.person(), ctx.person(), ctx.date(), ctx.between(2, 60)
+    record = {"product": ctx.one(SOFTWARE), "seats": seats, "contact": ctx.email(who)}
+    record |= only(ctx, 0.65, starts_on=start.isoformat())
+    record |= only(ctx, 0.65, billing=ctx.one(("monthly", "yearly", "one_off")))
     return record, {
         "who": who.name,
-        "old_seats": seats + world.one((-1, 1)) * world.between(1, 3) if seats > 4 else seats + 3,
-        "other_product": world.one([name for name in SOFTWARE if name != record["product"]]),
+        "old_seats": seats + ctx.one((-1, 1)) * ctx.between(1, 3) if seats > 4 else seats + 3,
+        "other_product": ctx.one([name for name in SOFTWARE if name != record["product"]]),
         "sender": other.name,
-        "other_email": world.email(other),
-        "asked_on": world.later(start, -30, -2).isoformat(),
-        "ref": world.code("Q-####"),
+        "other_email": ctx.email(other),
+        "asked_on": ctx.later(start, -30, -2).isoformat(),
+        "ref": ctx.code("Q-####"),
     }
 
 
 @sampler
-def refund_case(world: World) -> tuple[dict, dict]:
+def refund_case(ctx: SamplingContext) -> tuple[dict, dict]:
     """What was paid is the refund and, for most that are not wanted any more, a fee."""
-    item, low, high = world.one(RETURNED)
-    who, paid, placed = world.person(), world.price(low, high), world.date()
-    reason = world.one(("damaged", "wrong_item", "late", "not_as_described", "changed_mind", "changed_mind"))
-    fee = world.one((290, 395, 490, 500, 650)) if reason == "changed_mind" and world.chance(0.8) else 0
-    order = {"no": world.code("####-#####")} | only(world, 0.6, placed_on=placed.isoformat())
+    item, low, high = ctx.one(RETURNED)
+    who, paid, placed = ctx.person(), ctx.price(low, high), ctx.date()
+    reason = ctx.one(("damaged", "wrong_item", "late", "not_as_described", "changed_mind", "changed_mind"))
+    fee = ctx.one((290, 395, 490, 500, 650)) if reason == "changed_mind" and ctx.chance(0.8) else 0
+    order = {"no": ctx.code("####-#####")} | only(ctx, 0.6, placed_on=placed.isoformat())
     refund = {"amount": (paid - fee) / 100} | ({"fee": fee / 100} if fee else {})
-    refund |= only(world, 0.6, method=world.one(("card", "bank_transfer", "voucher")))
+    refund |= only(ctx, 0.6, method=ctx.one(("card", "bank_transfer", "voucher")))
     record = {
-        "case_no": world.code("R######"),
-        "customer": {"name": who.name} | only(world, 0.55, email=world.email(who)),
+        "case_no": ctx.code("R######"),
+        "customer": {"name": who.name} | only(ctx, 0.55, email=ctx.email(who)),
         "order": order | {"paid": paid / 100},
         "reason": reason,
-        "refund": refund | only(world, 0.5, by=world.later(placed, 25, 45).isoformat()),
-        "currency": world.place.currency,
+        "refund": refund | only(ctx, 0.5, by=ctx.later(placed, 25, 45).isoformat()),
+        "currency": ctx.place.currency,
     }
     return record, {
         "item": item,
-        "asked_on": world.later(placed, 8, 20).isoformat(),
+        "asked_on": ctx.later(placed, 8, 20).isoformat(),
         "first_offer": float(paid // 200),
-        "other_case": world.code("R######"),
-        "label": world.code("RET-####"),
+        "other_case": ctx.code("R######"),
+        "label": ctx.code("RET-####"),
     }

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 from slmlib.tasks.edgejson.generate.samplers import only, sampler
 from slmlib.textgen.lexicon import FIRM_NAMES, firms, words
-from slmlib.textgen.sampling_context import World, hhmm
+from slmlib.textgen.sampling_context import SamplingContext, hhmm
 
 ENGLISH_HOTELS = firms(
     "The_Old_Mill_Inn Kelvin_House The_Juniper_Hotel Lakeside_Lodge Northern_Light_Hotel The_Anchor_Rest "
@@ -84,132 +84,132 @@ PACKED = words(
 
 
 @sampler
-def hotel_booking(world: World) -> tuple[dict, dict]:
+def hotel_booking(ctx: SamplingContext) -> tuple[dict, dict]:
     """Nights follow from the dates, and the total from the nightly price."""
-    arrive, nights, guest = world.date(), world.between(1, 9), world.person()
+    arrive, nights, guest = ctx.date(), ctx.between(1, 9), ctx.person()
     leave = arrive + timedelta(days=nights)
-    rate = world.price(5900, 26000)
-    booker = {"name": guest.name} | only(world, 0.6, email=world.email(guest))
-    room = {"type": world.one(("single", "double", "twin", "family", "suite"))}
+    rate = ctx.price(5900, 26000)
+    booker = {"name": guest.name} | only(ctx, 0.6, email=ctx.email(guest))
+    room = {"type": ctx.one(("single", "double", "twin", "family", "suite"))}
     record = {
-        "booking_no": world.code("@@@#####"),
-        "hotel": world.dealt(HOTELS[world.place.code]),
+        "booking_no": ctx.code("@@@#####"),
+        "hotel": ctx.dealt(HOTELS[ctx.place.code]),
         "guest": booker,
         "stay": {"check_in": arrive.isoformat(), "check_out": leave.isoformat(), "nights": nights},
-        "room": room | only(world, 0.75, breakfast=world.chance(0.6)),
-        "price": {"total": rate * nights / 100, "currency": world.place.currency},
+        "room": room | only(ctx, 0.75, breakfast=ctx.chance(0.6)),
+        "price": {"total": rate * nights / 100, "currency": ctx.place.currency},
     }
     return record, {
         "rate": rate / 100,
-        "dearer": rate * nights // 100 + world.between(20, 300),
-        "booked_on": world.workday_near(arrive, -90, -4).isoformat(),
-        "desk": world.clock(14, 19),
+        "dearer": rate * nights // 100 + ctx.between(20, 300),
+        "booked_on": ctx.workday_near(arrive, -90, -4).isoformat(),
+        "desk": ctx.clock(14, 19),
     }
 
 
 @sampler
-def train_ticket(world: World) -> tuple[dict, dict]:
+def train_ticket(ctx: SamplingContext) -> tuple[dict, dict]:
     """A direct train; an earlier one beside it."""
-    country, railway, lines = world.one(TRAINS)
-    world.settle(country)
-    one, other, minutes = world.one(lines)
-    start, there = world.between(8 * 60, 20 * 60), world.chance(0.5)
-    day = world.date()
+    country, railway, lines = ctx.one(TRAINS)
+    ctx.settle(country)
+    one, other, minutes = ctx.one(lines)
+    start, there = ctx.between(8 * 60, 20 * 60), ctx.chance(0.5)
+    day = ctx.date()
     record = {
         "from": one if there else other,
         "to": other if there else one,
         "date": day.isoformat(),
         "departs": hhmm(start),
     }
-    record |= only(world, 0.55, **{"class": world.one(("first", "second"))})
+    record |= only(ctx, 0.55, **{"class": ctx.one(("first", "second"))})
     return record, {
         "railway": railway,
         "arrives": hhmm(start + minutes),
-        "earlier": hhmm(start - world.one((30, 60, 120))),
-        "bought": world.later(day, -40, -2).isoformat(),
-        "coach": world.between(13, 29),
-        "seat": world.between(21, 88),
-        "price": world.price(890, 5900) / 100,
-        "code": world.code("@@#@@#"),
+        "earlier": hhmm(start - ctx.one((30, 60, 120))),
+        "bought": ctx.later(day, -40, -2).isoformat(),
+        "coach": ctx.between(13, 29),
+        "seat": ctx.between(21, 88),
+        "price": ctx.price(890, 5900) / 100,
+        "code": ctx.code("@@#@@#"),
     }
 
 
 @sampler
-def luggage_claim(world: World) -> tuple[dict, dict]:
+def luggage_claim(ctx: SamplingContext) -> tuple[dict, dict]:
     """One bag of two; only a missing one has to be delivered."""
-    airline, name, hub, _, cities = world.dealt(AIRLINES)
-    city = world.one([place for place, _, _ in cities if place in STATIONS])
-    here, coming_from = (city, hub) if hub not in STATIONS or world.chance(0.5) else (hub, city)
+    airline, name, hub, _, cities = ctx.dealt(AIRLINES)
+    city = ctx.one([place for place, _, _ in cities if place in STATIONS])
+    here, coming_from = (city, hub) if hub not in STATIONS or ctx.chance(0.5) else (hub, city)
     code, country = STATIONS[here]
-    world.settle(country)
-    day, who, phone = world.date(), world.person(), world.phone()
-    problem, town = world.one(("missing", "missing", "damaged", "tampered")), world.town()[0]
+    ctx.settle(country)
+    day, who, phone = ctx.date(), ctx.person(), ctx.phone()
+    problem, town = ctx.one(("missing", "missing", "damaged", "tampered")), ctx.town()[0]
     record = {
-        "report_no": code + airline + world.code("#####"),
-        "passenger": {"name": who.name} | only(world, 0.6, phone=phone),
-        "flight": {"no": airline + world.code("1##"), "date": day.isoformat()},
+        "report_no": code + airline + ctx.code("#####"),
+        "passenger": {"name": who.name} | only(ctx, 0.6, phone=phone),
+        "flight": {"no": airline + ctx.code("1##"), "date": day.isoformat()},
         "bag": {
-            "tag": world.code("0#########"),
-            "kind": world.one(("suitcase", "backpack", "holdall", "sports_bag")),
-            "colour": world.one(("black", "blue", "red", "green", "grey")),
+            "tag": ctx.code("0#########"),
+            "kind": ctx.one(("suitcase", "backpack", "holdall", "sports_bag")),
+            "colour": ctx.one(("black", "blue", "red", "green", "grey")),
         },
         "problem": problem,
     }
-    record["bag"] |= only(world, 0.5, contents=world.some(PACKED, 2, 3))
-    if problem == "missing" and world.chance(0.7):
-        record["deliver_to"] = {"street": world.street(), "city": town}
+    record["bag"] |= only(ctx, 0.5, contents=ctx.some(PACKED, 2, 3))
+    if problem == "missing" and ctx.chance(0.7):
+        record["deliver_to"] = {"street": ctx.street(), "city": town}
     return record, {
         "airline": name,
         "here": here,
         "coming_from": coming_from,
-        "other_flight": airline + world.code("2##"),
-        "other_tag": world.code("0#########"),
-        "reported": world.later(day, 1, 4).isoformat(),
-        "desk": world.clock(8, 21),
+        "other_flight": airline + ctx.code("2##"),
+        "other_tag": ctx.code("0#########"),
+        "reported": ctx.later(day, 1, 4).isoformat(),
+        "desk": ctx.clock(8, 21),
     }
 
 
 @sampler
-def flight_itinerary(world: World) -> tuple[dict, dict]:
+def flight_itinerary(ctx: SamplingContext) -> tuple[dict, dict]:
     """Local times follow from the time in the air and the zones; base fare and taxes are the total."""
-    code, airline, hub, zone, cities = world.dealt(AIRLINES)
-    day, flights = world.date(), iter(world.some(range(211, 989), 4, 4))
-    route = _route(world, (hub, zone, 0), *world.some(cities, 2, 2))
+    code, airline, hub, zone, cities = ctx.dealt(AIRLINES)
+    day, flights = ctx.date(), iter(ctx.some(range(211, 989), 4, 4))
+    route = _route(ctx, (hub, zone, 0), *ctx.some(cities, 2, 2))
     legs = [_leg(f"{code}{next(flights)}", day, *hop) for hop in route]
-    people = [world.person() for _ in range(world.between(1, 3 if len(legs) < 3 else 2))]
+    people = [ctx.person() for _ in range(ctx.between(1, 3 if len(legs) < 3 else 2))]
     meals = ("vegetarian", "vegan", "gluten_free", "halal")
-    cabin, seats = world.one(("economy", "economy", "premium", "business")), len(people) * len(legs)
-    base = seats * world.price(3900, 14900) * {"economy": 2, "premium": 3, "business": 6}[cabin] // 2
-    taxes = seats * world.price(1900, 4900)
+    cabin, seats = ctx.one(("economy", "economy", "premium", "business")), len(people) * len(legs)
+    base = seats * ctx.price(3900, 14900) * {"economy": 2, "premium": 3, "business": 6}[cabin] // 2
+    taxes = seats * ctx.price(1900, 4900)
     record = {
-        "pnr": world.code("@@#@#@"),
-        "passengers": [{"name": who.name} | only(world, 0.3, meal=world.one(meals)) for who in people],
+        "pnr": ctx.code("@@#@#@"),
+        "passengers": [{"name": who.name} | only(ctx, 0.3, meal=ctx.one(meals)) for who in people],
         "legs": legs,
         "cabin": cabin,
     }
     record |= only(
-        world, 0.55, bags={"count": world.between(1, 2 * len(people)), "kg_each": world.one((20, 23, 32))}
+        ctx, 0.55, bags={"count": ctx.between(1, 2 * len(people)), "kg_each": ctx.one((20, 23, 32))}
     )
     fare = {"base": base / 100, "taxes": taxes / 100, "total": (base + taxes) / 100}
-    record["fare"] = fare | {"currency": world.place.currency}
-    record |= only(world, 0.45, email=world.email(people[0]))
+    record["fare"] = fare | {"currency": ctx.place.currency}
+    record |= only(ctx, 0.45, email=ctx.email(people[0]))
     return record, {
-        "booked_on": world.later(day, -80, -6).isoformat(),
+        "booked_on": ctx.later(day, -80, -6).isoformat(),
         "old_flight": f"{code}{next(flights)}",
-        "old_time": world.clock(6, 20, step=5),
-        "old_total": (base + taxes) // 100 + world.between(12, 90),
+        "old_time": ctx.clock(6, 20, step=5),
+        "old_total": (base + taxes) // 100 + ctx.between(12, 90),
         "airline": airline,
-        "card": world.code("####"),
+        "card": ctx.code("####"),
     }
 
 
-def _route(world: World, hub: tuple, home: tuple, away: tuple) -> list[tuple]:
+def _route(ctx: SamplingContext, hub: tuple, home: tuple, away: tuple) -> list[tuple]:
     """From where, to where, how many days after the first, and at which local minute."""
-    first, last = 5 * world.between(72, 150), 5 * world.between(84, 216)
+    first, last = 5 * ctx.between(72, 150), 5 * ctx.between(84, 216)
     landed = first + home[2] + 60 * (hub[1] - home[1])
-    out, onward = (home, hub, 0, first), (hub, away, 0, landed + 5 * world.between(11, 26))
-    back = (away, hub, world.between(2, 12), last)
-    return world.one(([out], [out, onward], [(hub, away, 0, first), back], [out, onward, back]))
+    out, onward = (home, hub, 0, first), (hub, away, 0, landed + 5 * ctx.between(11, 26))
+    back = (away, hub, ctx.between(2, 12), last)
+    return ctx.one(([out], [out, onward], [(hub, away, 0, first), back], [out, onward, back]))
 
 
 def _leg(flight: str, day: date, start: tuple, end: tuple, days: int, leaves: int) -> dict:

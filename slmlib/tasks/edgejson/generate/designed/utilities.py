@@ -1,7 +1,7 @@
 """Utilities: meters and supply."""
 
 from slmlib.tasks.edgejson.generate.samplers import only, sampler
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 
 VAT_RATES = {"gb": 5, "ie": 9, "de": 19, "nl": 21, "fr": 20, "es": 21, "it": 22}
 BANDS = (("standard",), ("day", "night"), ("day", "night"), ("day", "night", "weekend"))
@@ -11,68 +11,68 @@ PRICES = {  # of a kWh, in hundredths of a cent or penny
 
 
 @sampler
-def meter_reading(world: World) -> tuple[dict, dict]:
+def meter_reading(ctx: SamplingContext) -> tuple[dict, dict]:
     """A reading with its meter; the last reading, and the date of the last bill, beside it."""
-    utility, high, most = world.one(
+    utility, high, most = ctx.one(
         (("electricity", 98_000, 2_400), ("gas", 39_000, 900), ("water", 3_900, 95))
     )
-    reading, used = world.between(high // 30, high), world.between(most // 8, most)
-    read_on = world.date()
-    record = {"meter_id": world.code("@@######")} | only(world, 0.85, utility=utility)
-    record |= {"reading": reading} | only(world, 0.7, unit="kWh" if utility == "electricity" else "m3")
+    reading, used = ctx.between(high // 30, high), ctx.between(most // 8, most)
+    read_on = ctx.date()
+    record = {"meter_id": ctx.code("@@######")} | only(ctx, 0.85, utility=utility)
+    record |= {"reading": reading} | only(ctx, 0.7, unit="kWh" if utility == "electricity" else "m3")
     record["read_on"] = read_on.isoformat()
-    last = world.later(read_on, -200, -60).isoformat()
-    return record, {"last_reading": reading - used, "last_date": last, "contract": world.code("9#######")}
+    last = ctx.later(read_on, -200, -60).isoformat()
+    return record, {"last_reading": reading - used, "last_date": last, "contract": ctx.code("9#######")}
 
 
 @sampler
-def outage_report(world: World) -> tuple[dict, dict]:
+def outage_report(ctx: SamplingContext) -> tuple[dict, dict]:
     """What failed, where and when; an earlier failure and the time of the report beside it."""
     supplies = ("electricity", "gas", "water", "district_heating", "internet")
-    hour, day = world.between(5, 20), world.date(months=(1, 2, 3, 4, 10, 11, 12))
-    record = {"supply": world.one(supplies), "address": world.street()}
-    record |= only(world, 0.7, out_date=day.isoformat())
-    record |= {"out_since": f"{hour:02d}:{5 * world.between(0, 11):02d}"}
-    record |= only(world, 0.6, neighbours_too=world.chance(0.5))
+    hour, day = ctx.between(5, 20), ctx.date(months=(1, 2, 3, 4, 10, 11, 12))
+    record = {"supply": ctx.one(supplies), "address": ctx.street()}
+    record |= only(ctx, 0.7, out_date=day.isoformat())
+    record |= {"out_since": f"{hour:02d}:{5 * ctx.between(0, 11):02d}"}
+    record |= only(ctx, 0.6, neighbours_too=ctx.chance(0.5))
     return record, {
-        "other_street": world.one([s for s in world.place.streets if s not in record["address"]]),
-        "reported": f"{hour + world.between(1, 3):02d}:{world.between(0, 59):02d}",
-        "last_date": world.later(day, -60, -8).isoformat(),
-        "last_time": f"{hour - world.between(1, 4):02d}:{world.between(10, 59)}",
-        "ticket": world.code("########"),
+        "other_street": ctx.one([s for s in ctx.place.streets if s not in record["address"]]),
+        "reported": f"{hour + ctx.between(1, 3):02d}:{ctx.between(0, 59):02d}",
+        "last_date": ctx.later(day, -60, -8).isoformat(),
+        "last_time": f"{hour - ctx.between(1, 4):02d}:{ctx.between(10, 59)}",
+        "ticket": ctx.code("########"),
     }
 
 
 @sampler
-def energy_bill(world: World) -> tuple[dict, dict]:
+def energy_bill(ctx: SamplingContext) -> tuple[dict, dict]:
     """Tariffs, standing charge and VAT add up; last year's bill and the instalments beside it."""
-    world.settle(*VAT_RATES)
-    rate, who, start, days = VAT_RATES[world.place.code], world.person(), world.date(), world.between(58, 94)
-    end, tariffs = world.later(start, days, days), [_tariff(world, band) for band in world.one(BANDS)]
-    used, reading = sum(tariff["kwh"] for tariff in tariffs), world.between(2_000, 70_000)
-    address = {"street": world.street(), "city": world.town()[0]}
-    customer = {"name": who.name} | only(world, 0.6, account=world.code("K#######"))
+    ctx.settle(*VAT_RATES)
+    rate, who, start, days = VAT_RATES[ctx.place.code], ctx.person(), ctx.date(), ctx.between(58, 94)
+    end, tariffs = ctx.later(start, days, days), [_tariff(ctx, band) for band in ctx.one(BANDS)]
+    used, reading = sum(tariff["kwh"] for tariff in tariffs), ctx.between(2_000, 70_000)
+    address = {"street": ctx.street(), "city": ctx.town()[0]}
+    customer = {"name": who.name} | only(ctx, 0.6, account=ctx.code("K#######"))
     record = {
-        "bill_no": world.code("####-######"),
+        "bill_no": ctx.code("####-######"),
         "customer": customer | {"supply_address": address},
-        "period": {"from": start.isoformat(), "to": end.isoformat()} | only(world, 0.5, days=days),
+        "period": {"from": start.isoformat(), "to": end.isoformat()} | only(ctx, 0.5, days=days),
         "meter": {"start": reading, "end": reading + used, "used_kwh": used},
         "tariffs": tariffs,
     }
-    record |= _charges(world, tariffs, rate) | {"currency": world.place.currency}
-    record |= only(world, 0.65, due_on=world.later(end, 20, 40).isoformat())
+    record |= _charges(ctx, tariffs, rate) | {"currency": ctx.place.currency}
+    record |= only(ctx, 0.65, due_on=ctx.later(end, 20, 40).isoformat())
     return record, {
-        "issued": world.later(end, 3, 12).isoformat(),
-        "last_total": (round(record["total"] * 100) + world.one((-1, 1)) * world.between(300, 2_500)) / 100,
-        "last_used": used + world.one((-1, 1)) * world.between(15, 90),
-        "instalment": float(world.between(30, 90)),
-        "old_bill": world.code("####-######"),
+        "issued": ctx.later(end, 3, 12).isoformat(),
+        "last_total": (round(record["total"] * 100) + ctx.one((-1, 1)) * ctx.between(300, 2_500)) / 100,
+        "last_used": used + ctx.one((-1, 1)) * ctx.between(15, 90),
+        "instalment": float(ctx.between(30, 90)),
+        "old_bill": ctx.code("####-######"),
     }
 
 
-def _charges(world: World, tariffs: list[dict], rate: int) -> dict:
+def _charges(ctx: SamplingContext, tariffs: list[dict], rate: int) -> dict:
     """Standing charge, net sum, VAT and total, all from whole cents."""
-    standing = world.between(1_200, 4_400) if world.chance(0.75) else 0
+    standing = ctx.between(1_200, 4_400) if ctx.chance(0.75) else 0
     net = standing + sum(round(tariff["amount"] * 100) for tariff in tariffs)
     tax = (net * rate + 50) // 100
     charges = {"standing_charge": standing / 100} if standing else {}
@@ -80,8 +80,8 @@ def _charges(world: World, tariffs: list[dict], rate: int) -> dict:
     return charges | {"net": net / 100, "vat": vat, "total": (net + tax) / 100}
 
 
-def _tariff(world: World, band: str) -> dict:
+def _tariff(ctx: SamplingContext, band: str) -> dict:
     """Energy at a price of whole hundredths of a cent; the amount is rounded half up to cents."""
     low, high = PRICES[band]
-    kwh, price = world.between(140, 900), world.between(low, high)
+    kwh, price = ctx.between(140, 900), ctx.between(low, high)
     return {"band": band, "kwh": kwh, "price": price / 10_000, "amount": (kwh * price + 50) // 100 / 100}

@@ -2,7 +2,7 @@
 
 from slmlib.tasks.edgejson.generate.samplers import only, sampler
 from slmlib.textgen.lexicon import firms, words
-from slmlib.textgen.sampling_context import World, hhmm
+from slmlib.textgen.sampling_context import SamplingContext, hhmm
 
 GARAGES = {
     "gb": firms("Ringway_Motors Castle_Street_Garage Bridge_End_Tyres Hillview_Motors Albion_Auto_Repairs"),
@@ -48,125 +48,125 @@ STATIONS = firms(
 
 
 @sampler
-def fuel_stop(world: World) -> tuple[dict, dict]:
+def fuel_stop(ctx: SamplingContext) -> tuple[dict, dict]:
     """Litres times the price per litre is the cost, to the cent."""
-    world.settle("ie", "de", "nl")  # litres, kilometres and euros
-    fuel, low, high, tank = world.one(
+    ctx.settle("ie", "de", "nl")  # litres, kilometres and euros
+    fuel, low, high, tank = ctx.one(
         (("diesel", 1489, 1799, 9800), ("petrol", 1559, 1899, 5900), ("lpg", 899, 1129, 6400))
     )
-    litres, milli = world.between(1400, tank), world.between(low, high)
-    odometer = world.between(8_000, 310_000)
-    record = {"plate": world.plate(), "fuel": fuel, "litres": litres / 100}
+    litres, milli = ctx.between(1400, tank), ctx.between(low, high)
+    odometer = ctx.between(8_000, 310_000)
+    record = {"plate": ctx.plate(), "fuel": fuel, "litres": litres / 100}
     record["cost_eur"] = (litres * milli + 500) // 1000 / 100  # centilitres x tenths of a cent
-    record |= only(world, 0.75, odometer_km=odometer)
+    record |= only(ctx, 0.75, odometer_km=odometer)
     beside = {
         "per_litre": milli / 1000,
-        "last_km": odometer - world.between(280, 900),
-        "date": world.date().isoformat(),
+        "last_km": odometer - ctx.between(280, 900),
+        "date": ctx.date().isoformat(),
     }
-    beside |= {"card": world.code("####"), "other_litres": world.between(15, 70)}
-    return record, beside | {"station": world.dealt(STATIONS)}
+    beside |= {"card": ctx.code("####"), "other_litres": ctx.between(15, 70)}
+    return record, beside | {"station": ctx.dealt(STATIONS)}
 
 
 @sampler
-def tyre_check(world: World) -> tuple[dict, dict]:
+def tyre_check(ctx: SamplingContext) -> tuple[dict, dict]:
     """One worn tyre; the other three are better, and so was this one at the last check."""
-    world.settle("gb", "ie", "de", "nl")  # millimetres and bar
-    tread = world.between(17, 46)  # tenths of a millimetre
+    ctx.settle("gb", "ie", "de", "nl")  # millimetres and bar
+    tread = ctx.between(17, 46)  # tenths of a millimetre
     record = {
-        "plate": world.plate(),
-        "tyre": world.one(("front_left", "front_right", "rear_left", "rear_right")),
+        "plate": ctx.plate(),
+        "tyre": ctx.one(("front_left", "front_right", "rear_left", "rear_right")),
         "tread_mm": tread / 10,
     }
     return record, {
-        "old_mm": (tread + world.between(6, 21)) / 10,
-        "good_mm": (tread + world.between(11, 24)) / 10,
-        "bar": world.steps(21, 29, 10),
-        "date": world.workday().isoformat(),
-        "at": world.clock(5, 22, step=1),
-        "other_plate": world.plate(),
-        "garage": world.dealt(GARAGES[world.place.code]),
-        "service": world.one(("oil change", "wheel alignment", "yearly service", "brake check")),
+        "old_mm": (tread + ctx.between(6, 21)) / 10,
+        "good_mm": (tread + ctx.between(11, 24)) / 10,
+        "bar": ctx.steps(21, 29, 10),
+        "date": ctx.workday().isoformat(),
+        "at": ctx.clock(5, 22, step=1),
+        "other_plate": ctx.plate(),
+        "garage": ctx.dealt(GARAGES[ctx.place.code]),
+        "service": ctx.one(("oil change", "wheel alignment", "yearly service", "brake check")),
     }
 
 
 @sampler
-def charging_session(world: World) -> tuple[dict, dict]:
+def charging_session(ctx: SamplingContext) -> tuple[dict, dict]:
     """The energy fits battery and time; the cost is energy times the tariff, to the cent."""
-    world.settle("ie", "de", "nl")  # euros
-    low, gain, power = world.between(9, 34), world.between(25, 62), world.between(8, 40)
-    tenths = world.between(40, 78) * gain // 10  # tenths of a kWh, from the battery's size
-    start, filling, cent = world.between(6 * 60, 16 * 60), 12 + tenths * 6 // power, world.between(39, 79)
-    stay = filling + world.between(4, 15)
-    country = world.place.code.upper()
+    ctx.settle("ie", "de", "nl")  # euros
+    low, gain, power = ctx.between(9, 34), ctx.between(25, 62), ctx.between(8, 40)
+    tenths = ctx.between(40, 78) * gain // 10  # tenths of a kWh, from the battery's size
+    start, filling, cent = ctx.between(6 * 60, 16 * 60), 12 + tenths * 6 // power, ctx.between(39, 79)
+    stay = filling + ctx.between(4, 15)
+    country = ctx.place.code.upper()
     record = {
-        "charger": country + world.code("*@@@*####"),
+        "charger": country + ctx.code("*@@@*####"),
         "plugged_in": hhmm(start),
         "unplugged": hhmm(start + stay),
         "kwh": tenths / 10,
     }
-    record |= only(world, 0.65, cost_eur=(tenths * cent + 5) // 10 / 100)
+    record |= only(ctx, 0.65, cost_eur=(tenths * cent + 5) // 10 / 100)
     return record, {
         "full_at": hhmm(start + filling),
-        "arrived": hhmm(start - world.between(5, 25)),
+        "arrived": hhmm(start - ctx.between(5, 25)),
         "soc_from": low,
         "soc_to": low + gain,
         "per_kwh": cent / 100,
-        "date": world.date().isoformat(),
-        "operator": world.dealt(CHARGERS),
-        "place": world.one(PLACES),
+        "date": ctx.date().isoformat(),
+        "operator": ctx.dealt(CHARGERS),
+        "place": ctx.one(PLACES),
         "plug": "CCS" if power > 22 else "Type 2",
-        "card": world.code("####"),
-        "tag": world.code("04@#@##@"),
+        "card": ctx.code("####"),
+        "tag": ctx.code("04@#@##@"),
     }
 
 
 @sampler
-def rental_handover(world: World) -> tuple[dict, dict]:
+def rental_handover(ctx: SamplingContext) -> tuple[dict, dict]:
     """A rental car that comes back; the kilometres driven and the deposit stand beside it."""
-    world.settle("ie", "de", "nl")  # kilometres and euros
-    day, days, out = world.date(), world.between(2, 14), world.between(600, 48_000)
-    driven = days * world.between(25, 160) + world.between(1, 24)
-    back, late = 5 * world.between(96, 228), 5 * world.one((-9, -6, 5, 8, 12, 21, 30))
+    ctx.settle("ie", "de", "nl")  # kilometres and euros
+    day, days, out = ctx.date(), ctx.between(2, 14), ctx.between(600, 48_000)
+    driven = days * ctx.between(25, 160) + ctx.between(1, 24)
+    back, late = 5 * ctx.between(96, 228), 5 * ctx.one((-9, -6, 5, 8, 12, 21, 30))
     record = {
-        "contract_no": world.code("RA######"),
-        "renter": world.person().name,
-        "car": {"plate": world.plate(), "model": world.one(CARS)},
+        "contract_no": ctx.code("RA######"),
+        "renter": ctx.person().name,
+        "car": {"plate": ctx.plate(), "model": ctx.one(CARS)},
         "odometer": {"out_km": out, "back_km": out + driven},
         "returned": {"date": day.isoformat(), "time": hhmm(back)},
-        "fuel": world.one(("full", "full", "three_quarters", "half", "quarter", "empty")),
+        "fuel": ctx.one(("full", "full", "three_quarters", "half", "quarter", "empty")),
     }
-    if world.chance(0.55):
-        record["damage"] = world.some(DAMAGES, 1, 3)
-        record |= only(world, 0.6, charge_eur=len(record["damage"]) * world.price(5900, 22900) / 100)
+    if ctx.chance(0.55):
+        record["damage"] = ctx.some(DAMAGES, 1, 3)
+        record |= only(ctx, 0.6, charge_eur=len(record["damage"]) * ctx.price(5900, 22900) / 100)
     return record, {
         "driven": driven,
-        "deposit": world.one([amount for amount in DEPOSITS if amount > record.get("charge_eur", 0)]),
-        "out_on": world.later(day, -days, -days).isoformat(),
+        "deposit": ctx.one([amount for amount in DEPOSITS if amount > record.get("charge_eur", 0)]),
+        "out_on": ctx.later(day, -days, -days).isoformat(),
         "due": hhmm(back - late),
-        "bay": world.between(13, 60),
-        "other_plate": world.plate(),
+        "bay": ctx.between(13, 60),
+        "other_plate": ctx.plate(),
     }
 
 
 @sampler
-def workshop_order(world: World) -> tuple[dict, dict]:
+def workshop_order(ctx: SamplingContext) -> tuple[dict, dict]:
     """Labour is hours times the rate; labour and parts make the net, and value-added tax the total."""
-    world.settle("de", "nl")
-    vat_pct = {"de": 19, "nl": 21}[world.place.code]
-    rate, day, phone = world.between(84, 129), world.workday(), world.phone()
-    chosen = world.some(JOBS, 1, 3)
-    jobs = [_job(world, job, rate, most=2 if len(chosen) < 3 else 1) for job in chosen]
+    ctx.settle("de", "nl")
+    vat_pct = {"de": 19, "nl": 21}[ctx.place.code]
+    rate, day, phone = ctx.between(84, 129), ctx.workday(), ctx.phone()
+    chosen = ctx.some(JOBS, 1, 3)
+    jobs = [_job(ctx, job, rate, most=2 if len(chosen) < 3 else 1) for job in chosen]
     costs = [job["labour_eur"] for job in jobs]
     costs += [part["cost_eur"] for job in jobs for part in job.get("parts", ())]
     net = sum(round(cost * 100) for cost in costs)
     vat = (net * vat_pct + 50) // 100
-    odometer, share = world.between(18_000, 240_000), 0.75 if len(jobs) < 3 else 0  # not too long a target
+    odometer, share = ctx.between(18_000, 240_000), 0.75 if len(jobs) < 3 else 0  # not too long a target
     record = {
-        "order_no": world.code("WO-#####"),
+        "order_no": ctx.code("WO-#####"),
         "received": day.isoformat(),
-        "customer": {"name": world.person().name} | only(world, share, phone=phone),
-        "vehicle": {"plate": world.plate(), "model": world.one(CARS), "odometer_km": odometer},
+        "customer": {"name": ctx.person().name} | only(ctx, share, phone=phone),
+        "vehicle": {"plate": ctx.plate(), "model": ctx.one(CARS), "odometer_km": odometer},
         "jobs": jobs,
         "bill": {
             "net_eur": net / 100,
@@ -175,21 +175,21 @@ def workshop_order(world: World) -> tuple[dict, dict]:
             "total_eur": (net + vat) / 100,
         },
     }
-    record |= only(world, 0.6, ready=world.workday_near(day, 1, 6).isoformat())
+    record |= only(ctx, 0.6, ready=ctx.workday_near(day, 1, 6).isoformat())
     return record, {
         "rate": rate,
-        "estimate": (net + vat) * world.one((75, 85, 92, 108, 115, 125)) // 10_000,
-        "last_km": odometer - world.between(6_000, 17_000),
-        "other_plate": world.plate(),
-        "garage": world.dealt(GARAGES[world.place.code]),
-        "called": world.workday_near(day, -9, -1).isoformat(),
+        "estimate": (net + vat) * ctx.one((75, 85, 92, 108, 115, 125)) // 10_000,
+        "last_km": odometer - ctx.between(6_000, 17_000),
+        "other_plate": ctx.plate(),
+        "garage": ctx.dealt(GARAGES[ctx.place.code]),
+        "called": ctx.workday_near(day, -9, -1).isoformat(),
     }
 
 
-def _job(world: World, job: tuple, rate: int, *, most: int) -> dict:
+def _job(ctx: SamplingContext, job: tuple, rate: int, *, most: int) -> dict:
     task, low, high, parts = job
-    tenths = world.between(low, high)
+    tenths = ctx.between(low, high)
     made = {"task": task, "hours": tenths / 10, "labour_eur": tenths * rate / 10}
-    fitted = world.some(parts, 1, min(most, len(parts))) if parts else []
-    rows = [{"name": n, "qty": qty, "cost_eur": world.price(*ends) / 100} for n, qty, *ends in fitted]
+    fitted = ctx.some(parts, 1, min(most, len(parts))) if parts else []
+    rows = [{"name": n, "qty": qty, "cost_eur": ctx.price(*ends) / 100} for n, qty, *ends in fitted]
     return made | ({"parts": rows} if rows else {})

@@ -2,7 +2,7 @@
 
 from slmlib.tasks.edgejson.generate.samplers import only, sampler
 from slmlib.textgen.lexicon import words
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 
 PETS = words(
     "Biscuit Pepper Mischief Rusty Nacho Waffle Bramble Ziggy Domino Pickle Marble Socks Pudding Gizmo "
@@ -22,52 +22,52 @@ NEEDS = ("tablets", "own_bed", "kept_apart", "indoors_only", "daily_brushing")
 
 
 @sampler
-def vaccine_shot(world: World) -> tuple[dict, dict]:
+def vaccine_shot(ctx: SamplingContext) -> tuple[dict, dict]:
     """A dose that fits the animal; beside it the vial of another animal and the dose before."""
-    species = world.one(("dog", "dog", "cat", "cat", "rabbit", "pony"))
-    given = world.date()
-    animal, other = world.some(PETS, 2, 2)
+    species = ctx.one(("dog", "dog", "cat", "cat", "rabbit", "pony"))
+    given = ctx.date()
+    animal, other = ctx.some(PETS, 2, 2)
     record = {
         "animal": animal,
-        "against": world.one(DISEASES[species]),
-        "batch": world.code("@###@##"),
+        "against": ctx.one(DISEASES[species]),
+        "batch": ctx.code("@###@##"),
         "given_on": given.isoformat(),
     }
-    record |= only(world, 0.65, next_due=world.later(given, 180, 400).isoformat())
+    record |= only(ctx, 0.65, next_due=ctx.later(given, 180, 400).isoformat())
     return record, {
         "species": species,
         "other": other,
-        "other_batch": world.code("@###@##"),
-        "last_on": world.later(given, -400, -300).isoformat(),
-        "owner": world.person().name,
-        "vet": f"Dr {world.person().last}",
+        "other_batch": ctx.code("@###@##"),
+        "last_on": ctx.later(given, -400, -300).isoformat(),
+        "owner": ctx.person().name,
+        "vet": f"Dr {ctx.person().last}",
     }
 
 
 @sampler
-def boarding_stay(world: World) -> tuple[dict, dict]:
+def boarding_stay(ctx: SamplingContext) -> tuple[dict, dict]:
     """A stay with meals that fit the animal; the day it was first to be collected beside it."""
-    kind = world.one(("dog", "dog", "cat", "cat", "rabbit", "guinea_pig", "parrot"))
+    kind = ctx.one(("dog", "dog", "cat", "cat", "rabbit", "guinea_pig", "parrot"))
     often, grams, oldest = MEALS[kind]
-    brought, owner, phone = world.date(), world.person(), world.phone()
-    collected = world.later(brought, 4, 24)
-    pet, other = world.some(PETS, 2, 2)
+    brought, owner, phone = ctx.date(), ctx.person(), ctx.phone()
+    collected = ctx.later(brought, 4, 24)
+    pet, other = ctx.some(PETS, 2, 2)
     stay = {"brought_on": brought.isoformat(), "collected_on": collected.isoformat()}
     record = {
-        "pet": {"name": pet, "kind": kind} | only(world, 0.5, age_years=world.between(1, oldest)),
-        "owner": {"name": owner.name} | only(world, 0.6, phone=phone),
-        "stay": stay | only(world, 0.5, room=world.code(f"{world.one('ABCDEF')}##")),
+        "pet": {"name": pet, "kind": kind} | only(ctx, 0.5, age_years=ctx.between(1, oldest)),
+        "owner": {"name": owner.name} | only(ctx, 0.6, phone=phone),
+        "stay": stay | only(ctx, 0.5, room=ctx.code(f"{ctx.one('ABCDEF')}##")),
         "feeding": {
-            "meals_per_day": world.between(*often),
-            "grams_per_meal": 5 * (world.between(*grams) // 5),
+            "meals_per_day": ctx.between(*often),
+            "grams_per_meal": 5 * (ctx.between(*grams) // 5),
         },
     }
-    record |= only(world, 0.6, needs=world.some(NEEDS, 1, 3))
+    record |= only(ctx, 0.6, needs=ctx.some(NEEDS, 1, 3))
     return record, {
         "other": other,
-        "old_day": world.later(collected, -3, -1).isoformat(),
-        "old_grams": record["feeding"]["grams_per_meal"] + 5 * world.between(1, 8),
-        "opens": world.clock(7, 10, step=30),
+        "old_day": ctx.later(collected, -3, -1).isoformat(),
+        "old_grams": record["feeding"]["grams_per_meal"] + 5 * ctx.between(1, 8),
+        "opens": ctx.clock(7, 10, step=30),
     }
 
 
@@ -88,42 +88,42 @@ MEDICINES = {  # diagnosis: species, medicines with hundredths of a milligram fo
 
 
 @sampler
-def animal_visit(world: World) -> tuple[dict, dict]:
+def animal_visit(ctx: SamplingContext) -> tuple[dict, dict]:
     """Doses follow from the weight, and the bill sums; the last visit's weight beside it."""
-    diagnosis = world.one(tuple(MEDICINES))
-    species, medicines = world.one(MEDICINES[diagnosis][0]), MEDICINES[diagnosis][1]
+    diagnosis = ctx.one(tuple(MEDICINES))
+    species, medicines = ctx.one(MEDICINES[diagnosis][0]), MEDICINES[diagnosis][1]
     weights, rates, oldest = PATIENTS[species]
-    weight, seen, owner, phone = world.between(*weights), world.date(), world.person(), world.phone()
-    name, other = world.some(PETS, 2, 2)
-    patient = {"name": name, "species": species} | only(world, 0.6, age_years=world.between(1, oldest))
+    weight, seen, owner, phone = ctx.between(*weights), ctx.date(), ctx.person(), ctx.phone()
+    name, other = ctx.some(PETS, 2, 2)
+    patient = {"name": name, "species": species} | only(ctx, 0.6, age_years=ctx.between(1, oldest))
     record = {
         "seen_on": seen.isoformat(),
-        "vet": f"Dr {world.person().last}",
-        "patient": patient | {"owner": {"name": owner.name} | only(world, 0.5, phone=phone)},
-        "findings": {"weight_kg": weight / 10, "temp_c": world.steps(381, 396, 10)}
-        | only(world, 0.5, heart_rate=world.between(*rates)),
+        "vet": f"Dr {ctx.person().last}",
+        "patient": patient | {"owner": {"name": owner.name} | only(ctx, 0.5, phone=phone)},
+        "findings": {"weight_kg": weight / 10, "temp_c": ctx.steps(381, 396, 10)}
+        | only(ctx, 0.5, heart_rate=ctx.between(*rates)),
         "diagnosis": diagnosis,
-        "treatment": [_treatment(world, weight, *m) for m in world.some(medicines, 1, 2)],
+        "treatment": [_treatment(ctx, weight, *m) for m in ctx.some(medicines, 1, 2)],
     }
-    record |= only(world, 0.55, recheck_on=world.later(seen, 5, 28).isoformat())
-    record["bill"] = _bill(world)
+    record |= only(ctx, 0.55, recheck_on=ctx.later(seen, 5, 28).isoformat())
+    record["bill"] = _bill(ctx)
     return record, {
         "other": other,
-        "last_weight": (weight + world.one((-3, -2, 2, 4))) / 10,
-        "last_seen": world.later(seen, -240, -30).isoformat(),
-        "insurer": world.one(("Petguard", "Pawsure", "Tierschild", "Vetcover")),
+        "last_weight": (weight + ctx.one((-3, -2, 2, 4))) / 10,
+        "last_seen": ctx.later(seen, -240, -30).isoformat(),
+        "insurer": ctx.one(("Petguard", "Pawsure", "Tierschild", "Vetcover")),
     }
 
 
-def _treatment(world: World, weight: int, medicine: str, per_kilo: int, route: str) -> dict:
+def _treatment(ctx: SamplingContext, weight: int, medicine: str, per_kilo: int, route: str) -> dict:
     """A dose in milligrams, in whole ones from five up; tablets go on for some days."""
     hundredths = weight * per_kilo // 10
     dose = round(hundredths / 100) if hundredths >= 500 else max(1, hundredths // 5) * 5 / 100
-    days = only(world, 0.75, days=world.one((3, 5, 7, 10, 14))) if route == "oral" else {}
+    days = only(ctx, 0.75, days=ctx.one((3, 5, 7, 10, 14))) if route == "oral" else {}
     return {"medicine": medicine, "dose_mg": dose, "route": route} | days
 
 
-def _bill(world: World) -> dict:
-    consultation, medicines = world.price(3200, 6800), world.price(890, 7400)
+def _bill(ctx: SamplingContext) -> dict:
+    consultation, medicines = ctx.price(3200, 6800), ctx.price(890, 7400)
     cents = {"consultation": consultation, "medicines": medicines, "total": consultation + medicines}
-    return {key: value / 100 for key, value in cents.items()} | {"currency": world.place.currency}
+    return {key: value / 100 for key, value in cents.items()} | {"currency": ctx.place.currency}

@@ -1,4 +1,4 @@
-"""Typed things of the world: what the composer makes schemas from.
+"""Typed things of the ctx: what the composer makes schemas from.
 
 An entity is a sampler and a text file. The sampler stands in the module of its domain and
 returns every scalar field of one instance, consistent with itself; `<entity>.txt` beside it says
@@ -12,11 +12,11 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 
 FOLDER = Path(__file__).parent
 SHARED = "shared"  # the domain of the entities that only stand inside others
-Sampler = Callable[[World], dict]
+Sampler = Callable[[SamplingContext], dict]
 SAMPLERS: dict[str, Sampler] = {}
 
 
@@ -34,9 +34,9 @@ def samplers() -> dict[str, Sampler]:
     return dict(sorted(SAMPLERS.items()))
 
 
-def draw(name: str, world: World) -> dict:
+def draw(name: str, ctx: SamplingContext) -> dict:
     """An instance of an entity: its scalars, and those children that its sampler draws itself."""
-    return samplers()[name](world)
+    return samplers()[name](ctx)
 
 
 def domain(name: str) -> str:

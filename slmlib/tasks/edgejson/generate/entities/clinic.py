@@ -3,7 +3,7 @@
 from slmlib.tasks.edgejson.generate.entities import draw, entity
 from slmlib.tasks.edgejson.generate.entities.fitting import business, slot_on
 from slmlib.textgen.lexicon import words
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 
 COMPLAINTS = {  # specialty -> what a patient may be sent there for
     "cardiology": words("chest_pain irregular_heartbeat high_blood_pressure shortness_of_breath"),
@@ -34,56 +34,56 @@ MONITORS = (
 
 
 @entity
-def referral(world: World) -> dict:
+def referral(ctx: SamplingContext) -> dict:
     """A doctor sends a patient to a specialist, for something that the specialist treats."""
-    specialty = world.one(tuple(COMPLAINTS))
-    day, valid = world.date(), world.between(28, 180)
+    specialty = ctx.one(tuple(COMPLAINTS))
+    day, valid = ctx.date(), ctx.between(28, 180)
     return {
-        "referral_no": world.code("RF-######"),
+        "referral_no": ctx.code("RF-######"),
         "referred_on": day.isoformat(),
-        "referred_by": world.doctor(),
+        "referred_by": ctx.doctor(),
         "specialty": specialty,
-        "complaint": world.one(COMPLAINTS[specialty]),
-        "urgency": world.one(("routine", "soon", "urgent")),
-        "valid_until": world.later(day, valid, valid).isoformat(),
-        "practice": business(world, "practice"),
-        "appointment": slot_on(world, world.later(day, 2, valid - 1)),
-        "enclosed": world.some(("blood_results", "x_ray", "medication_list", "ecg", "photo"), 1, 3),
+        "complaint": ctx.one(COMPLAINTS[specialty]),
+        "urgency": ctx.one(("routine", "soon", "urgent")),
+        "valid_until": ctx.later(day, valid, valid).isoformat(),
+        "practice": business(ctx, "practice"),
+        "appointment": slot_on(ctx, ctx.later(day, 2, valid - 1)),
+        "enclosed": ctx.some(("blood_results", "x_ray", "medication_list", "ecg", "photo"), 1, 3),
     }
 
 
 @entity
-def wound_check(world: World) -> dict:
+def wound_check(ctx: SamplingContext) -> dict:
     """A wound is looked at, measured and dressed, and looked at again days later."""
-    day, length = world.date(), world.between(8, 95)
+    day, length = ctx.date(), ctx.between(8, 95)
     return {
-        "body_site": world.one(BODY_SITES),
+        "body_site": ctx.one(BODY_SITES),
         "checked_on": day.isoformat(),
         "length_mm": length,
-        "width_mm": world.between(5, length),
-        "exudate": world.one(("none", "low", "moderate", "heavy")),
-        "healing": world.one(("better", "unchanged", "worse")),
-        "dressing": world.one(DRESSINGS),
-        "nurse": world.person().name,
-        "next_check": world.later(day, 1, 9).isoformat(),
-        "home_visit": slot_on(world, day),
+        "width_mm": ctx.between(5, length),
+        "exudate": ctx.one(("none", "low", "moderate", "heavy")),
+        "healing": ctx.one(("better", "unchanged", "worse")),
+        "dressing": ctx.one(DRESSINGS),
+        "nurse": ctx.person().name,
+        "next_check": ctx.later(day, 1, 9).isoformat(),
+        "home_visit": slot_on(ctx, day),
     }
 
 
 @entity
-def vital_signs(world: World) -> dict:
+def vital_signs(ctx: SamplingContext) -> dict:
     """What a nurse reads off a patient at a bedside."""
-    fever = world.chance(0.3)
-    maker, model = world.one(MONITORS)
+    fever = ctx.chance(0.3)
+    maker, model = ctx.one(MONITORS)
     return {
-        "ward": world.one(WARDS),
-        "measured_on": world.date().isoformat(),
-        "measured_at": world.clock(0, 24, step=5),
-        "heart_rate": world.between(54, 90) + (18 if fever else 0),
-        "temperature_c": world.between(*((379, 398) if fever else (360, 374))) / 10,
-        "oxygen_percent": world.between(91, 99),
-        "breaths_per_min": world.between(12, 19) + (4 if fever else 0),
-        "pain_score": world.between(0, 8),
-        "awake": world.chance(0.8),
-        "monitor": draw("device", world) | {"maker": maker, "model": model},
+        "ward": ctx.one(WARDS),
+        "measured_on": ctx.date().isoformat(),
+        "measured_at": ctx.clock(0, 24, step=5),
+        "heart_rate": ctx.between(54, 90) + (18 if fever else 0),
+        "temperature_c": ctx.between(*((379, 398) if fever else (360, 374))) / 10,
+        "oxygen_percent": ctx.between(91, 99),
+        "breaths_per_min": ctx.between(12, 19) + (4 if fever else 0),
+        "pain_score": ctx.between(0, 8),
+        "awake": ctx.chance(0.8),
+        "monitor": draw("device", ctx) | {"maker": maker, "model": model},
     }

@@ -3,7 +3,7 @@
 from slmlib.tasks.edgejson.generate.entities import draw, entity
 from slmlib.tasks.edgejson.generate.entities.fitting import business, lines_of
 from slmlib.textgen.lexicon import words
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 
 PARCELS = words(
     "Long_Meadow Church_Field Lower_Acre Mill_Piece Hillside_South Willow_Bottom Ten_Acre Quarry_Field "
@@ -33,59 +33,59 @@ FITTED = (  # part, cents from, to, most of it
 
 
 @entity
-def milk_delivery(world: World) -> dict:
+def milk_delivery(ctx: SamplingContext) -> dict:
     """A tanker takes milk from a farm and its quality is measured."""
-    make, model = world.one(LORRIES)
+    make, model = ctx.one(LORRIES)
     return {
-        "docket_no": world.code("MD-#####"),
-        "collected_on": world.date().isoformat(),
-        "collected_at": world.clock(4, 22, step=5),
-        "litres": world.between(420, 9800),
-        "fat_percent": world.steps(340, 460, 100),
-        "protein_percent": world.steps(305, 375, 100),
-        "milk_temp_c": world.steps(24, 59, 10),
-        "cell_count": world.between(80, 390),
-        "antibiotics": world.chance(0.15),
-        "farm": business(world, "farm"),
-        "tanker": draw("vehicle", world) | {"make": make, "model": model, "fuel": "diesel"},
+        "docket_no": ctx.code("MD-#####"),
+        "collected_on": ctx.date().isoformat(),
+        "collected_at": ctx.clock(4, 22, step=5),
+        "litres": ctx.between(420, 9800),
+        "fat_percent": ctx.steps(340, 460, 100),
+        "protein_percent": ctx.steps(305, 375, 100),
+        "milk_temp_c": ctx.steps(24, 59, 10),
+        "cell_count": ctx.between(80, 390),
+        "antibiotics": ctx.chance(0.15),
+        "farm": business(ctx, "farm"),
+        "tanker": draw("vehicle", ctx) | {"make": make, "model": model, "fuel": "diesel"},
     }
 
 
 @entity
-def soil_sample(world: World) -> dict:
+def soil_sample(ctx: SamplingContext) -> dict:
     """A sample of a field's soil, and what the laboratory read from it."""
-    taken = world.date(months=(2, 3, 4, 8, 9, 10, 11))
+    taken = ctx.date(months=(2, 3, 4, 8, 9, 10, 11))
     return {
-        "sample_no": world.code("SO-####"),
-        "parcel": world.one(PARCELS),
-        "crop": world.one(CROPS),
+        "sample_no": ctx.code("SO-####"),
+        "parcel": ctx.one(PARCELS),
+        "crop": ctx.one(CROPS),
         "taken_on": taken.isoformat(),
-        "analysed_on": world.later(taken, 3, 25).isoformat(),
-        "depth_cm": world.one((15, 20, 25, 30, 60, 90)),
-        "ph": world.steps(52, 78, 10),
-        "organic_percent": world.steps(14, 68, 10),
-        "texture": world.one(("sand", "loam", "clay", "silt", "peat")),
-        "nitrogen_kg_ha": world.between(18, 145),
-        "laboratory": business(world, "laboratory"),
+        "analysed_on": ctx.later(taken, 3, 25).isoformat(),
+        "depth_cm": ctx.one((15, 20, 25, 30, 60, 90)),
+        "ph": ctx.steps(52, 78, 10),
+        "organic_percent": ctx.steps(14, 68, 10),
+        "texture": ctx.one(("sand", "loam", "clay", "silt", "peat")),
+        "nitrogen_kg_ha": ctx.between(18, 145),
+        "laboratory": business(ctx, "laboratory"),
     }
 
 
 @entity
-def tractor_service(world: World) -> dict:
+def tractor_service(ctx: SamplingContext) -> dict:
     """A tractor's service; the parts fitted and the work make the bill."""
-    hours = world.between(180, 9400)
-    fitted, labour = lines_of(world, FITTED, 1, 3), world.between(90, 900) * 100
+    hours = ctx.between(180, 9400)
+    fitted, labour = lines_of(ctx, FITTED, 1, 3), ctx.between(90, 900) * 100
     parts = sum(round(line["amount"] * 100) for line in fitted)
     return {
-        "tractor": world.one(TRACTORS),
-        "serviced_on": world.date().isoformat(),
+        "tractor": ctx.one(TRACTORS),
+        "serviced_on": ctx.date().isoformat(),
         "engine_hours": hours,
-        "next_at_hours": hours + world.one((250, 300, 400, 500, 600)),
-        "oil_litres": world.between(13, 26),
+        "next_at_hours": hours + ctx.one((250, 300, 400, 500, 600)),
+        "oil_litres": ctx.between(13, 26),
         "labour": labour / 100,
         "parts": parts / 100,
         "total": (labour + parts) / 100,
-        "currency": world.place.currency,
-        "workshop": f"{world.person().last} {world.one(('Farm Machinery', 'Agri Service', 'Tractor Works'))}",
+        "currency": ctx.place.currency,
+        "workshop": f"{ctx.person().last} {ctx.one(('Farm Machinery', 'Agri Service', 'Tractor Works'))}",
         "parts_used": fitted,
     }

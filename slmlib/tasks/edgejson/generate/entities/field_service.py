@@ -3,7 +3,7 @@
 from slmlib.tasks.edgejson.generate.entities import draw, entity
 from slmlib.tasks.edgejson.generate.entities.fitting import at_home, business, lines_of
 from slmlib.textgen.lexicon import words
-from slmlib.textgen.sampling_context import World, hhmm
+from slmlib.textgen.sampling_context import SamplingContext, hhmm
 
 SYSTEMS = {  # what broke -> what is done about it
     "passenger lift": words("door_sensor_cleaned control_board_replaced brake_adjusted"),
@@ -39,77 +39,77 @@ MATERIAL = (  # for putting something in: product, cents from, to, most of it
 
 
 @entity
-def site_survey(world: World) -> dict:
+def site_survey(ctx: SamplingContext) -> dict:
     """Somebody looks at a place before something is put in there."""
-    day, (customer, site) = world.date(), at_home(world)
+    day, (customer, site) = ctx.date(), at_home(ctx)
     return {
-        "survey_no": world.code("SV-####"),
-        "purpose": world.one(("heat_pump", "solar_panels", "charging_point", "fibre_line", "stair_lift")),
+        "survey_no": ctx.code("SV-####"),
+        "purpose": ctx.one(("heat_pump", "solar_panels", "charging_point", "fibre_line", "stair_lift")),
         "surveyed_on": day.isoformat(),
-        "surveyor": world.person().name,
-        "cable_m": world.between(6, 85),
-        "wall": world.one(("brick", "concrete", "timber", "plasterboard")),
-        "crew_size": world.between(2, 5),
-        "work_days": world.between(2, 9),
-        "obstacles": world.some(("narrow_stairs", "no_parking", "asbestos", "low_ceiling", "dog"), 1, 3),
-        "suitable": world.chance(0.75),
+        "surveyor": ctx.person().name,
+        "cable_m": ctx.between(6, 85),
+        "wall": ctx.one(("brick", "concrete", "timber", "plasterboard")),
+        "crew_size": ctx.between(2, 5),
+        "work_days": ctx.between(2, 9),
+        "obstacles": ctx.some(("narrow_stairs", "no_parking", "asbestos", "low_ceiling", "dog"), 1, 3),
+        "suitable": ctx.chance(0.75),
         "customer": customer,
         "site": site,
-        "material": lines_of(world, MATERIAL, 1, 3),
+        "material": lines_of(ctx, MATERIAL, 1, 3),
     }
 
 
 @entity
-def callout(world: World) -> dict:
+def callout(ctx: SamplingContext) -> dict:
     """An engineer is called, comes and mends; the minutes are those on site."""
-    system = world.one(tuple(SYSTEMS))
-    called, way, stay = world.between(6 * 60, 17 * 60), world.between(25, 130), world.between(15, 150)
+    system = ctx.one(tuple(SYSTEMS))
+    called, way, stay = ctx.between(6 * 60, 17 * 60), ctx.between(25, 130), ctx.between(15, 150)
     arrived, left = called + way, called + way + stay
     return {
-        "job_no": world.code("CO-#####"),
+        "job_no": ctx.code("CO-#####"),
         "system": system,
-        "callout_date": world.date().isoformat(),
+        "callout_date": ctx.date().isoformat(),
         "called_at": hhmm(called),
         "arrived_at": hhmm(arrived),
         "left_at": hhmm(left),
         "minutes_on_site": stay,
-        "remedy": world.one(SYSTEMS[system]),
-        "engineer": world.person().name,
-        "fixed": world.chance(0.8),
+        "remedy": ctx.one(SYSTEMS[system]),
+        "engineer": ctx.person().name,
+        "fixed": ctx.chance(0.8),
     }
 
 
 @entity
-def spare_part_order(world: World) -> dict:
+def spare_part_order(ctx: SamplingContext) -> dict:
     """Spare parts are ordered; the total is that of the lines with the carriage."""
-    day = world.date()
-    lines = [draw("spare_part", world) for _ in range(world.between(1, 4))]
-    carriage = world.one((490, 590, 790, 990, 1490, 1990))
+    day = ctx.date()
+    lines = [draw("spare_part", ctx) for _ in range(ctx.between(1, 4))]
+    carriage = ctx.one((490, 590, 790, 990, 1490, 1990))
     goods = sum(round(line["amount"] * 100) for line in lines)
     return {
-        "order_no": world.code("SP-#####"),
+        "order_no": ctx.code("SP-#####"),
         "ordered_on": day.isoformat(),
-        "needed_by": world.later(day, 2, 30).isoformat(),
-        "shipping": world.one(("standard", "express", "collect")),
+        "needed_by": ctx.later(day, 2, 30).isoformat(),
+        "shipping": ctx.one(("standard", "express", "collect")),
         "carriage": carriage / 100,
         "total": (goods + carriage) / 100,
-        "currency": world.place.currency,
-        "machine_no": world.code("M-####"),
+        "currency": ctx.place.currency,
+        "machine_no": ctx.code("M-####"),
         "lines": lines,
-        "supplier": business(world, "parts"),
+        "supplier": business(ctx, "parts"),
     }
 
 
 @entity
-def spare_part(world: World) -> dict:
+def spare_part(ctx: SamplingContext) -> dict:
     """A part that is ordered; the amount is pieces times price."""
-    part, low, high, most = world.one(PARTS)
-    pieces, price = world.between(2, most), world.price(low, high)
+    part, low, high, most = ctx.one(PARTS)
+    pieces, price = ctx.between(2, most), ctx.price(low, high)
     return {
-        "part_no": world.code("@@-####"),
+        "part_no": ctx.code("@@-####"),
         "part": part,
         "pieces": pieces,
         "unit_price": price / 100,
         "amount": pieces * price / 100,
-        "lead_days": world.between(2, 28),
+        "lead_days": ctx.between(2, 28),
     }

@@ -6,7 +6,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from slmlib.tasks.edgejson.generate.entities import draw, entity
 from slmlib.tasks.edgejson.generate.entities.fitting import at_home, holder_and_account
 from slmlib.textgen.lexicon import words
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 
 STOCKS = (  # name, ticker, cents from, to
     ("Altamira Energy", "ALME", 1200, 4800), ("Borealis Shipping", "BRLS", 3100, 9900),
@@ -31,26 +31,26 @@ LENDERS = words(
 
 
 @entity
-def direct_debit(world: World) -> dict:
+def direct_debit(ctx: SamplingContext) -> dict:
     """A mandate by which somebody's account is charged again and again."""
-    granted, amount, creditor = world.date(), world.price(590, 21900) / 100, world.one(CREDITORS)
-    payer, account = holder_and_account(world)
-    start = world.later(granted, 5, 40)
+    granted, amount, creditor = ctx.date(), ctx.price(590, 21900) / 100, ctx.one(CREDITORS)
+    payer, account = holder_and_account(ctx)
+    start = ctx.later(granted, 5, 40)
     start = start.replace(day=min(start.day, 28))  # a day that every month has
-    frequency = world.one(tuple(MONTHS))
-    entries = [draw("debit_entry", world) for _ in range(world.between(1, 3))]
+    frequency = ctx.one(tuple(MONTHS))
+    entries = [draw("debit_entry", ctx) for _ in range(ctx.between(1, 3))]
     for i, entry in enumerate(entries):
         booked = _months_on(start, i * MONTHS[frequency]).isoformat()
         entry |= {"amount": amount, "text": creditor, "booked_on": booked}
     return {
-        "mandate_ref": world.code("DD-@@-#####"),
+        "mandate_ref": ctx.code("DD-@@-#####"),
         "creditor": creditor,
         "amount": amount,
-        "currency": world.place.currency,
+        "currency": ctx.place.currency,
         "frequency": frequency,
         "granted_on": granted.isoformat(),
         "first_collection": start.isoformat(),
-        "state": world.one(("active", "active", "paused", "cancelled")),
+        "state": ctx.one(("active", "active", "paused", "cancelled")),
         "entries": entries,
         "payer": payer,
         "account": account,
@@ -64,56 +64,56 @@ def _months_on(day: date, months: int) -> date:
 
 
 @entity
-def debit_entry(world: World) -> dict:
+def debit_entry(ctx: SamplingContext) -> dict:
     """One collection, as it stands on a statement."""
     return {
-        "entry_no": world.code("EN######"),
-        "booked_on": world.date().isoformat(),
-        "amount": world.price(590, 21900) / 100,
-        "result": world.one(("collected", "collected", "returned", "pending")),
-        "text": world.one(CREDITORS),
+        "entry_no": ctx.code("EN######"),
+        "booked_on": ctx.date().isoformat(),
+        "amount": ctx.price(590, 21900) / 100,
+        "result": ctx.one(("collected", "collected", "returned", "pending")),
+        "text": ctx.one(CREDITORS),
     }
 
 
 @entity
-def share_trade(world: World) -> dict:
+def share_trade(ctx: SamplingContext) -> dict:
     """Shares bought or sold; the value is their number times their price."""
-    stock, ticker, low, high = world.one(STOCKS)
-    shares, price = world.between(5, 180), world.between(low, high)
-    investor, account = holder_and_account(world)
+    stock, ticker, low, high = ctx.one(STOCKS)
+    shares, price = ctx.between(5, 180), ctx.between(low, high)
+    investor, account = holder_and_account(ctx)
     return {
-        "order_ref": world.code("TR-######"),
+        "order_ref": ctx.code("TR-######"),
         "stock": stock,
         "ticker": ticker,
-        "side": world.one(("buy", "sell")),
+        "side": ctx.one(("buy", "sell")),
         "shares": shares,
         "price": price / 100,
         "value": shares * price / 100,
-        "commission": world.one((395, 495, 590, 790, 995, 1250)) / 100,
-        "currency": world.place.currency,
-        "traded_on": world.date().isoformat(),
+        "commission": ctx.one((395, 495, 590, 790, 995, 1250)) / 100,
+        "currency": ctx.place.currency,
+        "traded_on": ctx.date().isoformat(),
         "investor": investor,
         "settlement_account": account,
     }
 
 
 @entity
-def mortgage_payment(world: World) -> dict:
+def mortgage_payment(ctx: SamplingContext) -> dict:
     """An instalment, split into interest and repayment; the interest is one month's."""
-    debt, rate = world.between(40_000, 380_000), world.between(22, 64)
+    debt, rate = ctx.between(40_000, 380_000), ctx.between(22, 64)
     interest = int((Decimal(debt * rate) / 120).quantize(Decimal(1), ROUND_HALF_UP))
-    principal = world.between(15_000, 95_000)
-    due, (borrower, home) = world.date(), at_home(world)
+    principal = ctx.between(15_000, 95_000)
+    due, (borrower, home) = ctx.date(), at_home(ctx)
     return {
-        "loan_no": world.code("ML-#######"),
-        "lender": world.one(LENDERS),
+        "loan_no": ctx.code("ML-#######"),
+        "lender": ctx.one(LENDERS),
         "due_on": date(due.year, due.month, 1).isoformat(),
         "interest": interest / 100,
         "principal": principal / 100,
         "instalment": (interest + principal) / 100,
         "rate_percent": rate / 10,
-        "debt_left": (debt * 100 + world.between(0, 99)) / 100,
-        "currency": world.place.currency,
+        "debt_left": (debt * 100 + ctx.between(0, 99)) / 100,
+        "currency": ctx.place.currency,
         "borrower": borrower,
         "property": home,
     }

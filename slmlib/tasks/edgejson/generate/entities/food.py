@@ -3,7 +3,7 @@
 from slmlib.tasks.edgejson.generate.entities import draw, entity
 from slmlib.tasks.edgejson.generate.entities.fitting import at_home, business
 from slmlib.textgen.lexicon import words
-from slmlib.textgen.sampling_context import World, hhmm
+from slmlib.textgen.sampling_context import SamplingContext, hhmm
 
 RESTAURANTS = words(
     "Golden_Lotus Pizzeria_Vesuvio Tandoori_Garden Sushi_Kai Taverna_Elea Burger_Foundry Pho_Corner "
@@ -28,23 +28,23 @@ FRIDGES = words(
 
 
 @entity
-def food_delivery(world: World) -> dict:
+def food_delivery(ctx: SamplingContext) -> dict:
     """A meal brought to the door; the total is that of the dishes with the delivery."""
-    dishes = _different([draw("ordered_dish", world) for _ in range(world.between(1, 4))])
-    customer, address = at_home(world)
-    fee = world.one((150, 190, 250, 290, 350, 490))
+    dishes = _different([draw("ordered_dish", ctx) for _ in range(ctx.between(1, 4))])
+    customer, address = at_home(ctx)
+    fee = ctx.one((150, 190, 250, 290, 350, 490))
     cents = sum(round(dish["amount"] * 100) for dish in dishes) + fee
-    start, took = world.between(11 * 60, 21 * 60), world.between(18, 80)
+    start, took = ctx.between(11 * 60, 21 * 60), ctx.between(18, 80)
     return {
-        "order_code": world.code("@@###"),
-        "restaurant": world.one(RESTAURANTS),
+        "order_code": ctx.code("@@###"),
+        "restaurant": ctx.one(RESTAURANTS),
         "ordered_at": hhmm(start),
         "delivered_at": hhmm(start + took),
         "minutes_taken": took,
         "fee": fee / 100,
         "total": cents / 100,
-        "currency": world.place.currency,
-        "left_with": world.one(("customer", "neighbour", "reception", "doorstep")),
+        "currency": ctx.place.currency,
+        "left_with": ctx.one(("customer", "neighbour", "reception", "doorstep")),
         "dishes": dishes,
         "customer": customer,
         "deliver_to": address,
@@ -57,61 +57,61 @@ def _different(dishes: list[dict]) -> list[dict]:
 
 
 @entity
-def ordered_dish(world: World) -> dict:
+def ordered_dish(ctx: SamplingContext) -> dict:
     """So many portions of a dish, and what they cost together."""
-    portions, price = world.between(2, 6), world.price(450, 1890)
+    portions, price = ctx.between(2, 6), ctx.price(450, 1890)
     return {
-        "dish": world.one(MEALS),
+        "dish": ctx.one(MEALS),
         "portions": portions,
         "price": price / 100,
         "amount": portions * price / 100,
-        "spice": world.one(("mild", "medium", "hot")),
+        "spice": ctx.one(("mild", "medium", "hot")),
     }
 
 
 @entity
-def allergen_check(world: World) -> dict:
+def allergen_check(ctx: SamplingContext) -> dict:
     """A dish compared with its recipe, and what must stand on its label."""
     return {
-        "dish": world.one(DISHES),
-        "contains": world.some(ALLERGENS, 1, 4),
-        "checked_on": world.date().isoformat(),
-        "checked_by": world.person().name,
-        "recipe_version": world.between(1, 9),
-        "outcome": world.one(("cleared", "cleared", "relabel", "withdrawn")),
-        "batch_code": world.code("L####"),
-        "kitchen": business(world, "kitchen"),
+        "dish": ctx.one(DISHES),
+        "contains": ctx.some(ALLERGENS, 1, 4),
+        "checked_on": ctx.date().isoformat(),
+        "checked_by": ctx.person().name,
+        "recipe_version": ctx.between(1, 9),
+        "outcome": ctx.one(("cleared", "cleared", "relabel", "withdrawn")),
+        "batch_code": ctx.code("L####"),
+        "kitchen": business(ctx, "kitchen"),
     }
 
 
 @entity
-def fridge_log(world: World) -> dict:
+def fridge_log(ctx: SamplingContext) -> dict:
     """A day's sheet of a fridge or freezer; its readings lie around the target."""
-    unit, day = world.one(FRIDGES), world.date()
+    unit, day = ctx.one(FRIDGES), ctx.date()
     cold = "freezer" in unit
-    target = world.between(-22, -18) if cold else world.between(2, 5)
-    readings = [draw("fridge_reading", world) for _ in range(world.between(2, 4))]
+    target = ctx.between(-22, -18) if cold else ctx.between(2, 5)
+    readings = [draw("fridge_reading", ctx) for _ in range(ctx.between(2, 4))]
     for hour, reading in enumerate(readings):
-        reading["taken_at"] = world.clock(6 + 4 * hour, 10 + 4 * hour, step=5)
-        reading["temperature_c"] = (target * 10 + world.between(-9, 24)) / 10
+        reading["taken_at"] = ctx.clock(6 + 4 * hour, 10 + 4 * hour, step=5)
+        reading["temperature_c"] = (target * 10 + ctx.between(-9, 24)) / 10
     return {
         "unit_name": unit,
         "log_date": day.isoformat(),
         "target_c": target,
-        "door_seal": world.one(("good", "good", "worn", "torn")),
-        "defrosted_on": world.later(day, -60, -2).isoformat(),
-        "signed_by": world.person().name,
+        "door_seal": ctx.one(("good", "good", "worn", "torn")),
+        "defrosted_on": ctx.later(day, -60, -2).isoformat(),
+        "signed_by": ctx.person().name,
         "readings": readings,
-        "kitchen": business(world, "kitchen"),
+        "kitchen": business(ctx, "kitchen"),
     }
 
 
 @entity
-def fridge_reading(world: World) -> dict:
+def fridge_reading(ctx: SamplingContext) -> dict:
     """One look at the thermometer."""
     return {
-        "taken_at": world.clock(6, 22, step=5),
-        "temperature_c": world.steps(12, 79, 10),
-        "reader": world.person().name,
-        "door_open": world.chance(0.3),
+        "taken_at": ctx.clock(6, 22, step=5),
+        "temperature_c": ctx.steps(12, 79, 10),
+        "reader": ctx.person().name,
+        "door_open": ctx.chance(0.3),
     }

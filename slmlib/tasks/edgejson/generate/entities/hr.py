@@ -3,7 +3,7 @@
 from slmlib.tasks.edgejson.generate.entities import draw, entity
 from slmlib.tasks.edgejson.generate.entities.fitting import holder_and_account
 from slmlib.textgen.lexicon import words
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 
 COURSES = words(
     "First_Aid_Refresher Forklift_Safety Working_at_Heights Food_Hygiene_Level_2 Data_Protection_Basics "
@@ -27,25 +27,25 @@ INJURIES = {  # how it happened -> what it hurts
 
 
 @entity
-def payroll_slip(world: World) -> dict:
+def payroll_slip(ctx: SamplingContext) -> dict:
     """What somebody earned in a month, what was taken off, and what is paid out."""
-    gross = world.between(1450, 5900) * 100 + world.between(0, 99)
-    tax, insurance = gross * world.between(9, 24) // 100, gross * world.between(6, 13) // 100
-    employee, account = holder_and_account(world)
-    paid = world.date()
-    extras = [draw("pay_extra", world) for _ in range(world.between(1, 3))]
+    gross = ctx.between(1450, 5900) * 100 + ctx.between(0, 99)
+    tax, insurance = gross * ctx.between(9, 24) // 100, gross * ctx.between(6, 13) // 100
+    employee, account = holder_and_account(ctx)
+    paid = ctx.date()
+    extras = [draw("pay_extra", ctx) for _ in range(ctx.between(1, 3))]
     for extra in extras:
-        extra["worked_on"] = world.later(paid, -45, -5).isoformat()
+        extra["worked_on"] = ctx.later(paid, -45, -5).isoformat()
     return {
-        "slip_no": world.code("PS-######"),
-        "employee_no": world.code("E####"),
+        "slip_no": ctx.code("PS-######"),
+        "employee_no": ctx.code("E####"),
         "paid_on": paid.isoformat(),
-        "hours": world.between(80, 190),
+        "hours": ctx.between(80, 190),
         "gross": gross / 100,
         "tax": tax / 100,
         "insurance": insurance / 100,
         "net": (gross - tax - insurance) / 100,
-        "currency": world.place.currency,
+        "currency": ctx.place.currency,
         "employee": employee,
         "account": account,
         "extras": extras,
@@ -53,46 +53,46 @@ def payroll_slip(world: World) -> dict:
 
 
 @entity
-def training_course(world: World) -> dict:
+def training_course(ctx: SamplingContext) -> dict:
     """A course of a day or more; its last day follows its first."""
-    start = world.date()
+    start = ctx.date()
     return {
-        "course": world.one(COURSES),
-        "provider": f"{world.person().last} {world.one(('Training', 'Academy', 'Skills Centre'))}",
+        "course": ctx.one(COURSES),
+        "provider": f"{ctx.person().last} {ctx.one(('Training', 'Academy', 'Skills Centre'))}",
         "starts_on": start.isoformat(),
-        "ends_on": world.later(start, 1, 12).isoformat(),
-        "mode": world.one(("classroom", "online", "blended", "on_the_job")),
-        "seats": world.between(4, 24),
-        "fee": world.between(18, 190) * 500 / 100,
-        "currency": world.place.currency,
-        "certificate": world.chance(0.6),
+        "ends_on": ctx.later(start, 1, 12).isoformat(),
+        "mode": ctx.one(("classroom", "online", "blended", "on_the_job")),
+        "seats": ctx.between(4, 24),
+        "fee": ctx.between(18, 190) * 500 / 100,
+        "currency": ctx.place.currency,
+        "certificate": ctx.chance(0.6),
     }
 
 
 @entity
-def accident_report(world: World) -> dict:
+def accident_report(ctx: SamplingContext) -> dict:
     """An accident at work: when, where, how, and how long somebody was away."""
-    cause = world.one(tuple(INJURIES))
+    cause = ctx.one(tuple(INJURIES))
     return {
-        "report_no": world.code("AR-####"),
-        "happened_on": world.date().isoformat(),
-        "happened_at": world.clock(6, 22, step=5),
-        "location": world.one(ACCIDENT_PLACES),
+        "report_no": ctx.code("AR-####"),
+        "happened_on": ctx.date().isoformat(),
+        "happened_at": ctx.clock(6, 22, step=5),
+        "location": ctx.one(ACCIDENT_PLACES),
         "cause": cause,
-        "body_part": world.one(INJURIES[cause]),
-        "days_lost": world.between(2, 28),
-        "first_aid": world.chance(0.7),
+        "body_part": ctx.one(INJURIES[cause]),
+        "days_lost": ctx.between(2, 28),
+        "first_aid": ctx.chance(0.7),
     }
 
 
 @entity
-def pay_extra(world: World) -> dict:
+def pay_extra(ctx: SamplingContext) -> dict:
     """What is paid on top for some hours of a day."""
-    hours = world.between(2, 10)
+    hours = ctx.between(2, 10)
     return {
-        "kind": world.one(("night_shift", "overtime", "on_call", "holiday_work", "training")),
-        "worked_on": world.date().isoformat(),
+        "kind": ctx.one(("night_shift", "overtime", "on_call", "holiday_work", "training")),
+        "worked_on": ctx.date().isoformat(),
         "hours": hours,
-        "amount": hours * world.between(900, 3400) / 100,
-        "approved_by": world.person().name,
+        "amount": hours * ctx.between(900, 3400) / 100,
+        "approved_by": ctx.person().name,
     }

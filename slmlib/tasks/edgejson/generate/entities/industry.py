@@ -2,7 +2,7 @@
 
 from slmlib.tasks.edgejson.generate.entities import draw, entity
 from slmlib.textgen.lexicon import words
-from slmlib.textgen.sampling_context import World, hhmm
+from slmlib.textgen.sampling_context import SamplingContext, hhmm
 
 PLANTS = words(
     "north_pumping_station sewage_works_east boiler_house cooling_tower_A tank_farm borehole_4 dye_works "
@@ -35,30 +35,30 @@ SAVINGS = (  # measure, what it may save in kWh from and to, in hundreds
 
 
 @entity
-def pump_alarm(world: World) -> dict:
+def pump_alarm(ctx: SamplingContext) -> dict:
     """A pump reports a fault; the pressure is under what it should be, and sensors were read just then."""
-    setpoint, day = world.between(25, 90), world.date().isoformat()
-    minute = world.between(20, 24 * 60 - 1)
+    setpoint, day = ctx.between(25, 90), ctx.date().isoformat()
+    minute = ctx.between(20, 24 * 60 - 1)
     return {
-        "pump_id": world.code("P-###"),
-        "plant": world.one(PLANTS),
-        "alarm_code": world.code("A##"),
-        "fault": world.one(FAULTS),
+        "pump_id": ctx.code("P-###"),
+        "plant": ctx.one(PLANTS),
+        "alarm_code": ctx.code("A##"),
+        "fault": ctx.one(FAULTS),
         "raised_at": f"{day}T{_clock(minute)}:00Z",
         "setpoint_bar": setpoint / 10,
-        "pressure_bar": world.between(4, setpoint - 5) / 10,
-        "state": world.one(("open", "acknowledged", "cleared")),
-        "downtime_min": world.between(4, 340),
-        "readings": [_reading(world, day, minute) for _ in range(world.between(1, 3))],
+        "pressure_bar": ctx.between(4, setpoint - 5) / 10,
+        "state": ctx.one(("open", "acknowledged", "cleared")),
+        "downtime_min": ctx.between(4, 340),
+        "readings": [_reading(ctx, day, minute) for _ in range(ctx.between(1, 3))],
     }
 
 
-def _reading(world: World, day: str, minute: int) -> dict:
+def _reading(ctx: SamplingContext, day: str, minute: int) -> dict:
     """What a sensor of a pump showed in the minutes before."""
-    reading = draw("measurement", world)
+    reading = draw("measurement", ctx)
     while reading["quantity"] in ("humidity", "co2", "pressure"):
-        reading = draw("measurement", world)
-    return reading | {"taken_at": f"{day}T{_clock(minute - world.between(0, 15))}:00Z"}
+        reading = draw("measurement", ctx)
+    return reading | {"taken_at": f"{day}T{_clock(minute - ctx.between(0, 15))}:00Z"}
 
 
 def _clock(minute: int) -> str:
@@ -66,42 +66,42 @@ def _clock(minute: int) -> str:
 
 
 @entity
-def batch_record(world: World) -> dict:
+def batch_record(ctx: SamplingContext) -> dict:
     """A batch: what was good and what was not make up what came out; its steps follow the clock."""
-    good, rejected = world.between(180, 4200), world.between(2, 90)
-    clock = world.between(6 * 60, 9 * 60)
-    chosen = sorted(world.some(range(len(STEPS)), 2, 4))
-    steps = [_step(world, *STEPS[i]) for i in chosen]
+    good, rejected = ctx.between(180, 4200), ctx.between(2, 90)
+    clock = ctx.between(6 * 60, 9 * 60)
+    chosen = sorted(ctx.some(range(len(STEPS)), 2, 4))
+    steps = [_step(ctx, *STEPS[i]) for i in chosen]
     for step in steps:
-        clock += world.between(3, 20)
-        clock = _timed(step, clock, clock + world.between(12, 130))
+        clock += ctx.between(3, 20)
+        clock = _timed(step, clock, clock + ctx.between(12, 130))
     return {
-        "batch_no": world.code("B######"),
-        "product": world.one(PRODUCTS),
-        "made_on": world.date().isoformat(),
+        "batch_no": ctx.code("B######"),
+        "product": ctx.one(PRODUCTS),
+        "made_on": ctx.date().isoformat(),
         "good_kg": good,
         "rejected_kg": rejected,
         "total_kg": good + rejected,
-        "tank": world.code("T##"),
+        "tank": ctx.code("T##"),
         "step_count": len(steps),
         "steps": steps,
     }
 
 
 @entity
-def batch_step(world: World) -> dict:
+def batch_step(ctx: SamplingContext) -> dict:
     """One step of making something."""
-    step, start = _step(world, *world.one(STEPS)), world.between(6 * 60, 20 * 60)
-    _timed(step, start, start + world.between(12, 130))
+    step, start = _step(ctx, *ctx.one(STEPS)), ctx.between(6 * 60, 20 * 60)
+    _timed(step, start, start + ctx.between(12, 130))
     return step
 
 
-def _step(world: World, name: str, low: int, high: int) -> dict:
+def _step(ctx: SamplingContext, name: str, low: int, high: int) -> dict:
     return {
         "step": name,
-        "temperature_c": world.between(low, high),
-        "operator": world.person().name,
-        "checked": world.chance(0.6),
+        "temperature_c": ctx.between(low, high),
+        "operator": ctx.person().name,
+        "checked": ctx.chance(0.6),
     }
 
 
@@ -116,32 +116,32 @@ def _timed(step: dict, start: int, end: int) -> int:
 
 
 @entity
-def energy_audit(world: World) -> dict:
+def energy_audit(ctx: SamplingContext) -> dict:
     """A building's use, and what could be saved of it in per cent and in kWh."""
-    use, percent = world.between(120, 9800) * 100, world.between(6, 38)
+    use, percent = ctx.between(120, 9800) * 100, ctx.between(6, 38)
     return {
-        "audit_no": world.code("EA-####"),
-        "building": world.one(BUILDINGS),
-        "audited_on": world.date().isoformat(),
-        "auditor": world.person().name,
-        "floor_area_m2": world.between(22, 940) * 10,
+        "audit_no": ctx.code("EA-####"),
+        "building": ctx.one(BUILDINGS),
+        "audited_on": ctx.date().isoformat(),
+        "auditor": ctx.person().name,
+        "floor_area_m2": ctx.between(22, 940) * 10,
         "use_kwh": use,
         "saving_percent": percent,
         "saving_kwh": use * percent // 100,
-        "rating": world.one("ABCDEFG"),
+        "rating": ctx.one("ABCDEFG"),
     }
 
 
 @entity
-def saving_measure(world: World) -> dict:
+def saving_measure(ctx: SamplingContext) -> dict:
     """Something that would save energy, what it costs and when it has paid for itself."""
-    measure, low, high = world.one(SAVINGS)
-    saves, years = world.between(low, high) * 100, world.between(12, 140)
+    measure, low, high = ctx.one(SAVINGS)
+    saves, years = ctx.between(low, high) * 100, ctx.between(12, 140)
     return {
         "measure": measure,
         "saves_kwh": saves,
         "cost": saves * years // 40 * 100 / 100,
-        "currency": world.place.currency,
+        "currency": ctx.place.currency,
         "payback_years": years / 10,
-        "priority": world.one(("first", "second", "third")),
+        "priority": ctx.one(("first", "second", "third")),
     }

@@ -2,7 +2,7 @@
 
 from slmlib.tasks.edgejson.generate.entities import draw, entity
 from slmlib.textgen.lexicon import words
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 
 PIECES = (  # object, material, years from, to
     ("Carved Sea Chest", "wood", 1640, 1860), ("Pewter Tankard", "metal", 1690, 1880),
@@ -46,152 +46,152 @@ GALLERIES = words(
 )
 
 
-def _size(world: World, title: str) -> dict:
+def _size(ctx: SamplingContext, title: str) -> dict:
     """How big an object is, and how it travels."""
     low, high, grams = SIZES[title]
-    longest = world.between(low, high)
+    longest = ctx.between(low, high)
     return {
         "length_cm": longest,
-        "width_cm": world.between(longest // 3 + 1, longest),
-        "height_cm": world.between(longest // 4 + 1, longest),
+        "width_cm": ctx.between(longest // 3 + 1, longest),
+        "height_cm": ctx.between(longest // 4 + 1, longest),
         "weight_kg": max(1, longest * grams // 100) / 10,
-        "packaging": world.one(("crate", "box")) if longest < 60 else "crate",
+        "packaging": ctx.one(("crate", "box")) if longest < 60 else "crate",
     }
 
 
 @entity
-def exhibit(world: World) -> dict:
+def exhibit(ctx: SamplingContext) -> dict:
     """An object on show, with its label."""
-    title, material, low, high = world.one(PIECES)
-    made = world.between(low, high)
+    title, material, low, high = ctx.one(PIECES)
+    made = ctx.between(low, high)
     return {
         "title": title,
-        "maker": world.one(MAKERS),
+        "maker": ctx.one(MAKERS),
         "year_made": made,
         "material": material,
-        "inventory_no": world.code("INV.####"),
-        "gallery": world.one(GALLERIES),
-        "label_languages": world.some(("english", "german", "french", "dutch", "braille"), 1, 3),
-        "touchable": world.chance(0.4),
-        "shown_since": world.date().isoformat(),
-        "size": _size(world, title),
+        "inventory_no": ctx.code("INV.####"),
+        "gallery": ctx.one(GALLERIES),
+        "label_languages": ctx.some(("english", "german", "french", "dutch", "braille"), 1, 3),
+        "touchable": ctx.chance(0.4),
+        "shown_since": ctx.date().isoformat(),
+        "size": _size(ctx, title),
     }
 
 
 @entity
-def tour_stop(world: World) -> dict:
+def tour_stop(ctx: SamplingContext) -> dict:
     """A place where a tour stands still for some minutes."""
     return {
-        "gallery": world.one(GALLERIES),
-        "object_shown": world.one(PIECES)[0],
-        "minutes_there": world.between(9, 18),
-        "seated": world.chance(0.5),
+        "gallery": ctx.one(GALLERIES),
+        "object_shown": ctx.one(PIECES)[0],
+        "minutes_there": ctx.between(9, 18),
+        "seated": ctx.chance(0.5),
     }
 
 
 @entity
-def guided_tour(world: World) -> dict:
+def guided_tour(ctx: SamplingContext) -> dict:
     """A tour for a group; its minutes are those of its stops."""
-    shown = [piece[0] for piece in world.some(PIECES, 2, 4)]
-    stops = [draw("tour_stop", world) | {"object_shown": piece} for piece in shown]
+    shown = [piece[0] for piece in ctx.some(PIECES, 2, 4)]
+    stops = [draw("tour_stop", ctx) | {"object_shown": piece} for piece in shown]
     return {
-        "tour_no": world.code("T-####"),
-        "theme": world.one(THEMES),
-        "tour_date": world.date().isoformat(),
-        "starts_at": world.clock(10, 17),
+        "tour_no": ctx.code("T-####"),
+        "theme": ctx.one(THEMES),
+        "tour_date": ctx.date().isoformat(),
+        "starts_at": ctx.clock(10, 17),
         "minutes": sum(stop["minutes_there"] for stop in stops),
-        "tour_language": world.one(("english", "german", "french", "dutch", "sign_language")),
-        "group_size": world.between(4, 25),
-        "price": world.one((4500, 6000, 7500, 9000, 11000)) / 100,
-        "currency": world.place.currency,
-        "meeting_point": world.one(("ticket_desk", "cloakroom", "garden_gate", "museum_shop")),
+        "tour_language": ctx.one(("english", "german", "french", "dutch", "sign_language")),
+        "group_size": ctx.between(4, 25),
+        "price": ctx.one((4500, 6000, 7500, 9000, 11000)) / 100,
+        "currency": ctx.place.currency,
+        "meeting_point": ctx.one(("ticket_desk", "cloakroom", "garden_gate", "museum_shop")),
         "stops": stops,
     }
 
 
 @entity
-def conservation_step(world: World) -> dict:
+def conservation_step(ctx: SamplingContext) -> dict:
     """One thing that is done to an object, and the hours it takes."""
     return {
-        "method": world.one(("dry_cleaning", "gluing", "retouching", "freezing", "new_lining")),
-        "done_on": world.date().isoformat(),
-        "step_hours": world.between(1, 24),
-        "photographed": world.chance(0.5),
+        "method": ctx.one(("dry_cleaning", "gluing", "retouching", "freezing", "new_lining")),
+        "done_on": ctx.date().isoformat(),
+        "step_hours": ctx.between(1, 24),
+        "photographed": ctx.chance(0.5),
     }
 
 
 @entity
-def restoration_job(world: World) -> dict:
+def restoration_job(ctx: SamplingContext) -> dict:
     """An object is mended by the hour; the hours of its steps sum, and the steps lie before it is ready."""
-    came, rate = world.date(), world.one((4500, 5200, 6000, 6800, 7500))
-    title, material, _, _ = world.one(PIECES)
+    came, rate = ctx.date(), ctx.one((4500, 5200, 6000, 6800, 7500))
+    title, material, _, _ = ctx.one(PIECES)
     damages, methods = TREATMENTS[material]
-    days = sorted(world.some(range(1, 60), 2, 3))
+    days = sorted(ctx.some(range(1, 60), 2, 3))
     steps = [
-        draw("conservation_step", world) | {"method": method, "done_on": world.later(came, d, d).isoformat()}
-        for d, method in zip(days, world.some(methods, len(days), len(days)), strict=True)
+        draw("conservation_step", ctx) | {"method": method, "done_on": ctx.later(came, d, d).isoformat()}
+        for d, method in zip(days, ctx.some(methods, len(days), len(days)), strict=True)
     ]
     hours = sum(step["step_hours"] for step in steps)
     return {
-        "job_no": world.code("RJ-####"),
+        "job_no": ctx.code("RJ-####"),
         "object_name": title,
-        "damage": world.one(damages),
+        "damage": ctx.one(damages),
         "received_on": came.isoformat(),
-        "ready_on": world.later(came, days[-1] + 1, 160).isoformat(),
+        "ready_on": ctx.later(came, days[-1] + 1, 160).isoformat(),
         "hours": hours,
         "hourly_rate": rate / 100,
         "labour_cost": hours * rate / 100,
-        "currency": world.place.currency,
+        "currency": ctx.place.currency,
         "steps": steps,
     }
 
 
 @entity
-def acquisition(world: World) -> dict:
+def acquisition(ctx: SamplingContext) -> dict:
     """A piece comes into the collection; the committee says yes before that."""
-    title, _, low, high = world.one(PIECES)
-    approved = world.date()
-    arrived = world.later(approved, 5, 120)
+    title, _, low, high = ctx.one(PIECES)
+    approved = ctx.date()
+    arrived = ctx.later(approved, 5, 120)
     papers = [
-        draw("document_ref", world) | {"issued_on": world.later(approved, -900, -20).isoformat()}
-        for _ in range(world.between(1, 3))
+        draw("document_ref", ctx) | {"issued_on": ctx.later(approved, -900, -20).isoformat()}
+        for _ in range(ctx.between(1, 3))
     ]
     return {
-        "accession_no": world.code(f"{arrived.year}.###"),
+        "accession_no": ctx.code(f"{arrived.year}.###"),
         "object_name": title,
-        "made_about": world.between(low, high),
-        "how_acquired": world.one(("purchase", "gift", "bequest", "exchange")),
-        "value": float(100 * world.between(3, 900)),
-        "currency": world.place.currency,
+        "made_about": ctx.between(low, high),
+        "how_acquired": ctx.one(("purchase", "gift", "bequest", "exchange")),
+        "value": float(100 * ctx.between(3, 900)),
+        "currency": ctx.place.currency,
         "approved_on": approved.isoformat(),
         "arrived_on": arrived.isoformat(),
-        "provenance_clear": world.chance(0.65),
+        "provenance_clear": ctx.chance(0.65),
         "documents": papers,
     }
 
 
 @entity
-def case_object(world: World) -> dict:
+def case_object(ctx: SamplingContext) -> dict:
     """An object that lies in a glass case."""
     return {
-        "object_name": world.one(PIECES)[0],
-        "inventory_no": world.code("INV.####"),
-        "state": world.one(("stable", "fragile", "new_damage", "dusty")),
-        "on_loan": world.chance(0.4),
+        "object_name": ctx.one(PIECES)[0],
+        "inventory_no": ctx.code("INV.####"),
+        "state": ctx.one(("stable", "fragile", "new_damage", "dusty")),
+        "on_loan": ctx.chance(0.4),
     }
 
 
 @entity
-def showcase_check(world: World) -> dict:
+def showcase_check(ctx: SamplingContext) -> dict:
     """Climate and lock of a glass case on one morning."""
-    day = world.date()
+    day = ctx.date()
     return {
-        "case_no": world.code(f"{world.one('ABCD')}-##"),
+        "case_no": ctx.code(f"{ctx.one('ABCD')}-##"),
         "checked_on": day.isoformat(),
-        "humidity_percent": world.between(38, 66),
-        "air_temp_c": world.steps(172, 248, 10),
-        "light_lux": world.between(20, 210),
-        "lock_state": world.one(("locked", "open", "sticking", "key_missing")),
-        "dusted": world.chance(0.5),
-        "next_check": world.later(day, 5, 40).isoformat(),
+        "humidity_percent": ctx.between(38, 66),
+        "air_temp_c": ctx.steps(172, 248, 10),
+        "light_lux": ctx.between(20, 210),
+        "lock_state": ctx.one(("locked", "open", "sticking", "key_missing")),
+        "dusted": ctx.chance(0.5),
+        "next_check": ctx.later(day, 5, 40).isoformat(),
     }

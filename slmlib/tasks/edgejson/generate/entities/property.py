@@ -3,7 +3,7 @@
 from slmlib.tasks.edgejson.generate.entities import draw, entity
 from slmlib.tasks.edgejson.generate.entities.fitting import at_home, business, slot_on
 from slmlib.textgen.lexicon import words
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 
 FAULTS = {  # fixture -> what goes wrong with it, after "it has a"
     "kitchen tap": ("steady drip", "loose handle"),
@@ -31,64 +31,64 @@ JOBS = words(
 
 
 @entity
-def rent_payment(world: World) -> dict:
+def rent_payment(ctx: SamplingContext) -> dict:
     """A month's rent; what is paid is the rent with the service charge."""
-    tenant, flat = at_home(world)
-    rent, charge = world.between(42, 210) * 1000, world.between(50, 290) * 100
+    tenant, flat = at_home(ctx)
+    rent, charge = ctx.between(42, 210) * 1000, ctx.between(50, 290) * 100
     return {
-        "tenancy_no": world.code("TN-####"),
-        "paid_on": world.date().isoformat(),
+        "tenancy_no": ctx.code("TN-####"),
+        "paid_on": ctx.date().isoformat(),
         "rent": rent / 100,
         "service_charge": charge / 100,
         "amount_paid": (rent + charge) / 100,
-        "currency": world.place.currency,
-        "method": world.one(("bank_transfer", "standing_order", "cash", "card")),
-        "days_late": world.between(2, 20),
+        "currency": ctx.place.currency,
+        "method": ctx.one(("bank_transfer", "standing_order", "cash", "card")),
+        "days_late": ctx.between(2, 20),
         "tenant": tenant,
         "flat": flat,
-        "landlord": business(world, "housing"),
+        "landlord": business(ctx, "housing"),
     }
 
 
 @entity
-def repair_request(world: World) -> dict:
+def repair_request(ctx: SamplingContext) -> dict:
     """Something in a flat is broken; its fault is one that such a thing has."""
-    fixture = world.one(tuple(FAULTS))
-    tenant, flat = at_home(world)
-    seen = world.date()
-    reported = world.later(seen, 1, 12)
+    fixture = ctx.one(tuple(FAULTS))
+    tenant, flat = at_home(ctx)
+    seen = ctx.date()
+    reported = ctx.later(seen, 1, 12)
     return {
-        "ticket_no": world.code("RR-#####"),
+        "ticket_no": ctx.code("RR-#####"),
         "fixture": fixture,
-        "fault": world.one(FAULTS[fixture]),
+        "fault": ctx.one(FAULTS[fixture]),
         "noticed_on": seen.isoformat(),
         "reported_on": reported.isoformat(),
-        "urgency": world.one(("emergency", "soon", "routine")),
-        "access": world.one(("tenant_home", "key_with_caretaker", "call_first")),
-        "photos": world.between(2, 8),
+        "urgency": ctx.one(("emergency", "soon", "routine")),
+        "access": ctx.one(("tenant_home", "key_with_caretaker", "call_first")),
+        "photos": ctx.between(2, 8),
         "tenant": tenant,
         "flat": flat,
-        "visit": slot_on(world, world.later(reported, 1, 14)),
+        "visit": slot_on(ctx, ctx.later(reported, 1, 14)),
     }
 
 
 @entity
-def tenancy_notice(world: World) -> dict:
+def tenancy_notice(ctx: SamplingContext) -> dict:
     """A tenancy is ended: who ends it, when it ends, and what is given back."""
-    given = world.date()
-    ends, giver = world.later(given, 28, 185), world.one(("tenant", "tenant", "landlord"))
-    jobs = [draw("task", world) | {"task": job} for job in world.some(JOBS, 1, 3)]
+    given = ctx.date()
+    ends, giver = ctx.later(given, 28, 185), ctx.one(("tenant", "tenant", "landlord"))
+    jobs = [draw("task", ctx) | {"task": job} for job in ctx.some(JOBS, 1, 3)]
     for job in jobs:
-        job["due_on"] = world.later(ends, -20, -1).isoformat()
+        job["due_on"] = ctx.later(ends, -20, -1).isoformat()
     return {
-        "flat_no": world.code(world.one(("#", "##"))).replace("0", "1") + world.one("ABCD"),
+        "flat_no": ctx.code(ctx.one(("#", "##"))).replace("0", "1") + ctx.one("ABCD"),
         "given_by": giver,
         "given_on": given.isoformat(),
         "ends_on": ends.isoformat(),
-        "reason": world.one(REASONS[giver]),
-        "deposit": world.between(8, 60) * 5000 / 100,
-        "currency": world.place.currency,
-        "keys": world.between(2, 9),
+        "reason": ctx.one(REASONS[giver]),
+        "deposit": ctx.between(8, 60) * 5000 / 100,
+        "currency": ctx.place.currency,
+        "keys": ctx.between(2, 9),
         "to_do": jobs,
-        "handover": slot_on(world, world.later(ends, -3, 0)),
+        "handover": slot_on(ctx, ctx.later(ends, -3, 0)),
     }

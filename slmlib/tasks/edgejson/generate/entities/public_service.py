@@ -3,7 +3,7 @@
 from slmlib.tasks.edgejson.generate.entities import draw, entity
 from slmlib.tasks.edgejson.generate.entities.fitting import papers
 from slmlib.textgen.lexicon import words
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 
 HOSPITALS = words(
     "St._Anne's_Hospital City_Maternity_Clinic Riverside_Hospital University_Women's_Clinic Northern_General "
@@ -18,55 +18,55 @@ WORKS = words(
 
 
 @entity
-def birth_registration(world: World) -> dict:
+def birth_registration(ctx: SamplingContext) -> dict:
     """A child is born and, days later, entered in the register."""
-    born = world.date()
+    born = ctx.date()
     return {
-        "register_no": world.code("BR-#####"),
-        "child_name": world.person().first,
+        "register_no": ctx.code("BR-#####"),
+        "child_name": ctx.person().first,
         "born_on": born.isoformat(),
-        "born_at": world.clock(0, 24, step=1),
-        "weight_g": world.between(245, 442) * 10,
-        "length_cm": world.between(46, 56),
-        "birthplace": world.one(HOSPITALS),
-        "registered_on": world.later(born, 2, 21).isoformat(),
-        "parent": draw("person", world) | {"birth_date": world.later(born, -16000, -7400).isoformat()},
+        "born_at": ctx.clock(0, 24, step=1),
+        "weight_g": ctx.between(245, 442) * 10,
+        "length_cm": ctx.between(46, 56),
+        "birthplace": ctx.one(HOSPITALS),
+        "registered_on": ctx.later(born, 2, 21).isoformat(),
+        "parent": draw("person", ctx) | {"birth_date": ctx.later(born, -16000, -7400).isoformat()},
     }
 
 
 @entity
-def bin_collection(world: World) -> dict:
+def bin_collection(ctx: SamplingContext) -> dict:
     """A street's bins are emptied; the next time is a week or more later."""
-    day, bins = world.date(), world.between(12, 140)
+    day, bins = ctx.date(), ctx.between(12, 140)
     return {
-        "street": world.one(world.place.streets),
-        "waste": world.one(("paper", "glass", "packaging", "garden_waste", "household_waste", "food_waste")),
+        "street": ctx.one(ctx.place.streets),
+        "waste": ctx.one(("paper", "glass", "packaging", "garden_waste", "household_waste", "food_waste")),
         "emptied_on": day.isoformat(),
-        "starts_at": world.clock(5, 10, step=15),
+        "starts_at": ctx.clock(5, 10, step=15),
         "bins": bins,
-        "missed": world.between(2, 9),
-        "weight_kg": bins * world.between(4, 28),
-        "truck": world.code("T-##"),
-        "next_on": world.later(day, 7, 28).isoformat(),
+        "missed": ctx.between(2, 9),
+        "weight_kg": bins * ctx.between(4, 28),
+        "truck": ctx.code("T-##"),
+        "next_on": ctx.later(day, 7, 28).isoformat(),
     }
 
 
 @entity
-def building_permit(world: World) -> dict:
+def building_permit(ctx: SamplingContext) -> dict:
     """A permit to build, applied for and decided on some weeks later."""
-    applied = world.date()
+    applied = ctx.date()
     return {
-        "file_no": world.code("BP-####-##"),
-        "works": world.one(WORKS),
-        "plot_no": world.code("###/##"),
+        "file_no": ctx.code("BP-####-##"),
+        "works": ctx.one(WORKS),
+        "plot_no": ctx.code("###/##"),
         "applied_on": applied.isoformat(),
-        "decided_on": world.later(applied, 20, 160).isoformat(),
-        "decision": world.one(("granted", "granted", "granted_with_conditions", "refused")),
-        "floor_area_m2": world.between(8, 180),
-        "fee": world.between(9, 190) * 500 / 100,
-        "currency": world.place.currency,
-        "conditions": world.some(
+        "decided_on": ctx.later(applied, 20, 160).isoformat(),
+        "decision": ctx.one(("granted", "granted", "granted_with_conditions", "refused")),
+        "floor_area_m2": ctx.between(8, 180),
+        "fee": ctx.between(9, 190) * 500 / 100,
+        "currency": ctx.place.currency,
+        "conditions": ctx.some(
             ("keep_trees", "rain_tank", "working_hours", "slate_roof", "noise_report"), 1, 3
         ),
-        "papers": papers(world, ("contract", "certificate", "quotation"), applied),
+        "papers": papers(ctx, ("contract", "certificate", "quotation"), applied),
     }

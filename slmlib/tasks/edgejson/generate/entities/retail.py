@@ -3,7 +3,7 @@
 from slmlib.tasks.edgejson.generate.entities import entity
 from slmlib.tasks.edgejson.generate.entities.fitting import at_home
 from slmlib.textgen.lexicon import words
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 
 SHELF_GOODS = (  # product, cents from, to
     ("oat biscuits 250 g", 149, 289), ("basmati rice 1 kg", 219, 399), ("tomato passata 700 ml", 99, 189),
@@ -40,55 +40,55 @@ FAULTY_GOODS = (  # product, cents from, to, what else may be wrong with it
 
 
 @entity
-def gift_card(world: World) -> dict:
+def gift_card(ctx: SamplingContext) -> dict:
     """A card with money on it; what is left is at most what was loaded."""
-    loaded = world.one((1500, 2000, 2500, 3000, 4000, 5000, 7500, 10000, 15000))
-    sold = world.date()
+    loaded = ctx.one((1500, 2000, 2500, 3000, 4000, 5000, 7500, 10000, 15000))
+    sold = ctx.date()
     return {
-        "card_no": world.code("GC-####-####"),
+        "card_no": ctx.code("GC-####-####"),
         "loaded_amount": loaded / 100,
-        "balance": world.between(2, loaded // 50 - 1) * 50 / 100,
-        "currency": world.place.currency,
+        "balance": ctx.between(2, loaded // 50 - 1) * 50 / 100,
+        "currency": ctx.place.currency,
         "sold_on": sold.isoformat(),
-        "expires_on": world.later(sold, 360, 1090).isoformat(),
-        "occasion": world.one(("birthday", "wedding", "anniversary", "leaving_present", "thank_you")),
-        "store": world.one(STORES),
+        "expires_on": ctx.later(sold, 360, 1090).isoformat(),
+        "occasion": ctx.one(("birthday", "wedding", "anniversary", "leaving_present", "thank_you")),
+        "store": ctx.one(STORES),
     }
 
 
 @entity
-def shelf_label(world: World) -> dict:
+def shelf_label(ctx: SamplingContext) -> dict:
     """What a label on a shelf says; the offer is below the price."""
-    product, low, high = world.one(SHELF_GOODS)
-    price = world.price(low, high)
+    product, low, high = ctx.one(SHELF_GOODS)
+    price = ctx.price(low, high)
     return {
         "product": product,
-        "sku": world.code("SKU-######"),
+        "sku": ctx.code("SKU-######"),
         "price": price / 100,
-        "offer_price": (price - world.between(1, 4) * price // 12) / 100,
-        "currency": world.place.currency,
-        "aisle": world.code(f"{world.one('ABCDEF')}#"),
-        "facings": world.between(2, 12),
-        "offer_ends": world.date().isoformat(),
+        "offer_price": (price - ctx.between(1, 4) * price // 12) / 100,
+        "currency": ctx.place.currency,
+        "aisle": ctx.code(f"{ctx.one('ABCDEF')}#"),
+        "facings": ctx.between(2, 12),
+        "offer_ends": ctx.date().isoformat(),
     }
 
 
 @entity
-def customer_complaint(world: World) -> dict:
+def customer_complaint(ctx: SamplingContext) -> dict:
     """Something was bought, something is wrong with it, and somebody wants something done."""
-    product, low, high, faults = world.one(FAULTY_GOODS)
-    customer, address = at_home(world)
-    bought = world.date()
+    product, low, high, faults = ctx.one(FAULTY_GOODS)
+    customer, address = at_home(ctx)
+    bought = ctx.date()
     return {
-        "complaint_no": world.code("CC-#####"),
+        "complaint_no": ctx.code("CC-#####"),
         "product": product,
-        "fault": world.one(ANY + 2 * faults),
-        "price_paid": world.price(low, high) / 100,
-        "currency": world.place.currency,
+        "fault": ctx.one(ANY + 2 * faults),
+        "price_paid": ctx.price(low, high) / 100,
+        "currency": ctx.place.currency,
         "bought_on": bought.isoformat(),
-        "complained_on": world.later(bought, 1, 45).isoformat(),
-        "wanted": world.one(("refund", "replacement", "repair", "voucher")),
-        "proof": world.some(("receipt", "photo", "order_confirmation", "card_statement"), 1, 3),
+        "complained_on": ctx.later(bought, 1, 45).isoformat(),
+        "wanted": ctx.one(("refund", "replacement", "repair", "voucher")),
+        "proof": ctx.some(("receipt", "photo", "order_confirmation", "card_statement"), 1, 3),
         "customer": customer,
         "pickup_address": address,
     }

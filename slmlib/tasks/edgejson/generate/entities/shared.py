@@ -5,7 +5,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from slmlib.tasks.edgejson.generate.entities import draw, entity
 from slmlib.textgen.lexicon import words
-from slmlib.textgen.sampling_context import World, hhmm
+from slmlib.textgen.sampling_context import SamplingContext, hhmm
 
 LANGUAGES = {"de": "de", "nl": "nl", "fr": "fr", "es": "es", "it": "it"}  # elsewhere English
 GOODS = (  # product, cents from, to
@@ -66,22 +66,22 @@ TASKS = words(
 
 
 @entity
-def person(world: World) -> dict:
+def person(ctx: SamplingContext) -> dict:
     """Somebody with what is known of them."""
-    who = world.person()
+    who = ctx.person()
     return {
         "name": who.name,
-        "phone": world.phone(),
-        "email": world.email(who),
-        "birth_date": world.later(world.date(), -24000, -8800).isoformat(),
-        "language": world.one((*(LANGUAGES.get(who.place.code, "en"),) * 6, "fr", "es", "pl")),
+        "phone": ctx.phone(),
+        "email": ctx.email(who),
+        "birth_date": ctx.later(ctx.date(), -24000, -8800).isoformat(),
+        "language": ctx.one((*(LANGUAGES.get(who.place.code, "en"),) * 6, "fr", "es", "pl")),
     }
 
 
-def aged(world: World, day: date, low: int, high: int) -> dict:
+def aged(ctx: SamplingContext, day: date, low: int, high: int) -> dict:
     """Somebody who is between `low` and `high` years old on a day."""
-    born = world.later(day, -365 * (high + 1) + 30, -366 * low - 1)
-    return draw("person", world) | {"birth_date": born.isoformat()}
+    born = ctx.later(day, -365 * (high + 1) + 30, -366 * low - 1)
+    return draw("person", ctx) | {"birth_date": born.isoformat()}
 
 
 def sector(firm: str) -> str:
@@ -91,53 +91,53 @@ def sector(firm: str) -> str:
 
 
 @entity
-def contact(world: World) -> dict:
+def contact(ctx: SamplingContext) -> dict:
     """Whom to talk to, as what, and how."""
-    who = world.person()
+    who = ctx.person()
     return {
         "name": who.name,
-        "job": world.one(("sales", "support", "reception", "accounts", "site_manager", "technician")),
-        "phone": world.phone(),
-        "email": world.email(who),
-        "available_from": world.clock(7, 14, step=30),
+        "job": ctx.one(("sales", "support", "reception", "accounts", "site_manager", "technician")),
+        "phone": ctx.phone(),
+        "email": ctx.email(who),
+        "available_from": ctx.clock(7, 14, step=30),
     }
 
 
 @entity
-def address(world: World) -> dict:
+def address(ctx: SamplingContext) -> dict:
     """A postal address of the case's country."""
-    city, postcode = world.town()
+    city, postcode = ctx.town()
     return {
-        "street": world.street(),
-        "unit": f"{world.one(('Flat', 'Unit', 'Suite'))} {world.between(1, 48)}",
+        "street": ctx.street(),
+        "unit": f"{ctx.one(('Flat', 'Unit', 'Suite'))} {ctx.between(1, 48)}",
         "postcode": postcode,
         "city": city,
-        "country": world.place.code.upper(),
+        "country": ctx.place.code.upper(),
     }
 
 
 @entity
-def organisation(world: World) -> dict:
+def organisation(ctx: SamplingContext) -> dict:
     """A firm and how to find it."""
-    name = world.firm()
+    name = ctx.firm()
     flat = "".join(c for c in name.lower().replace("é", "e") if c.isalnum())
     return {
         "name": name,
-        "registration_no": world.code("HR ######"),
+        "registration_no": ctx.code("HR ######"),
         "sector": sector(name),
         "website": f"www.{flat}.example",
-        "phone": world.phone(),
-        "staff": world.between(3, 480),
+        "phone": ctx.phone(),
+        "staff": ctx.between(3, 480),
     }
 
 
 @entity
-def time_slot(world: World) -> dict:
+def time_slot(ctx: SamplingContext) -> dict:
     """A day and two times on it; the minutes lie between them."""
-    start, length = world.between(28, 70) * 15, world.between(2, 16) * 15
+    start, length = ctx.between(28, 70) * 15, ctx.between(2, 16) * 15
     end = start + length
     return {
-        "day": world.date().isoformat(),
+        "day": ctx.date().isoformat(),
         "starts_at": hhmm(start),
         "ends_at": hhmm(end),
         "minutes": length,
@@ -145,51 +145,51 @@ def time_slot(world: World) -> dict:
 
 
 @entity
-def period(world: World) -> dict:
+def period(ctx: SamplingContext) -> dict:
     """A first and a last day, and how many days later the last one is."""
-    first, days = world.date(), world.between(2, 120)
+    first, days = ctx.date(), ctx.between(2, 120)
     return {
         "first_day": first.isoformat(),
-        "last_day": world.later(first, days, days).isoformat(),
+        "last_day": ctx.later(first, days, days).isoformat(),
         "days": days,
     }
 
 
 @entity
-def money_amount(world: World) -> dict:
+def money_amount(ctx: SamplingContext) -> dict:
     """A price before and after tax."""
-    net, rate = world.price(400, 240_000), world.one((5, 7, 9, 19, 20, 21, 23))
+    net, rate = ctx.price(400, 240_000), ctx.one((5, 7, 9, 19, 20, 21, 23))
     tax = int((Decimal(net * rate) / 100).quantize(Decimal(1), ROUND_HALF_UP))
     return {
         "net": net / 100,
         "tax_percent": rate,
         "tax": tax / 100,
         "gross": (net + tax) / 100,
-        "currency": world.place.currency,
+        "currency": ctx.place.currency,
     }
 
 
 @entity
-def payment(world: World) -> dict:
+def payment(ctx: SamplingContext) -> dict:
     """Money that has changed hands, or is about to."""
     return {
-        "amount": world.price(500, 180_000) / 100,
-        "currency": world.place.currency,
-        "method": world.one(("card", "cash", "bank_transfer", "direct_debit", "voucher")),
-        "paid_on": world.date().isoformat(),
-        "transaction_no": world.code("TX######"),
-        "cleared": world.chance(0.6),
+        "amount": ctx.price(500, 180_000) / 100,
+        "currency": ctx.place.currency,
+        "method": ctx.one(("card", "cash", "bank_transfer", "direct_debit", "voucher")),
+        "paid_on": ctx.date().isoformat(),
+        "transaction_no": ctx.code("TX######"),
+        "cleared": ctx.chance(0.6),
     }
 
 
 @entity
-def product_line(world: World) -> dict:
+def product_line(ctx: SamplingContext) -> dict:
     """So many of something at a price, which makes the amount."""
-    product, low, high = world.one(GOODS)
-    quantity, price = world.between(2, 40), world.price(low, high)
+    product, low, high = ctx.one(GOODS)
+    quantity, price = ctx.between(2, 40), ctx.price(low, high)
     return {
         "product": product,
-        "article_no": world.code("A-####"),
+        "article_no": ctx.code("A-####"),
         "quantity": quantity,
         "unit_price": price / 100,
         "amount": quantity * price / 100,
@@ -197,106 +197,106 @@ def product_line(world: World) -> dict:
 
 
 @entity
-def measurement(world: World) -> dict:
+def measurement(ctx: SamplingContext) -> dict:
     """A quantity, its value in its unit, and when it was taken."""
-    quantity, unit, low, high, scale = world.one(QUANTITIES)
+    quantity, unit, low, high, scale = ctx.one(QUANTITIES)
     return {
         "quantity": quantity,
-        "value": world.steps(low, high, scale),
+        "value": ctx.steps(low, high, scale),
         "unit": unit,
-        "taken_at": f"{world.date().isoformat()}T{world.clock(0, 24, step=1)}:00Z",
-        "instrument": world.code("@@-###"),
+        "taken_at": f"{ctx.date().isoformat()}T{ctx.clock(0, 24, step=1)}:00Z",
+        "instrument": ctx.code("@@-###"),
     }
 
 
 @entity
-def document_ref(world: World) -> dict:
+def document_ref(ctx: SamplingContext) -> dict:
     """A paper that is referred to."""
     return {
-        "doc_no": world.code("D-#####"),
-        "doc_type": world.one(("contract", "certificate", "permit", "manual", "quotation", "delivery_note")),
-        "issued_on": world.date().isoformat(),
-        "issuer": world.firm(),
-        "pages": world.between(1, 64),
-        "signed": world.chance(0.6),
+        "doc_no": ctx.code("D-#####"),
+        "doc_type": ctx.one(("contract", "certificate", "permit", "manual", "quotation", "delivery_note")),
+        "issued_on": ctx.date().isoformat(),
+        "issuer": ctx.firm(),
+        "pages": ctx.between(1, 64),
+        "signed": ctx.chance(0.6),
     }
 
 
 @entity
-def vehicle(world: World) -> dict:
+def vehicle(ctx: SamplingContext) -> dict:
     """A car or van."""
-    make, models = world.one(CARS)
+    make, models = ctx.one(CARS)
     return {
-        "plate": world.plate(),
+        "plate": ctx.plate(),
         "make": make,
-        "model": world.one(models),
-        "colour": world.one(("white", "black", "silver", "blue", "red", "green")),
-        "mileage_km": world.between(2_000, 240_000),
-        "fuel": world.one(("petrol", "diesel", "electric", "hybrid")),
+        "model": ctx.one(models),
+        "colour": ctx.one(("white", "black", "silver", "blue", "red", "green")),
+        "mileage_km": ctx.between(2_000, 240_000),
+        "fuel": ctx.one(("petrol", "diesel", "electric", "hybrid")),
     }
 
 
 @entity
-def device(world: World) -> dict:
+def device(ctx: SamplingContext) -> dict:
     """A small networked device."""
-    maker, models = world.one(GADGETS)
+    maker, models = ctx.one(GADGETS)
     return {
-        "serial_no": world.code("@@########"),
+        "serial_no": ctx.code("@@########"),
         "maker": maker,
-        "model": world.one(models),
-        "firmware": f"{world.between(1, 6)}.{world.between(0, 19)}.{world.between(0, 9)}",
-        "battery_percent": world.between(3, 100),
-        "network": world.one(("wifi", "ethernet", "lte", "lora")),
+        "model": ctx.one(models),
+        "firmware": f"{ctx.between(1, 6)}.{ctx.between(0, 19)}.{ctx.between(0, 9)}",
+        "battery_percent": ctx.between(3, 100),
+        "network": ctx.one(("wifi", "ethernet", "lte", "lora")),
     }
 
 
 @entity
-def place(world: World) -> dict:
+def place(ctx: SamplingContext) -> dict:
     """A room in a building."""
-    floor = world.between(0, 6)
+    floor = ctx.between(0, 6)
     return {
-        "building": world.one(BUILDINGS),
+        "building": ctx.one(BUILDINGS),
         "floor": floor,
-        "room": f"{floor}.{world.between(1, 38):02d}",
-        "seats": world.between(4, 120),
-        "step_free": world.chance(0.6),
+        "room": f"{floor}.{ctx.between(1, 38):02d}",
+        "seats": ctx.between(4, 120),
+        "step_free": ctx.chance(0.6),
     }
 
 
 @entity
-def dimensions(world: World) -> dict:
+def dimensions(ctx: SamplingContext) -> dict:
     """Size and weight of a piece, and how it is packed."""
-    longest = world.between(20, 240)
+    longest = ctx.between(20, 240)
     return {
         "length_cm": longest,
-        "width_cm": world.between(10, longest),
-        "height_cm": world.between(5, longest),
-        "weight_kg": world.steps(4, 900, 10),
-        "packaging": world.one(("box", "crate", "pallet", "padded_envelope", "tube")),
+        "width_cm": ctx.between(10, longest),
+        "height_cm": ctx.between(5, longest),
+        "weight_kg": ctx.steps(4, 900, 10),
+        "packaging": ctx.one(("box", "crate", "pallet", "padded_envelope", "tube")),
     }
 
 
 @entity
-def bank_account(world: World) -> dict:
+def bank_account(ctx: SamplingContext) -> dict:
     """An account, its holder and its bank."""
-    bank, letters = world.one(BANKS)
-    country = world.place.code.upper()
+    bank, letters = ctx.one(BANKS)
+    country = ctx.place.code.upper()
     return {
-        "account_holder": world.person().name,
-        "iban": world.code(f"{country}##{letters}##########"),
-        "bic": f"{letters}{country}{world.code('@#')}",
+        "account_holder": ctx.person().name,
+        "iban": ctx.code(f"{country}##{letters}##########"),
+        "bic": f"{letters}{country}{ctx.code('@#')}",
         "bank": bank,
-        "opened_in": world.between(1995, 2024),
+        "opened_in": ctx.between(1995, 2024),
     }
 
 
 @entity
-def task(world: World) -> dict:
+def task(ctx: SamplingContext) -> dict:
     """Something to be done by somebody until some day."""
     return {
-        "task": world.one(TASKS),
-        "assignee": world.person().name,
-        "due_on": world.date().isoformat(),
-        "priority": world.one(("low", "normal", "high", "urgent")),
-        "done": world.chance(0.4),
+        "task": ctx.one(TASKS),
+        "assignee": ctx.person().name,
+        "due_on": ctx.date().isoformat(),
+        "priority": ctx.one(("low", "normal", "high", "urgent")),
+        "done": ctx.chance(0.4),
     }

@@ -3,7 +3,7 @@
 from slmlib.tasks.edgejson.generate.entities import draw, entity
 from slmlib.tasks.edgejson.generate.entities.fitting import at_home
 from slmlib.textgen.lexicon import words
-from slmlib.textgen.sampling_context import World, hhmm
+from slmlib.textgen.sampling_context import SamplingContext, hhmm
 
 DOORS = words(
     "front_door garage_door cellar_door back_door balcony_door garden_gate terrace_door side_entrance "
@@ -26,60 +26,60 @@ MACHINES = (
 
 
 @entity
-def door_event(world: World) -> dict:
+def door_event(ctx: SamplingContext) -> dict:
     """A smart lock tells what happened at a door."""
-    battery = world.between(6, 100)
+    battery = ctx.between(6, 100)
     return {
-        "door": world.one(DOORS),
-        "event": world.one(("opened", "closed", "locked", "unlocked", "left_open")),
-        "at": f"{world.date().isoformat()}T{world.clock(0, 24, step=1)}:00Z",
-        "user": world.person().first,
-        "method": world.one(("key", "code", "app", "fingerprint")),
+        "door": ctx.one(DOORS),
+        "event": ctx.one(("opened", "closed", "locked", "unlocked", "left_open")),
+        "at": f"{ctx.date().isoformat()}T{ctx.clock(0, 24, step=1)}:00Z",
+        "user": ctx.person().first,
+        "method": ctx.one(("key", "code", "app", "fingerprint")),
         "lock_battery": battery,
-        "lock": draw("device", world) | {"battery_percent": battery},
+        "lock": draw("device", ctx) | {"battery_percent": battery},
     }
 
 
 @entity
-def robot_vacuum_job(world: World) -> dict:
+def robot_vacuum_job(ctx: SamplingContext) -> dict:
     """A robot cleans some rooms; the minutes run from its start to its end."""
-    start, took = world.between(8 * 60, 20 * 60), world.between(14, 115)
-    rooms, (maker, model) = world.some(ROOMS, 1, 4), world.one(MACHINES)
+    start, took = ctx.between(8 * 60, 20 * 60), ctx.between(14, 115)
+    rooms, (maker, model) = ctx.some(ROOMS, 1, 4), ctx.one(MACHINES)
     return {
-        "robot": world.one(ROBOTS),
-        "job_date": world.date().isoformat(),
+        "robot": ctx.one(ROBOTS),
+        "job_date": ctx.date().isoformat(),
         "rooms": rooms,
-        "mode": world.one(("vacuum", "mop", "vacuum_and_mop", "quiet")),
+        "mode": ctx.one(("vacuum", "mop", "vacuum_and_mop", "quiet")),
         "started_at": hhmm(start),
         "ended_at": hhmm(start + took),
         "minutes": took,
-        "area_m2": len(rooms) * world.between(13, 24),
-        "battery_left": world.between(8, 70),
-        "bin_full": world.chance(0.4),
-        "robot_device": draw("device", world) | {"maker": maker, "model": model},
+        "area_m2": len(rooms) * ctx.between(13, 24),
+        "battery_left": ctx.between(8, 70),
+        "bin_full": ctx.chance(0.4),
+        "robot_device": draw("device", ctx) | {"maker": maker, "model": model},
     }
 
 
 @entity
-def alarm_event(world: World) -> dict:
+def alarm_event(ctx: SamplingContext) -> dict:
     """The alarm of a house goes off, and somebody finds out why; the door log is of that day."""
-    day, minute = world.date().isoformat(), world.between(90, 24 * 60 - 1)
-    owner, house = at_home(world)
-    doors = [draw("door_event", world) for _ in range(world.between(1, 3))]
-    before = sorted(minute - world.between(2, 80) for _ in doors)
+    day, minute = ctx.date().isoformat(), ctx.between(90, 24 * 60 - 1)
+    owner, house = at_home(ctx)
+    doors = [draw("door_event", ctx) for _ in range(ctx.between(1, 3))]
+    before = sorted(minute - ctx.between(2, 80) for _ in doors)
     for door, at in zip(doors, before, strict=True):
         door["at"] = f"{day}T{at // 60:02d}:{at % 60:02d}:00Z"
     return {
-        "event_no": world.code("AL-#####"),
-        "zone": world.one(ZONES),
-        "sensor": world.one(("motion", "glass_break", "smoke", "water_leak", "door_contact")),
+        "event_no": ctx.code("AL-#####"),
+        "zone": ctx.one(ZONES),
+        "sensor": ctx.one(("motion", "glass_break", "smoke", "water_leak", "door_contact")),
         "triggered_at": f"{day}T{minute // 60:02d}:{minute % 60:02d}:00Z",
-        "siren_seconds": world.between(15, 300),
-        "cause": world.one(
+        "siren_seconds": ctx.between(15, 300),
+        "cause": ctx.one(
             ("false_alarm", "pet", "burglary_attempt", "burnt_food", "burst_pipe", "low_battery")
         ),
-        "disarmed_by": world.person().name,
-        "police_called": world.chance(0.4),
+        "disarmed_by": ctx.person().name,
+        "police_called": ctx.chance(0.4),
         "door_log": doors,
         "owner": owner,
         "house": house,

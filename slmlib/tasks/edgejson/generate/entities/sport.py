@@ -3,7 +3,7 @@
 from slmlib.tasks.edgejson.generate.entities import draw, entity
 from slmlib.tasks.edgejson.generate.entities.shared import aged
 from slmlib.textgen.lexicon import words
-from slmlib.textgen.sampling_context import World, hhmm
+from slmlib.textgen.sampling_context import SamplingContext, hhmm
 
 TOURNAMENTS = words(
     "Spring_Indoor_Cup Harbour_Hockey_Days Lakeside_Fives Winter_Handball_Open Heron_Trophy Easter_Beach_Cup "
@@ -42,155 +42,155 @@ AGES = {  # class: years from, to
 
 
 @entity
-def squad_player(world: World) -> dict:
+def squad_player(ctx: SamplingContext) -> dict:
     """A player with shirt number and licence."""
     return {
-        "name": world.person().name,
-        "shirt_no": world.between(1, 42),
-        "position": world.one(("goalkeeper", "defender", "midfielder", "forward")),
-        "licence_no": world.code("L######"),
-        "guest": world.chance(0.3),
+        "name": ctx.person().name,
+        "shirt_no": ctx.between(1, 42),
+        "position": ctx.one(("goalkeeper", "defender", "midfielder", "forward")),
+        "licence_no": ctx.code("L######"),
+        "guest": ctx.chance(0.3),
     }
 
 
 @entity
-def tournament_entry(world: World) -> dict:
+def tournament_entry(ctx: SamplingContext) -> dict:
     """A team is entered for a tournament that begins later."""
-    entered = world.date()
-    category, first = world.one(("under_16", "seniors", "mixed", "veterans")), world.later(entered, 9, 90)
-    players = [draw("squad_player", world) | {"shirt_no": n} for n in world.some(range(1, 43), 2, 4)]
+    entered = ctx.date()
+    category, first = ctx.one(("under_16", "seniors", "mixed", "veterans")), ctx.later(entered, 9, 90)
+    players = [draw("squad_player", ctx) | {"shirt_no": n} for n in ctx.some(range(1, 43), 2, 4)]
     return {
-        "entry_no": world.code("TE-####"),
-        "tournament": world.one(TOURNAMENTS),
-        "team_name": world.one(TEAMS),
+        "entry_no": ctx.code("TE-####"),
+        "tournament": ctx.one(TOURNAMENTS),
+        "team_name": ctx.one(TEAMS),
         "category": category,
         "entered_on": entered.isoformat(),
         "first_match_on": first.isoformat(),
-        "entry_fee": world.one((3500, 5000, 6500, 8000, 12000)) / 100,
-        "currency": world.place.currency,
-        "fee_paid": world.chance(0.6),
-        "captain": aged(world, first, *AGES[category]),
+        "entry_fee": ctx.one((3500, 5000, 6500, 8000, 12000)) / 100,
+        "currency": ctx.place.currency,
+        "fee_paid": ctx.chance(0.6),
+        "captain": aged(ctx, first, *AGES[category]),
         "player_count": len(players),
         "players": players,
     }
 
 
 @entity
-def interval_set(world: World) -> dict:
+def interval_set(ctx: SamplingContext) -> dict:
     """So many repeats of a distance, with a rest between them."""
     return {
-        "repeats": world.between(2, 12),
-        "metres": world.one((50, 100, 150, 200, 300, 400, 600, 800, 1000, 1500)),
-        "rest_s": world.one((15, 20, 30, 45, 60, 90, 120)),
-        "effort": world.one(("easy", "threshold", "race_pace", "all_out")),
+        "repeats": ctx.between(2, 12),
+        "metres": ctx.one((50, 100, 150, 200, 300, 400, 600, 800, 1000, 1500)),
+        "rest_s": ctx.one((15, 20, 30, 45, 60, 90, 120)),
+        "effort": ctx.one(("easy", "threshold", "race_pace", "all_out")),
     }
 
 
-def _sets(world: World, discipline: str, metres: float) -> list[dict]:
+def _sets(ctx: SamplingContext, discipline: str, metres: float) -> list[dict]:
     """Sets of intervals that fit into what was covered."""
-    made, number = [], world.between(2, 3)
+    made, number = [], ctx.between(2, 3)
     for _ in range(number):
         share = int(0.8 * metres / number)
-        length = world.one(
+        length = ctx.one(
             [m for m in REPEATS.get(discipline, (300, 400, 600, 800, 1000, 1500)) if 2 * m <= share]
         )
-        repeats = world.between(2, min(12, share // length))
-        made.append(draw("interval_set", world) | {"repeats": repeats, "metres": length})
+        repeats = ctx.between(2, min(12, share // length))
+        made.append(draw("interval_set", ctx) | {"repeats": repeats, "metres": length})
     return made
 
 
 @entity
-def training_plan_session(world: World) -> dict:
+def training_plan_session(ctx: SamplingContext) -> dict:
     """A session of a plan, as it was done."""
-    minutes, discipline, day = world.between(28, 130), world.one(tuple(PACES)), world.date()
-    distance = minutes * world.between(*PACES[discipline]) / 100
+    minutes, discipline, day = ctx.between(28, 130), ctx.one(tuple(PACES)), ctx.date()
+    distance = minutes * ctx.between(*PACES[discipline]) / 100
     return {
-        "plan_week": world.between(1, 20),
+        "plan_week": ctx.between(1, 20),
         "session_date": day.isoformat(),
         "discipline": discipline,
         "distance_km": distance,
         "minutes": minutes,
-        "average_heart_rate": world.between(112, 168),
-        "max_heart_rate": world.between(170, 194),
-        "felt": world.one(("easy", "good", "heavy_legs", "exhausting")),
-        "injured": world.chance(0.3),
-        "athlete": aged(world, day, 16, 58),
-        "sets": _sets(world, discipline, 1000 * distance),
+        "average_heart_rate": ctx.between(112, 168),
+        "max_heart_rate": ctx.between(170, 194),
+        "felt": ctx.one(("easy", "good", "heavy_legs", "exhausting")),
+        "injured": ctx.chance(0.3),
+        "athlete": aged(ctx, day, 16, 58),
+        "sets": _sets(ctx, discipline, 1000 * distance),
     }
 
 
 @entity
-def price_band(world: World) -> dict:
+def price_band(ctx: SamplingContext) -> dict:
     """A block of a stadium: its price times the tickets sold makes its takings."""
-    price, sold = world.between(12, 90) * 50, world.between(40, 2_400)
+    price, sold = ctx.between(12, 90) * 50, ctx.between(40, 2_400)
     return {
-        "block": world.code(f"{world.one('ABCDEFGH')}#"),
+        "block": ctx.code(f"{ctx.one('ABCDEFGH')}#"),
         "ticket_price": price / 100,
         "tickets_sold": sold,
         "takings": price * sold / 100,
-        "covered": world.chance(0.6),
+        "covered": ctx.chance(0.6),
     }
 
 
 @entity
-def stadium_event(world: World) -> dict:
+def stadium_event(ctx: SamplingContext) -> dict:
     """An evening in a stadium; tickets and takings of its blocks sum."""
     blocks = [f"{letter}{number}" for letter in "ABCDEFGH" for number in range(1, 10)]
-    bands = [draw("price_band", world) | {"block": block} for block in world.some(blocks, 2, 3)]
-    start = world.between(56, 80) * 15
-    doors = start - world.one((60, 75, 90, 120))
+    bands = [draw("price_band", ctx) | {"block": block} for block in ctx.some(blocks, 2, 3)]
+    start = ctx.between(56, 80) * 15
+    doors = start - ctx.one((60, 75, 90, 120))
     return {
-        "event": world.one(EVENTS),
-        "event_date": world.date().isoformat(),
+        "event": ctx.one(EVENTS),
+        "event_date": ctx.date().isoformat(),
         "doors_at": hhmm(doors),
         "starts_at": hhmm(start),
         "all_tickets": sum(band["tickets_sold"] for band in bands),
         "all_takings": sum(round(100 * band["takings"]) for band in bands) / 100,
-        "currency": world.place.currency,
-        "stewards": world.between(12, 140),
-        "roof": world.one(("open", "closed", "half_open")),
-        "sold_out": world.chance(0.4),
+        "currency": ctx.place.currency,
+        "stewards": ctx.between(12, 140),
+        "roof": ctx.one(("open", "closed", "half_open")),
+        "sold_out": ctx.chance(0.4),
         "bands": bands,
     }
 
 
 @entity
-def loaned_item(world: World) -> dict:
+def loaned_item(ctx: SamplingContext) -> dict:
     """Some pieces of one article in one size."""
-    article, sizes = world.one(KIT)
+    article, sizes = ctx.one(KIT)
     return {
         "article": article,
-        "size": world.one(sizes),
-        "pieces": world.between(1, 4),
-        "asset_tag": world.code("TAG-####"),
+        "size": ctx.one(sizes),
+        "pieces": ctx.between(1, 4),
+        "asset_tag": ctx.code("TAG-####"),
     }
 
 
 @entity
-def equipment_loan(world: World) -> dict:
+def equipment_loan(ctx: SamplingContext) -> dict:
     """A club lends equipment against a deposit; it comes back around the agreed day."""
-    lent, items = world.date(), [draw("loaned_item", world) for _ in range(world.between(1, 3))]
+    lent, items = ctx.date(), [draw("loaned_item", ctx) for _ in range(ctx.between(1, 3))]
     return {
-        "loan_no": world.code("EL-####"),
+        "loan_no": ctx.code("EL-####"),
         "lent_on": lent.isoformat(),
-        "due_back": world.later(lent, 3, 21).isoformat(),
-        "returned_on": world.later(lent, 2, 30).isoformat(),
-        "deposit": world.one((1000, 2000, 2500, 5000, 8000)) / 100,
-        "currency": world.place.currency,
-        "condition": world.one(("as_new", "worn", "damaged", "incomplete")),
+        "due_back": ctx.later(lent, 3, 21).isoformat(),
+        "returned_on": ctx.later(lent, 2, 30).isoformat(),
+        "deposit": ctx.one((1000, 2000, 2500, 5000, 8000)) / 100,
+        "currency": ctx.place.currency,
+        "condition": ctx.one(("as_new", "worn", "damaged", "incomplete")),
         "piece_count": sum(item["pieces"] for item in items),
         "items": items,
     }
 
 
 @entity
-def split_time(world: World) -> dict:
+def split_time(ctx: SamplingContext) -> dict:
     """Where a runner stood after some kilometres."""
-    km = world.between(3, 38)
+    km = ctx.between(3, 38)
     return {
         "km": km,
-        "clock_time": _race_clock(km * world.between(232, 390)),
-        "position_there": world.between(1, 900),
+        "clock_time": _race_clock(km * ctx.between(232, 390)),
+        "position_there": ctx.between(1, 900),
     }
 
 
@@ -200,30 +200,30 @@ def _race_clock(seconds: int) -> str:
 
 
 @entity
-def race_result(world: World) -> dict:
+def race_result(ctx: SamplingContext) -> dict:
     """A runner's race; the splits lie before the finish and are a little faster."""
-    race, lengths, grounds = world.one(RACES)
-    length, day, age_class = world.one(lengths), world.date(), world.one(tuple(AGES)[:5])
-    place = world.between(4, 900)
-    pace, marks = world.between(232, 390), sorted(world.some(range(2, length - 1), 2, 3))
+    race, lengths, grounds = ctx.one(RACES)
+    length, day, age_class = ctx.one(lengths), ctx.date(), ctx.one(tuple(AGES)[:5])
+    place = ctx.between(4, 900)
+    pace, marks = ctx.between(232, 390), sorted(ctx.some(range(2, length - 1), 2, 3))
     splits = [
         {
             "km": km,
             "clock_time": _race_clock(km * (pace - 4)),
-            "position_there": max(1, place + world.between(-3, 9)),
+            "position_there": max(1, place + ctx.between(-3, 9)),
         }
         for km in marks
     ]
     return {
         "race": race,
         "race_date": day.isoformat(),
-        "bib": world.between(1, 4999),
+        "bib": ctx.between(1, 4999),
         "distance_km": length,
         "finish_time": _race_clock(length * pace),
         "overall_place": place,
-        "class_place": place // world.between(4, 9) + 1,
+        "class_place": place // ctx.between(4, 9) + 1,
         "age_class": age_class,
-        "surface": world.one(grounds),
-        "runner": aged(world, day, *AGES[age_class]),
+        "surface": ctx.one(grounds),
+        "runner": aged(ctx, day, *AGES[age_class]),
         "splits": splits,
     }

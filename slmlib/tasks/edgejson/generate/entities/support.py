@@ -3,7 +3,7 @@
 from slmlib.tasks.edgejson.generate.entities import draw, entity
 from slmlib.tasks.edgejson.generate.entities.fitting import papers
 from slmlib.textgen.lexicon import words
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 
 APPS = {  # app -> its parts
     "PocketLedger": words("invoice_export bank_import dashboard login_page receipt_scanner"),
@@ -41,60 +41,59 @@ POLICIES = words(
 
 
 @entity
-def bug_report(world: World) -> dict:
+def bug_report(ctx: SamplingContext) -> dict:
     """A user reports that a part of an app does something wrong."""
-    app = world.one(tuple(APPS))
+    app = ctx.one(tuple(APPS))
     return {
-        "report_id": world.code("BUG-####"),
+        "report_id": ctx.code("BUG-####"),
         "app": app,
-        "version": f"{world.between(1, 9)}.{world.between(0, 14)}.{world.between(0, 9)}",
-        "component": world.one(APPS[app]),
-        "symptom": world.one(SYMPTOMS),
-        "found_on": world.date().isoformat(),
-        "severity": world.one(("cosmetic", "minor", "major", "blocker")),
-        "users_affected": world.between(2, 240),
-        "reproducible": world.chance(0.7),
-        "sent_along": world.some(("screenshot", "log_file", "video", "sample_file"), 1, 3),
+        "version": f"{ctx.between(1, 9)}.{ctx.between(0, 14)}.{ctx.between(0, 9)}",
+        "component": ctx.one(APPS[app]),
+        "symptom": ctx.one(SYMPTOMS),
+        "found_on": ctx.date().isoformat(),
+        "severity": ctx.one(("cosmetic", "minor", "major", "blocker")),
+        "users_affected": ctx.between(2, 240),
+        "reproducible": ctx.chance(0.7),
+        "sent_along": ctx.some(("screenshot", "log_file", "video", "sample_file"), 1, 3),
     }
 
 
 @entity
-def device_enrolment(world: World) -> dict:
+def device_enrolment(ctx: SamplingContext) -> dict:
     """A phone, tablet or laptop is taken under the firm's management."""
-    model, system, versions, sizes = world.one(DEVICES)
-    day = world.date()
+    model, system, versions, sizes = ctx.one(DEVICES)
+    day = ctx.date()
     return {
-        "asset_tag": world.code("AT-#####"),
+        "asset_tag": ctx.code("AT-#####"),
         "model": model,
         "system": system,
-        "system_version": world.one(versions),
-        "storage_gb": world.one(sizes),
+        "system_version": ctx.one(versions),
+        "storage_gb": ctx.one(sizes),
         "enrolled_on": day.isoformat(),
-        "policy": world.one(POLICIES),
-        "assigned_to": world.person().name,
-        "encrypted": world.chance(0.7),
-        "handover_note": papers(world, ("contract", "delivery_note"), day)[0]
-        | {"issued_on": day.isoformat()},
+        "policy": ctx.one(POLICIES),
+        "assigned_to": ctx.person().name,
+        "encrypted": ctx.chance(0.7),
+        "handover_note": papers(ctx, ("contract", "delivery_note"), day)[0] | {"issued_on": day.isoformat()},
     }
 
 
 @entity
-def subscription_change(world: World) -> dict:
+def subscription_change(ctx: SamplingContext) -> dict:
     """A firm changes its plan; the monthly price is that of a seat times the seats."""
-    (old, _), (new, cents) = world.some(PLANS, 2, 2)
-    told, seats = world.date(), world.between(3, 90)
-    start = world.later(told, 1, 45)
-    payment = draw("payment", world) | {"amount": seats * cents / 100, "currency": world.place.currency}
+    (old, _), (new, cents) = ctx.some(PLANS, 2, 2)
+    told, seats = ctx.date(), ctx.between(3, 90)
+    start = ctx.later(told, 1, 45)
+    payment = draw("payment", ctx) | {"amount": seats * cents / 100, "currency": ctx.place.currency}
     return {
-        "account_no": world.code("AC-######"),
+        "account_no": ctx.code("AC-######"),
         "old_plan": old,
         "new_plan": new,
         "seats": seats,
         "seat_price": cents / 100,
         "monthly_price": seats * cents / 100,
-        "currency": world.place.currency,
+        "currency": ctx.place.currency,
         "requested_on": told.isoformat(),
         "effective_on": start.isoformat(),
-        "reason": world.one(("more_staff", "cost", "missing_feature", "merger", "trial_over")),
-        "payment": payment | {"paid_on": world.later(start, 0, 9).isoformat()},
+        "reason": ctx.one(("more_staff", "cost", "missing_feature", "merger", "trial_over")),
+        "payment": payment | {"paid_on": ctx.later(start, 0, 9).isoformat()},
     }

@@ -3,7 +3,7 @@
 from slmlib.tasks.edgejson.generate.entities import entity
 from slmlib.tasks.edgejson.generate.entities.fitting import business
 from slmlib.textgen.lexicon import words
-from slmlib.textgen.sampling_context import World, hhmm
+from slmlib.textgen.sampling_context import SamplingContext, hhmm
 
 TOURS = words(
     "Old_Town_Walk Harbour_by_Night Castle_and_Gardens Food_Market_Stroll Street_Art_Ride Island_Ferry_Tour "
@@ -23,56 +23,56 @@ COUNTRIES = words(
 
 
 @entity
-def tour_booking(world: World) -> dict:
+def tour_booking(ctx: SamplingContext) -> dict:
     """Places on a guided tour; the guests are its adults and its children."""
-    adults, children = world.between(2, 9), world.between(1, 6)
-    price = adults * world.between(9, 65) * 100 + children * world.between(4, 30) * 100
+    adults, children = ctx.between(2, 9), ctx.between(1, 6)
+    price = adults * ctx.between(9, 65) * 100 + children * ctx.between(4, 30) * 100
     return {
-        "booking_code": world.code("TB-@@@##"),
-        "tour": world.one(TOURS),
-        "tour_date": world.date().isoformat(),
-        "starts_at": world.clock(7, 21, step=15),
+        "booking_code": ctx.code("TB-@@@##"),
+        "tour": ctx.one(TOURS),
+        "tour_date": ctx.date().isoformat(),
+        "starts_at": ctx.clock(7, 21, step=15),
         "adults": adults,
         "children": children,
         "guests": adults + children,
         "price": price / 100,
-        "currency": world.place.currency,
+        "currency": ctx.place.currency,
     }
 
 
 @entity
-def bus_trip(world: World) -> dict:
+def bus_trip(ctx: SamplingContext) -> dict:
     """A ride on a bus or coach; the minutes run from one clock time to the other."""
-    start, ride = world.between(5 * 60, 20 * 60), world.between(9, 170)
-    from_stop, to_stop = world.some(STOPS, 2, 2)
+    start, ride = ctx.between(5 * 60, 20 * 60), ctx.between(9, 170)
+    from_stop, to_stop = ctx.some(STOPS, 2, 2)
     return {
-        "line": world.one((world.code("#"), world.code("1##"), world.code("X##"), world.code("N#"))),
-        "travel_date": world.date().isoformat(),
+        "line": ctx.one((ctx.code("#"), ctx.code("1##"), ctx.code("X##"), ctx.code("N#"))),
+        "travel_date": ctx.date().isoformat(),
         "from_stop": from_stop,
         "to_stop": to_stop,
         "departs_at": hhmm(start),
         "arrives_at": hhmm(start + ride),
         "ride_minutes": ride,
-        "fare": world.between(19, 290) * 10 / 100,
-        "currency": world.place.currency,
-        "operator": business(world, "coaches"),
+        "fare": ctx.between(19, 290) * 10 / 100,
+        "currency": ctx.place.currency,
+        "operator": business(ctx, "coaches"),
     }
 
 
 @entity
-def visa_application(world: World) -> dict:
+def visa_application(ctx: SamplingContext) -> dict:
     """An application for a visa; the days are those from entering to leaving."""
-    entry = world.date()
-    stay = world.between(5, 88)
+    entry = ctx.date()
+    stay = ctx.between(5, 88)
     return {
-        "application_no": world.code("VA-#######"),
-        "country": world.one(COUNTRIES),
-        "purpose": world.one(("tourism", "business", "study", "family_visit")),
+        "application_no": ctx.code("VA-#######"),
+        "country": ctx.one(COUNTRIES),
+        "purpose": ctx.one(("tourism", "business", "study", "family_visit")),
         "enters_on": entry.isoformat(),
-        "leaves_on": world.later(entry, stay, stay).isoformat(),
+        "leaves_on": ctx.later(entry, stay, stay).isoformat(),
         "days_of_stay": stay,
-        "passport_no": world.code("@@#######"),
-        "fee": world.between(20, 180) * 100 / 100,
-        "currency": world.place.currency,
-        "state": world.one(("submitted", "in_review", "granted", "refused")),
+        "passport_no": ctx.code("@@#######"),
+        "fee": ctx.between(20, 180) * 100 / 100,
+        "currency": ctx.place.currency,
+        "state": ctx.one(("submitted", "in_review", "granted", "refused")),
     }

@@ -3,7 +3,7 @@
 from slmlib.tasks.edgejson.generate.entities import draw, entity
 from slmlib.tasks.edgejson.generate.entities.fitting import business, papers, slot_on
 from slmlib.textgen.lexicon import words
-from slmlib.textgen.sampling_context import World
+from slmlib.textgen.sampling_context import SamplingContext
 
 MODELS = (  # model, fuels, price in hundreds when nearly new
     ("VW Golf", ("petrol", "diesel", "hybrid"), 260), ("Opel Corsa", ("petrol", "electric"), 190),
@@ -38,43 +38,43 @@ ROADS = words(
 
 
 @entity
-def vehicle_sale(world: World) -> dict:
+def vehicle_sale(ctx: SamplingContext) -> dict:
     """A used car is sold; the deposit is part of the price."""
-    model, fuels, new = world.one(MODELS)
-    age = world.between(1, 14)
-    price = max(9, new * (20 - age) // 20 - world.between(5, 40)) * 100 + world.one((0, 0, 50, 90))
-    sold = world.date()
+    model, fuels, new = ctx.one(MODELS)
+    age = ctx.between(1, 14)
+    price = max(9, new * (20 - age) // 20 - ctx.between(5, 40)) * 100 + ctx.one((0, 0, 50, 90))
+    sold = ctx.date()
     return {
         "model": model,
-        "fuel": world.one(fuels),
+        "fuel": ctx.one(fuels),
         "first_registered": sold.year - age,
-        "mileage_km": age * world.between(7_000, 19_000) + world.between(100, 900),
+        "mileage_km": age * ctx.between(7_000, 19_000) + ctx.between(100, 900),
         "price": float(price),
-        "deposit": float(world.between(1, 8) * 50),
-        "currency": world.place.currency,
+        "deposit": float(ctx.between(1, 8) * 50),
+        "currency": ctx.place.currency,
         "sold_on": sold.isoformat(),
-        "previous_owners": world.between(2, 5),
-        "papers": papers(world, ("contract", "certificate", "manual"), sold),
-        "collection": slot_on(world, world.later(sold, 0, 10)),
+        "previous_owners": ctx.between(2, 5),
+        "papers": papers(ctx, ("contract", "certificate", "manual"), sold),
+        "collection": slot_on(ctx, ctx.later(sold, 0, 10)),
     }
 
 
 @entity
-def traffic_fine(world: World) -> dict:
+def traffic_fine(ctx: SamplingContext) -> dict:
     """A fine for what somebody did on the road, to be paid some weeks later."""
-    offence = world.one(tuple(_FINES))
-    day = world.date()
+    offence = ctx.one(tuple(_FINES))
+    day = ctx.date()
     return {
-        "notice_no": world.code("TF-######"),
-        "plate": world.plate(),
+        "notice_no": ctx.code("TF-######"),
+        "plate": ctx.plate(),
         "offence": offence,
         "offence_date": day.isoformat(),
-        "offence_time": world.clock(0, 24, step=1),
-        "road": world.one(ROADS),
-        "amount": world.between(*_FINES[offence]) * 500 / 100,
-        "currency": world.place.currency,
-        "pay_by": world.later(day, 14, 45).isoformat(),
-        "issued_by": business(world, "office"),
+        "offence_time": ctx.clock(0, 24, step=1),
+        "road": ctx.one(ROADS),
+        "amount": ctx.between(*_FINES[offence]) * 500 / 100,
+        "currency": ctx.place.currency,
+        "pay_by": ctx.later(day, 14, 45).isoformat(),
+        "issued_by": business(ctx, "office"),
     }
 
 
@@ -83,37 +83,37 @@ _FINES = {"speeding": (6, 60), "red_light": (18, 50), "illegal_parking": (2, 14)
 
 
 @entity
-def car_inspection(world: World) -> dict:
+def car_inspection(ctx: SamplingContext) -> dict:
     """A car is looked over; the next time is a year or two later."""
-    day = world.date()
-    defects = [draw("inspection_defect", world) for _ in range(world.between(1, 3))]
+    day = ctx.date()
+    defects = [draw("inspection_defect", ctx) for _ in range(ctx.between(1, 3))]
     for defect in defects:
-        defect["repair_by"] = world.later(day, 7, 30).isoformat()
-    mileage = world.between(8_000, 260_000)
+        defect["repair_by"] = ctx.later(day, 7, 30).isoformat()
+    mileage = ctx.between(8_000, 260_000)
     harmless = all(defect["severity"] == "minor" for defect in defects)
     return {
-        "certificate_no": world.code("IC-######"),
+        "certificate_no": ctx.code("IC-######"),
         "inspected_on": day.isoformat(),
-        "station": f"{world.person().last} {world.one(('Garage', 'Motors', 'Test Centre'))}",
-        "inspector": world.person().name,
+        "station": f"{ctx.person().last} {ctx.one(('Garage', 'Motors', 'Test Centre'))}",
+        "inspector": ctx.person().name,
         "mileage_km": mileage,
-        "result": world.one(("pass", "pass_with_defects")) if harmless else "fail",
-        "co_percent": world.steps(1, 45, 100),
-        "next_due": world.later(day, 360, 735).isoformat(),
+        "result": ctx.one(("pass", "pass_with_defects")) if harmless else "fail",
+        "co_percent": ctx.steps(1, 45, 100),
+        "next_due": ctx.later(day, 360, 735).isoformat(),
         "defects": defects,
-        "vehicle": draw("vehicle", world) | {"mileage_km": mileage},
+        "vehicle": draw("vehicle", ctx) | {"mileage_km": mileage},
     }
 
 
 @entity
-def inspection_defect(world: World) -> dict:
+def inspection_defect(ctx: SamplingContext) -> dict:
     """One thing that an inspector found."""
-    part = world.one(tuple(DEFECTS))
+    part = ctx.one(tuple(DEFECTS))
     conditions, corners = DEFECTS[part]
     return {
         "part": part,
-        "condition": world.one(conditions),
-        "corner": world.one(corners),
-        "severity": world.one(("minor", "minor", "major", "dangerous")),
-        "repair_by": world.date().isoformat(),
+        "condition": ctx.one(conditions),
+        "corner": ctx.one(corners),
+        "severity": ctx.one(("minor", "minor", "major", "dangerous")),
+        "repair_by": ctx.date().isoformat(),
     }

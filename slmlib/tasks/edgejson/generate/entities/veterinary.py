@@ -2,7 +2,7 @@
 
 from slmlib.tasks.edgejson.generate.entities import draw, entity
 from slmlib.textgen.lexicon import words
-from slmlib.textgen.sampling_context import World, hhmm
+from slmlib.textgen.sampling_context import SamplingContext, hhmm
 
 PET_NAMES = words(
     "Bongo Sprout Whisky Tango Mitzi Dumpling Cricket Sooty Maple Jinx Patch Gingersnap Rolo Tinker Sesame "
@@ -33,160 +33,156 @@ SPOTS = words(
 
 
 @entity
-def pet_weighing(world: World) -> dict:
+def pet_weighing(ctx: SamplingContext) -> dict:
     """An animal on the scales."""
     return {
-        "weighed_on": world.date().isoformat(),
-        "weight_kg": world.steps(12, 60, 10),
-        "body_state": world.one(("thin", "ideal", "heavy", "obese")),
-        "empty_stomach": world.chance(0.5),
+        "weighed_on": ctx.date().isoformat(),
+        "weight_kg": ctx.steps(12, 60, 10),
+        "body_state": ctx.one(("thin", "ideal", "heavy", "obese")),
+        "empty_stomach": ctx.chance(0.5),
     }
 
 
 @entity
-def pet(world: World) -> dict:
+def pet(ctx: SamplingContext) -> dict:
     """An animal of a household as it is registered, and how it has grown since."""
-    species = world.one(tuple(BREEDS))
+    species = ctx.one(tuple(BREEDS))
     breeds, colours = BREEDS[species]
-    registered = world.date()
-    weight = world.between(48, 300) if species == "dog" else world.between(12, 50)  # tenths of a kilo
-    state = world.one(("thin", "ideal", "heavy", "obese"))
+    registered = ctx.date()
+    weight = ctx.between(48, 300) if species == "dog" else ctx.between(12, 50)  # tenths of a kilo
+    state = ctx.one(("thin", "ideal", "heavy", "obese"))
     weighings = [
-        draw("pet_weighing", world)
-        | {"weighed_on": world.later(registered, day, day).isoformat(), "body_state": state}
+        draw("pet_weighing", ctx)
+        | {"weighed_on": ctx.later(registered, day, day).isoformat(), "body_state": state}
         | {"weight_kg": (weight + n * weight // 9) / 10}
-        for n, day in enumerate(sorted(world.some(range(15, 320), 2, 3)))
+        for n, day in enumerate(sorted(ctx.some(range(15, 320), 2, 3)))
     ]
     return {
-        "pet_name": world.one(PET_NAMES),
+        "pet_name": ctx.one(PET_NAMES),
         "species": species,
-        "breed": world.one(breeds),
-        "colour": world.one(colours),
-        "sex": world.one(("female", "male")),
-        "born_on": world.later(registered, -300, -60).isoformat(),
+        "breed": ctx.one(breeds),
+        "colour": ctx.one(colours),
+        "sex": ctx.one(("female", "male")),
+        "born_on": ctx.later(registered, -300, -60).isoformat(),
         "registered_on": registered.isoformat(),
-        "chip_no": world.code("9##############"),
-        "neutered": world.chance(0.5),
+        "chip_no": ctx.code("9##############"),
+        "neutered": ctx.chance(0.5),
         "weighings": weighings,
     }
 
 
 @entity
-def grooming_appointment(world: World) -> dict:
+def grooming_appointment(ctx: SamplingContext) -> dict:
     """A dog is washed and trimmed; the end follows from start and minutes."""
-    start, minutes, day = world.between(34, 64) * 15, world.one((30, 45, 60, 75, 90)), world.date()
+    start, minutes, day = ctx.between(34, 64) * 15, ctx.one((30, 45, 60, 75, 90)), ctx.date()
     end = start + minutes
     return {
-        "booking_no": world.code("GR####"),
-        "dog_name": world.one(PET_NAMES),
-        "coat": world.one(("short", "long", "curly", "wiry")),
+        "booking_no": ctx.code("GR####"),
+        "dog_name": ctx.one(PET_NAMES),
+        "coat": ctx.one(("short", "long", "curly", "wiry")),
         "appointment_date": day.isoformat(),
         "starts_at": hhmm(start),
         "ready_at": hhmm(end),
         "minutes": minutes,
-        "services": world.some(("bath", "full_trim", "nail_clipping", "ear_cleaning", "de_matting"), 1, 3),
-        "price": minutes * world.one((70, 80, 90, 100)) / 100,
-        "currency": world.place.currency,
-        "muzzle": world.chance(0.4),
+        "services": ctx.some(("bath", "full_trim", "nail_clipping", "ear_cleaning", "de_matting"), 1, 3),
+        "price": minutes * ctx.one((70, 80, 90, 100)) / 100,
+        "currency": ctx.place.currency,
+        "muzzle": ctx.chance(0.4),
     }
 
 
 @entity
-def medicine_dose(world: World) -> dict:
+def medicine_dose(ctx: SamplingContext) -> dict:
     """Some millilitres of a medicine from one bottle."""
-    medicine, low, high, ways = world.one(FARM_DRUGS)
+    medicine, low, high, ways = ctx.one(FARM_DRUGS)
     return {
         "medicine": medicine,
-        "dose_ml": world.between(low, high),
-        "given_into": world.one(ways),
-        "bottle_no": world.code("B#####"),
-        "times_given": world.between(1, 4),
+        "dose_ml": ctx.between(low, high),
+        "given_into": ctx.one(ways),
+        "bottle_no": ctx.code("B#####"),
+        "times_given": ctx.between(1, 4),
     }
 
 
 @entity
-def farm_animal_treatment(world: World) -> dict:
+def farm_animal_treatment(ctx: SamplingContext) -> dict:
     """A farm animal is treated, and its milk and meat are kept back for some days."""
-    animal, treated, days = world.one(tuple(AILMENTS)), world.date(), world.between(4, 35)
+    animal, treated, days = ctx.one(tuple(AILMENTS)), ctx.date(), ctx.between(4, 35)
     return {
-        "ear_tag": world.code(f"{world.place.code.upper()}#########"),
+        "ear_tag": ctx.code(f"{ctx.place.code.upper()}#########"),
         "animal": animal,
-        "ailment": world.one(AILMENTS[animal]),
+        "ailment": ctx.one(AILMENTS[animal]),
         "treated_on": treated.isoformat(),
         "withdrawal_days": days,
-        "free_from": world.later(treated, days, days).isoformat(),
-        "temperature_c": world.steps(384, 412, 10),
-        "isolated": world.chance(0.5),
+        "free_from": ctx.later(treated, days, days).isoformat(),
+        "temperature_c": ctx.steps(384, 412, 10),
+        "isolated": ctx.chance(0.5),
     }
 
 
 @entity
-def home_visit(world: World) -> dict:
+def home_visit(ctx: SamplingContext) -> dict:
     """Somebody from the shelter looks at a new home."""
     return {
-        "visited_on": world.date().isoformat(),
-        "visitor": world.person().name,
-        "verdict": world.one(("very_good", "good", "to_improve", "unsuitable")),
-        "come_again": world.chance(0.5),
+        "visited_on": ctx.date().isoformat(),
+        "visitor": ctx.person().name,
+        "verdict": ctx.one(("very_good", "good", "to_improve", "unsuitable")),
+        "come_again": ctx.chance(0.5),
     }
 
 
 @entity
-def adoption(world: World) -> dict:
+def adoption(ctx: SamplingContext) -> dict:
     """An animal from a shelter finds a home, at first on trial."""
-    species, day = world.one(("dog", "cat", "rabbit", "guinea_pig")), world.date()
-    visits = [draw("home_visit", world) for _ in range(world.between(1, 2))]
-    for visit, after in zip(
-        visits, sorted(world.some(range(-20, 40), len(visits), len(visits))), strict=True
-    ):
-        visit["visited_on"] = world.later(day, after, after).isoformat()
+    species, day = ctx.one(("dog", "cat", "rabbit", "guinea_pig")), ctx.date()
+    visits = [draw("home_visit", ctx) for _ in range(ctx.between(1, 2))]
+    for visit, after in zip(visits, sorted(ctx.some(range(-20, 40), len(visits), len(visits))), strict=True):
+        visit["visited_on"] = ctx.later(day, after, after).isoformat()
         if after < 0:  # nobody hands an animal over to an unsuitable home
-            visit["verdict"] = world.one(("very_good", "good", "to_improve"))
+            visit["verdict"] = ctx.one(("very_good", "good", "to_improve"))
     return {
-        "adoption_no": world.code("AD-#####"),
-        "animal_name": world.one(PET_NAMES),
+        "adoption_no": ctx.code("AD-#####"),
+        "animal_name": ctx.one(PET_NAMES),
         "species": species,
-        "estimated_age": world.between(1, 12),
-        "came_to_shelter": world.later(day, -220, -12).isoformat(),
+        "estimated_age": ctx.between(1, 12),
+        "came_to_shelter": ctx.later(day, -220, -12).isoformat(),
         "adopted_on": day.isoformat(),
-        "trial_until": world.later(day, 14, 42).isoformat(),
-        "adoption_fee": world.one((4000, 6500, 9000, 12000, 18000, 25000)) / 100,
-        "currency": world.place.currency,
-        "promises": world.some(
-            ("fenced_garden", "neutering", "no_resale", "second_animal", "vet_check"), 1, 3
-        ),
+        "trial_until": ctx.later(day, 14, 42).isoformat(),
+        "adoption_fee": ctx.one((4000, 6500, 9000, 12000, 18000, 25000)) / 100,
+        "currency": ctx.place.currency,
+        "promises": ctx.some(("fenced_garden", "neutering", "no_resale", "second_animal", "vet_check"), 1, 3),
         "visits": visits,
     }
 
 
 @entity
-def sighting(world: World) -> dict:
+def sighting(ctx: SamplingContext) -> dict:
     """Somebody thinks that they have seen an animal."""
     return {
-        "seen_on": world.date().isoformat(),
-        "seen_at": world.clock(6, 23, step=5),
-        "spot": world.one(SPOTS),
-        "witness": world.person().name,
-        "certain": world.chance(0.5),
+        "seen_on": ctx.date().isoformat(),
+        "seen_at": ctx.clock(6, 23, step=5),
+        "spot": ctx.one(SPOTS),
+        "witness": ctx.person().name,
+        "certain": ctx.chance(0.5),
     }
 
 
 @entity
-def lost_pet(world: World) -> dict:
+def lost_pet(ctx: SamplingContext) -> dict:
     """A pet that ran away; it is seen on later days."""
-    species, away = world.one(("dog", "cat", "ferret")), world.date()
-    days = sorted(world.some(range(1, 16), 1, 3))
-    seen = [draw("sighting", world) | {"seen_on": world.later(away, d, d).isoformat()} for d in days]
+    species, away = ctx.one(("dog", "cat", "ferret")), ctx.date()
+    days = sorted(ctx.some(range(1, 16), 1, 3))
+    seen = [draw("sighting", ctx) | {"seen_on": ctx.later(away, d, d).isoformat()} for d in days]
     return {
-        "notice_no": world.code("LP-####"),
-        "pet_name": world.one(PET_NAMES),
+        "notice_no": ctx.code("LP-####"),
+        "pet_name": ctx.one(PET_NAMES),
         "species": species,
-        "colour": world.one(BREEDS[species][1]),
+        "colour": ctx.one(BREEDS[species][1]),
         "missing_since": away.isoformat(),
-        "ran_away_from": world.one(SPOTS),
-        "reward": world.one((2500, 5000, 10000, 15000, 30000)) / 100,
-        "currency": world.place.currency,
-        "chipped": world.chance(0.5),
-        "marks": world.some(("white_paw", "torn_ear", "red_collar", "bell", "limp"), 1, 3),
+        "ran_away_from": ctx.one(SPOTS),
+        "reward": ctx.one((2500, 5000, 10000, 15000, 30000)) / 100,
+        "currency": ctx.place.currency,
+        "chipped": ctx.chance(0.5),
+        "marks": ctx.some(("white_paw", "torn_ear", "red_collar", "bell", "limp"), 1, 3),
         "sightings": seen,
     }
