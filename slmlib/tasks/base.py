@@ -1,8 +1,8 @@
-"""Tasks: load examples, build the prompt, parse and score, the same for all three.
+"""The contract of a task: samples, prompts, metrics, environments and scores.
 
-A task is a subpackage of `slmlib` with a module `task` that holds `TASK`; it is found by
-name, so a new task touches no shared module. Everything else here is what runs share:
-the example row, the prompt and its hash, and reading a data set that its manifest vouches for.
+A task is a package `slmlib.tasks.<name>` whose module `task` holds `TASK`, an instance of `Task`. It is
+found by its name, so that a new task touches no shared module: everything that differs between tasks
+(metrics, slices, splits, failure classes, prompts, constraints, controls) is declared by the task.
 """
 
 import hashlib
@@ -10,39 +10,178 @@ import importlib
 import importlib.util
 import json
 import pkgutil
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal, Protocol
 
-from slmlib import tasks
 from slmlib.core import io, paths
 from slmlib.core.names import choose
-from slmlib.tasks.edgejson.scoring import Parsed, Score
+from slmlib.core.tables import Table
+from slmlib.engines.base import Completion, Constraint, Message, Request, Scores, Stop, Tool
 
-Message = dict[str, str]  # {"role": "system" | "user" | "assistant", "content": ...}
+MODES = ("free", "constrained")
+UNANSWERED = "error"  # failure class of a case that the engine could not complete
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One case, as in a row of `data/<task>/<split>.jsonl` (`data/example.schema.json`)."""
+    """One case: a row of `data/<task>/<split>.jsonl`, checked by `data/<task>/sample.schema.json`.
+
+    Attributes:
+        id: unique over all splits.
+        group: the cluster of statistics; cases of one group resemble each other.
+        slices: values by which results are broken down, such as {"tier": "simple"}.
+        input: what the model is given.
+        target: the right answer.
+        meta: everything else, such as evidence.
+    """
 
     id: str
     task: str
     split: str
-    group: str  # the cluster for statistics: schema, intent or function
-    tier: str  # simple, medium or complex
+    group: str
+    slices: Mapping[str, str]
     input: Mapping[str, Any]
     target: Any
     meta: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Prompt:
-    """A prompt by name; `fill` turns an example into the fields of the user template.
+class Split:
+    """A split of a task: its name, what it is for, and what it asks of a model."""
 
-    `shots` are worked examples, as pairs of a question and its answer, asked before the example. Without
-    `chat` the messages reach the model as they are, one after the other, outside of its chat template.
+    name: str
+    role: Literal["train", "val", "test"]
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A way to break results down: its name in samples, its title, and its values in order of display.
+
+    Values that are not listed follow in alphabetical order.
+    """
+
+    name: str
+    title: str
+    values: tuple[str, ...] = ()
+
+    def ordered(self, values: Collection[str]) -> list[str]:
+        """Values in order of display."""
+        known = {value: place for place, value in enumerate(self.values)}
+        return sorted(set(values), key=lambda value: (known.get(value, len(known)), value))
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric: how its value comes from the scores of cases, and how it is printed.
+
+    Attributes:
+        name: key in results.
+        title: column title.
+        kind: "proportion" (mean of scores that are 0 or 1), "mean" (mean of scores), "ratio" (sum of
+            numerators over sum of denominators) or "macro" (mean over classes of such ratios; with
+            numerators 2·TP and denominators 2·TP + FP + FN it is macro-F1, with hits and cases it is
+            balanced accuracy). Ratios and macros read `Score.counts`, the others `Score.scores`.
+        about: one sentence for readers.
+        board: whether it is a column of the leaderboard.
+    """
+
+    name: str
+    title: str
+    kind: Literal["proportion", "mean", "ratio", "macro"]
+    about: str = ""
+    board: bool = True
+
+    @property
+    def percent(self) -> bool:
+        """Whether values are printed in per cent; the others are printed as fractions."""
+        return self.kind == "proportion"
+
+    @property
+    def counted(self) -> bool:
+        """Whether the metric reads `Score.counts`."""
+        return self.kind in ("ratio", "macro")
+
+    def number(self, value: float, *, unit: bool = True) -> str:
+        """A value as printed: `3.0 %` or `0.312`."""
+        if not self.percent:
+            return f"{value:.3f}"
+        return f"{100 * value:.1f}" + (" %" if unit else "")
+
+    def span(self, interval: Mapping[str, float]) -> str:
+        """An interval in prose: `1.0–8.5 %` or `0.283–0.351`."""
+        return f"{self.number(interval['low'], unit=False)}–{self.number(interval['high'])}"
+
+    def estimate(self, interval: Mapping[str, float]) -> str:
+        """A mean with its interval in a table: `3.0 % [1.0, 8.5]`."""
+        low, high = (self.number(interval[end], unit=False) for end in ("low", "high"))
+        return f"{self.number(interval['mean'])} [{low}, {high}]"
+
+    def signed(self, value: float) -> str:
+        """A difference without unit: `−2.1` (percentage points) or `−0.021`."""
+        return "−" * (value < 0) + "+" * (value > 0) + self.number(abs(value), unit=False)
+
+    def difference(self, interval: Mapping[str, float]) -> str:
+        """A difference with its interval: `+2.0 [−1.1, +5.1]`, in percentage points for proportions."""
+        mean, low, high = (self.signed(interval[end]) for end in ("mean", "low", "high"))
+        return f"{mean} [{low}, {high}]"
+
+
+@dataclass(frozen=True)
+class Score:
+    """The score of one case.
+
+    Attributes:
+        scores: by metric, 0 to 1; for proportions 0 or 1.
+        counts: for a ratio [numerator, denominator], for a macro {class: [numerator, denominator]}.
+        failure: the failure class; None for a right case.
+    """
+
+    scores: Mapping[str, float]
+    counts: Mapping[str, Any] = field(default_factory=dict)
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """A finished conversation: all messages, and the completions as the model wrote them."""
+
+    messages: Sequence[Message]
+    completions: Sequence[Completion]
+
+    @property
+    def last(self) -> Completion:
+        """The last completion."""
+        return self.completions[-1]
+
+
+class Environment(Protocol):
+    """The world that answers a model between its turns; it must be deterministic."""
+
+    def step(self, answer: str) -> Sequence[Message] | None:
+        """Take the model's answer; return the messages that follow it, or None at the end.
+
+        The messages begin with the assistant's own, and end with what the model is to answer next.
+        """
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt template; `fill` turns a sample into the fields of the user message.
+
+    Attributes:
+        name: key in `Task.prompts`.
+        system: system message; empty for none.
+        user: template of the user message, filled by `str.format_map`.
+        fill: fields of the template.
+        shots: worked examples, pairs of a question and its answer, before the sample.
+        chat: whether the model's chat template is applied; without it the contents follow one another.
+        tools: tools that the model is shown.
+        read: turns a completion of this prompt into the task's canonical answer.
     """
 
     name: str
@@ -51,88 +190,277 @@ class Prompt:
     fill: Callable[[Sample], Mapping[str, str]]
     shots: tuple[tuple[str, str], ...] = ()
     chat: bool = True
+    tools: Callable[[Sample], Sequence[Tool]] = lambda sample: ()
+    read: Callable[[Sample, str], str] = lambda sample, text: text
 
-    def messages(self, example: Sample) -> list[Message]:
-        """Chat messages for one example; the engine applies the model's chat template."""
-        system = [("system", self.system)] if self.system else []
-        shots = [turn for shot in self.shots for turn in zip(("user", "assistant"), shot, strict=True)]
-        turns = [*system, *shots, ("user", self.user.format_map(self.fill(example)))]
+    def messages(self, sample: Sample) -> list[Message]:
+        """Chat messages that ask a sample."""
+        turns = [("system", self.system)] if self.system else []
+        for question, answer in self.shots:
+            turns += [("user", question), ("assistant", answer)]
+        turns.append(("user", self.user.format_map(self.fill(sample))))
         return [{"role": role, "content": content} for role, content in turns]
 
     @property
     def sha256(self) -> str:
-        """Hash of the wording: it changes when, and only when, the prompt does."""
+        """Hash of the wording: it changes if and only if the prompt does."""
         parts = [self.system, self.user, self.shots, *([] if self.chat else ["no chat template"])]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
-class Task:
-    """What a benchmark task is: where its examples are, how to ask, and how to judge.
+class TrainingSample:
+    """One example to learn from: a conversation and the answer that completes it.
 
-    `score(example, completion, finish)` never raises, whatever the completion.
-    `usual` names the prompt of each way of decoding where none is asked for; such runs are ranked. A model
-    that was trained here is asked as it was trained, in the prompt `trained`, whichever the decoding.
-    `metrics` maps a score's name to how its mean is estimated: "proportion" (clustered Wilson) or
-    "mean" (cluster bootstrap by group). `ratios` are sums over all cases: a name, and what turns a
-    score's counts into numerator and denominator. `rules` and `oracle` write the completions of
-    the rule-based and the perfect control.
+    Attributes:
+        sample: the case, as it is asked (its schema or tools may be varied).
+        messages, tools: the prompt.
+        answer: the completion to learn, without the end token.
+        group: samples of one group follow each other and share the beginning of their prompts, which
+            packing then holds once.
     """
 
+    sample: Sample
+    messages: Sequence[Message]
+    answer: str
+    group: str
+    tools: Sequence[Tool] = ()
+
+
+class TrainingData(Protocol):
+    """A task's training material: what a recipe's `data` chooses, as training samples."""
+
+    schema: Mapping[str, Any]  # JSON Schema of the task's part of a recipe's `data`, with defaults
+
+    def samples(
+        self, mix: Mapping, *, seed: int, group_size: int, on_sample: Callable[[], object]
+    ) -> Iterator[TrainingSample]:
+        """Training samples in order; the same mix and seed give the same samples."""
+
+    def describe(self, samples: Collection[TrainingSample]) -> dict[str, int]:
+        """Counts for the record of a training, such as cases by source."""
+
+    def size(self, mix: Mapping) -> int:
+        """Number of samples that will be generated (not read from a split), for a progress bar."""
+
+    def prompt(self, mix: Mapping) -> str:
+        """Name of the prompt in which a model trained on this mix is evaluated."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """The verdict of a check of a data set: how many things it looked at, and what failed."""
+
     name: str
-    title: str
-    version: str
-    splits: tuple[str, ...]
-    prompts: Mapping[str, Prompt]
-    usual: Mapping[str, str]  # decoding mode -> name of a prompt
-    metrics: Mapping[str, str]  # the first ranks the leaderboard
-    max_new_tokens: int
-    stop: str  # "json": a completion ends with its first JSON value; "none": with the end token
-    parse: Callable[[str], Parsed]
-    score: Callable[[Sample, str, str], Score]
-    rules: Callable[[Sample], str]
-    oracle: Callable[[Sample], str]
-    ratios: Mapping[str, Callable[[Mapping[str, int]], tuple[int, int]]] = field(default_factory=dict)
-    trained: str = ""  # name of a prompt
+    count: int
+    failures: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the check found no fault."""
+        return not self.failures
+
+
+class Generator(Protocol):
+    """How a task's data set is made."""
+
+    def build(self, *, seed: int | None = None) -> dict[str, list[dict]]:
+        """Rows of every split; the same seed gives the same rows."""
+
+    def checks(self, rows: Mapping[str, list[dict]]) -> list[Check]:
+        """Prove a data set sound."""
+
+    def write(self, rows: Mapping[str, list[dict]], folder: Path) -> dict:
+        """Write splits, manifest and what else the data set has; returns the manifest."""
+
+
+class Task(ABC):
+    """A benchmark task: where its samples are, how to ask them, and how to score the answers.
+
+    Attributes:
+        name: name of its package, data folder and results folder.
+        title: printed name.
+        about: one sentence: what goes in, what comes out.
+        version: of the task's definition.
+        scorer_version: a new one makes published results be scored again.
+        splits: in order of display; `ranking_split` ranks the board.
+        slices: ways to break results down.
+        metrics: the first ranks the board.
+        failures: failure classes and their titles; the first that applies is given.
+        prompts: by name; `default_prompts` names one for each decoding mode. A model that was trained
+            on the task is asked in the prompt that its training record names.
+        max_new_tokens: limit of one completion.
+        stop: where a completion ends besides the end token.
+        want_scores: log-probabilities that the metrics need.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    about: ClassVar[str] = ""
+    version: ClassVar[str]
+    scorer_version: ClassVar[str]
+    splits: ClassVar[tuple[Split, ...]]
+    ranking_split: ClassVar[str]
+    slices: ClassVar[tuple[Slice, ...]] = ()
+    metrics: ClassVar[tuple[Metric, ...]]
+    failures: ClassVar[Mapping[str, str]]
+    prompts: ClassVar[Mapping[str, Prompt]]
+    default_prompts: ClassVar[Mapping[str, str]]
+    max_new_tokens: ClassVar[int]
+    max_turns: ClassVar[int] = 1
+    stop: ClassVar[Stop] = "eos"
+    want_scores: ClassVar[Scores] = ""
+    trained_prompt: ClassVar[str] = ""  # default for models trained on the task
+
+    @abstractmethod
+    def score(self, sample: Sample, transcript: Transcript) -> Score:
+        """Score a conversation; never raises, whatever the completions are."""
+
+    def constraint(self, sample: Sample, prompt: Prompt) -> Constraint | None:
+        """The constraint of a completion in constrained mode; None if there is none."""
+        return None
+
+    def environment(self, sample: Sample, prompt: Prompt) -> Environment | None:
+        """What answers the model between its turns; None for a task of one turn."""
+        return None
+
+    def render(self, sample: Sample, row: Mapping, *, model: str) -> str:
+        """A case and a model's prediction of it as Markdown; model output is escaped."""
+        raise NotImplementedError(f"{self.title} has no rendering of a case")
+
+    @cached_property
+    def controls(self) -> dict[str, Callable[[Sample, Sequence[Message]], str]]:
+        """Answers that need no model, by name: what a sample and the conversation so far are answered."""
+        return {"no-op": lambda sample, messages: ""}
+
+    @property
+    def training(self) -> TrainingData | None:
+        """The task's training material; None if it has none."""
+        return None
+
+    @property
+    def generator(self) -> Generator | None:
+        """What makes the task's data set; None if it is only read."""
+        return None
+
+    # --- what all tasks share -----------------------------------------------------------------
 
     @property
     def folder(self) -> Path:
+        """Folder of the task's data set."""
         return paths.DATA / self.name
 
-    def usual_prompt(self, decoding: str, *, trained: bool = False) -> str:
-        """The prompt in which a model is asked if no other is named."""
-        return self.trained if trained and self.trained else self.usual[decoding]
+    @property
+    def results(self) -> Path:
+        """Folder of the task's published results."""
+        return paths.DATA / "results" / self.name
+
+    @property
+    def ranking_metric(self) -> Metric:
+        """The metric that ranks the board."""
+        return self.metrics[0]
+
+    def metric(self, name: str) -> Metric:
+        """A metric by name.
+
+        Raises:
+            UnknownName: no such metric.
+        """
+        by_name = {metric.name: metric for metric in self.metrics}
+        return by_name[choose(f"metric of {self.name}", name, by_name)]
+
+    @property
+    def board(self) -> tuple[Metric, ...]:
+        """The metrics that are columns of the leaderboard."""
+        return tuple(metric for metric in self.metrics if metric.board)
+
+    def split_names(self, *roles: str) -> list[str]:
+        """Names of the splits of these roles, in order of display; all by default."""
+        return [split.name for split in self.splits if not roles or split.role in roles]
+
+    def default_prompt(self, mode: str) -> str:
+        """Name of the prompt in which a model is asked if no other is named."""
+        return self.default_prompts[choose("decoding", mode, MODES)]
+
+    def request(
+        self, sample: Sample, prompt: Prompt, mode: str = "free", messages: Sequence[Message] = ()
+    ) -> Request:
+        """The request for the next turn of a sample.
+
+        Args:
+            sample: the case.
+            prompt: one of the task's prompts.
+            mode: one of `MODES`.
+            messages: the conversation so far; the prompt's own messages by default.
+        """
+        return Request(
+            sample.id,
+            list(messages) or prompt.messages(sample),
+            self.max_new_tokens,
+            tools=tuple(prompt.tools(sample)),
+            constraint=self.constraint(sample, prompt) if mode == "constrained" else None,
+            stop=self.stop,
+            chat=prompt.chat,
+            want_scores=self.want_scores,
+        )
+
+    def score_text(self, sample: Sample, text: str, finish: str = "stop") -> Score:
+        """Score a single completion given as text."""
+        completion = Completion(sample.id, text, finish, 0, 0, 0.0, 0.0)
+        return self.score(sample, Transcript((), (completion,)))
 
     def manifest(self) -> dict:
         """Counts, seeds, versions and file hashes of the published data set."""
         return io.read_json(self.folder / "manifest.json")
 
-    def load(self, split: str = "test", *, limit: int | None = None) -> list[Sample]:
-        """Examples of a split in file order, checked against the manifest's hash.
+    def load(self, split: str, *, limit: int | None = None) -> list[Sample]:
+        """Samples of a split in file order, checked against the manifest's hash and the row schema.
 
         Raises:
             UnknownName: no such split.
-            DataError: the file is missing, was changed, or a row breaks the contract.
+            DataError: the file is missing, was changed, or a row breaks the schema.
         """
-        choose(f"split of {self.name}", split, self.splits)
+        choose(f"split of {self.name}", split, self.split_names())
         path = self.folder / f"{split}.jsonl"
-        fix = f"Restore it: git checkout {path}, or remake the data with notebooks/01_generate.ipynb."
+        fix = f"Restore it: git checkout {path}, or make the data again with notebooks/01_generate.ipynb."
         io.verify_sha256(path, self.manifest()["files"][path.name]["sha256"], fix=fix)
-        rows = io.read_jsonl(path, schema=io.EXAMPLE)
-        return [Sample(**row) for row in rows[:limit]]
+        schema = self.folder / "sample.schema.json"
+        return [Sample(**row) for row in io.read_jsonl(path, schema=schema)[:limit]]
+
+    def splits_table(self) -> Table:
+        """The splits and what they ask of a model."""
+        return Table.of(
+            ["Split", "Role", "About"], [(s.name, s.role, s.about) for s in self.splits]
+        )
+
+
+_REGISTERED: dict[str, Task] = {}
+
+
+def register(task: Task) -> Task:
+    """Make a task from outside this package known by its name, for this process."""
+    _REGISTERED[task.name] = task
+    return task
 
 
 def names() -> list[str]:
-    """Names of all tasks: the subpackages of `slmlib` that have a module `task`."""
-    packages = [m.name for m in pkgutil.iter_modules(tasks.__path__) if m.ispkg]
-    return [p for p in packages if importlib.util.find_spec(f"slmlib.tasks.{p}.task")]
+    """Names of all tasks: the packages of `slmlib.tasks` that have a module `task`, and registered ones."""
+    from slmlib import tasks
+
+    packages = [module.name for module in pkgutil.iter_modules(tasks.__path__) if module.ispkg]
+    return [
+        *(p for p in packages if importlib.util.find_spec(f"slmlib.tasks.{p}.task")),
+        *_REGISTERED,
+    ]
 
 
 def get(name: str) -> Task:
-    """The task of this name.
+    """A task by name.
 
     Raises:
         UnknownName: there is none; the message lists the tasks.
     """
+    if name in _REGISTERED:
+        return _REGISTERED[name]
     choose("task", name, names())
     return importlib.import_module(f"slmlib.tasks.{name}.task").TASK

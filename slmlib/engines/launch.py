@@ -1,0 +1,142 @@
+"""Starting an engine by name: what engines there are, and what each one needs, computes and supports."""
+
+import importlib
+from collections.abc import Mapping
+
+from slmlib.core import machine
+from slmlib.core.names import choose
+from slmlib.engines.base import (
+    Choice,
+    Constraint,
+    Engine,
+    EngineError,
+    JsonSchema,
+    Scores,
+    ToolCalls,
+    UnsupportedConstraint,
+)
+
+DTYPES = {  # engine -> types it can compute in or read; "auto" is the first, or chosen by the machine
+    "transformers": ("float32", "bfloat16", "int8", "nf4"),
+    "openvino": ("float32", "bfloat16"),
+    "llamacpp": ("q8_0", "f16", "q4_k_m", "q4_k_m_i", "q4_1", "source"),
+    "openai": ("served",),
+}
+SUPPORTS = {  # engine -> constraints that it enforces, and scores that it can give
+    "transformers": ((JsonSchema, Choice, ToolCalls), ("tokens", "labels")),
+    "openvino": ((JsonSchema, Choice, ToolCalls), ()),
+    "llamacpp": ((JsonSchema, Choice, ToolCalls), ("tokens",)),
+    "openai": ((JsonSchema, ToolCalls), ("tokens",)),
+}
+NEEDS = {  # engine -> modules that it imports
+    "transformers": ("torch", "transformers", "llguidance", "llguidance.hf"),
+    "openvino": ("openvino", "openvino_genai", "gguf", "xgrammar"),
+    "llamacpp": ("xllamacpp", "gguf", "httpx", "llguidance"),
+    "openai": ("openai", "tenacity"),
+}
+ENGINES = tuple(DTYPES)
+LOCAL = tuple(name for name in ENGINES if name != "openai")  # load the weights in this process
+TIMEOUT = 300.0  # seconds for one completion of a server
+PACKAGES = {"openvino_genai": "openvino-genai"}  # module -> its name for pip, where that differs
+
+
+def start(
+    name: str,
+    model: str,
+    *,
+    dtype: str,
+    batch_size: int,
+    threads: int | None = None,
+    reuse: bool = True,
+    endpoint: str = "",
+    timeout: float = TIMEOUT,
+) -> Engine:
+    """Start an engine with a model.
+
+    Args:
+        name: one of `ENGINES`.
+        model: a model of the registry.
+        dtype: one of `DTYPES[name]`.
+        batch_size: requests decoded at once.
+        threads: cores to use; all available ones by default.
+        reuse: whether what a prompt shares with an earlier one is read only once.
+        endpoint: address of the server, for "openai".
+        timeout: seconds for one completion of a server.
+
+    Raises:
+        UnknownName: no such engine.
+        EngineError: a package is missing; the message gives the command that installs it.
+        ModelError: the weights are missing or damaged.
+    """
+    choose("engine", name, ENGINES)
+    require(name)
+    module = importlib.import_module(f"slmlib.engines.{name}")
+    options = {"dtype": dtype, "batch_size": batch_size, "threads": threads}
+    return module.start(model, **options, reuse=reuse, endpoint=endpoint, timeout=timeout)
+
+
+def require(name: str) -> None:
+    """Import what an engine needs, so that a missing package is noticed before a run begins.
+
+    Raises:
+        EngineError: a package is missing; the message gives the command that installs it.
+    """
+    for module in NEEDS[name]:
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            missing = (error.name or module).partition(".")[0]
+            package = PACKAGES.get(missing, missing)
+            raise EngineError(
+                f"the engine {name} needs {package}, which is not installed. Run: pip install {package}"
+            ) from error
+
+
+def require_support(name: str, constraint: Constraint | None, want_scores: Scores = "") -> None:
+    """Check that an engine enforces a constraint and gives the scores that are asked for.
+
+    Raises:
+        UnsupportedConstraint: it does not; the message names the engines that do.
+    """
+    constraints, scores = SUPPORTS[name]
+    if constraint is not None and type(constraint) not in constraints:
+        able = [each for each in ENGINES if type(constraint) in SUPPORTS[each][0]]
+        what = f"the constraint {type(constraint).__name__}"
+    elif want_scores and want_scores not in scores:
+        able = [each for each in ENGINES if want_scores in SUPPORTS[each][1]]
+        what = f"log-probabilities of {want_scores}"
+    else:
+        return
+    raise UnsupportedConstraint(
+        f"the engine {name} does not support {what}. Use: {', '.join(able)}."
+    )
+
+
+def resolve(name: str, *, gguf: bool) -> str:
+    """Turn "auto" into an engine: openvino, or transformers on a GPU or for a model without a GGUF file."""
+    if name != "auto":
+        return name
+    return "openvino" if gguf and not machine.torch_has_gpu() else "transformers"
+
+
+def resolve_dtype(dtype: str, *, engine: str = "transformers") -> str:
+    """Turn "auto" into a type.
+
+    For transformers that is bfloat16 on a GPU, and on a CPU with instructions for it, else float32;
+    for other engines the first of `DTYPES`.
+
+    Raises:
+        UnknownName: the engine does not have the type; the message lists those that it has.
+    """
+    choose(f"dtype of {engine}", dtype, ("auto", *DTYPES[engine]))
+    if dtype != "auto":
+        return dtype
+    if engine == "transformers":
+        fast = machine.torch_has_gpu() or machine.bfloat16_is_faster()
+        return "bfloat16" if fast else "float32"
+    return DTYPES[engine][0]
+
+
+def precision(engine: Mapping) -> str | None:
+    """Precision of the weights in the `engine` block of a result: that of a GGUF file, else the dtype."""
+    return engine["weights"] if engine["name"] == "llamacpp" else engine["dtype"]
