@@ -13,14 +13,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-Message = dict[
-    str, Any
-]  # {"role", "content"}; assistants may have "tool_calls", tools "tool_call_id"
+Message = dict[str, Any]  # {"role", "content"}; also "tool_calls" (assistant), "tool_call_id" (tool)
 Tool = Mapping[str, Any]  # {"type": "function", "function": {"name", "description", "parameters"}}
 Stop = Literal["eos", "json", "line"]
 Scores = Literal["", "tokens", "labels"]
 
 BATCH = 1000  # requests in a batch, of which a few are decoded at once: prompts are held as tokens
+TIMEOUT = 300.0  # seconds for one completion of a server
 FAILURE = 300  # characters of an engine's error that a result keeps
 
 

@@ -19,6 +19,8 @@ from itertools import takewhile
 
 from jsonschema import Draft202012Validator
 
+from slmlib.engines.base import UnsupportedConstraint
+
 VERSION = "2"  # of the language that answers to the data's schemas are written in; a result names it
 SEPARATORS = (", ", ": ")
 KNOWN = {
@@ -35,7 +37,7 @@ TITLES = {"$schema", "title", "description"}  # as silent, but the published sch
 BOUNDS = ("pattern", "format", "minLength", "maxLength", "minimum", "maximum")
 
 
-class UnsupportedSchema(ValueError):
+class UnsupportedSchema(UnsupportedConstraint):
     """A schema whose keywords the grammar cannot hold."""
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from slmlib.core import machine
 from slmlib.core.names import choose
 from slmlib.engines.base import (
+    TIMEOUT,
     Choice,
     Constraint,
     Engine,
@@ -36,7 +37,6 @@ NEEDS = {  # engine -> modules that it imports
 }
 ENGINES = tuple(DTYPES)
 LOCAL = tuple(name for name in ENGINES if name != "openai")  # load the weights in this process
-TIMEOUT = 300.0  # seconds for one completion of a server
 PACKAGES = {"openvino_genai": "openvino-genai"}  # module -> its name for pip, where that differs
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from slmlib.core import machine, paths
 from slmlib.engines import constraints
-from slmlib.engines.base import Completion, EngineError, OnTokens, Request, by_prefix, ignore
+from slmlib.engines.base import Completion, EngineError, OnTokens, Request, ignore
+from slmlib.engines.chat import by_prefix
 from slmlib.engines.sequences import Row
 from slmlib.models import gguf_files
 from slmlib.models import registry as models
@@ -145,8 +146,8 @@ class LlamaCpp:
             "return_tokens": True,
             "cache_prompt": self.reuse,
         }
-        if row.request.schema is not None:
-            asked["grammar"] = constraints.lark(row.request.schema)
+        if row.request.constraint is not None:
+            asked["grammar"] = constraints.lark(row.request.constraint.schema)
         with client.stream("POST", "/completion", json=asked) as response:
             if response.status_code != 200:
                 raise EngineError(

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from slmlib.engines import constraints
 from slmlib.engines.base import BATCH, TIMEOUT, Completion, EngineError, OnTokens, Request, ignore
 from slmlib.engines.openai_client import Call, Client, Endpoint, EndpointError, Reply
-from slmlib.engines.sequences import first_value
+from slmlib.engines.stopping import cut
 
 
 def start(model: str, *, batch_size: int, endpoint: str = "", timeout: float = TIMEOUT, **_) -> "OpenAI":
@@ -70,12 +70,12 @@ class OpenAI:
 def _call(request: Request) -> Call:
     if not request.chat:
         raise EngineError("a server applies its chat template: choose a prompt that has one")
-    schema = None if request.schema is None else constraints.portable(request.schema)
+    schema = None if request.constraint is None else constraints.portable(request.constraint.schema)
     return Call(request.messages, request.max_new_tokens, schema=schema)
 
 
 def _completion(request: Request, reply: Reply) -> Completion:
-    text = first_value(reply.text) if request.stop == "json" else reply.text
+    text = cut(reply.text, request.stop)
     counts, times = (reply.tokens_in, reply.tokens_out), (reply.seconds, reply.first_token_seconds)
     return Completion(request.id, text, reply.finish, *counts, *times, reply.error)
 

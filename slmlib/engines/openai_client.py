@@ -27,8 +27,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 from tenacity import wait_random_exponential as random_exponential
 
 from slmlib.core import tables
-from slmlib.engines.base import TIMEOUT
-from slmlib.tasks.base import Message
+from slmlib.engines.base import TIMEOUT, Message
 
 LONGEST_WAIT = 120.0  # seconds between two tries, whatever the server asks for
 AGAIN = (408, 409, 425, 429)  # statuses that pass, as do all from 500 up

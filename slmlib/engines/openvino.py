@@ -14,9 +14,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from slmlib.core import machine
-from slmlib.engines import base as engines
 from slmlib.engines import constraints
-from slmlib.engines.base import FAILURE, Completion, OnTokens, Request, by_prefix, ignore
+from slmlib.engines.base import FAILURE, Completion, EngineError, OnTokens, Request, ignore
+from slmlib.engines.chat import by_prefix
 from slmlib.engines.sequences import Row
 from slmlib.models import registry as models
 
@@ -34,7 +34,7 @@ def start(
         EngineError: this CPU does not compute in that type.
     """
     if dtype == "bfloat16" and "BF16" not in kernels():
-        raise engines.EngineError(
+        raise EngineError(
             "OpenVINO computes in bfloat16 only on CPUs with AVX512-BF16 or AMX, and this one has neither. "
             "Use dtype float32, or the engine transformers."
         )
@@ -159,7 +159,7 @@ class OpenVino:
                 return self._pipeline()
             except RuntimeError as why:
                 if self.cache_gb == 1:
-                    raise engines.EngineError(f"OpenVINO cannot start again: {why}. Free memory.") from why
+                    raise EngineError(f"OpenVINO cannot start again: {why}. Free memory.") from why
 
     def _add(self, row: Row):
         import numpy as np
@@ -169,8 +169,8 @@ class OpenVino:
         options = openvino_genai.GenerationConfig()
         options.do_sample, options.max_new_tokens = False, row.request.max_new_tokens
         options.stop_token_ids = set(self.vocabulary.ends)
-        if row.request.schema is not None:
-            grammar = constraints.ebnf(row.request.schema)
+        if row.request.constraint is not None:
+            grammar = constraints.ebnf(row.request.constraint.schema)
             options.structured_output_config = openvino_genai.StructuredOutputConfig(grammar=grammar)
         prompt = openvino.Tensor(np.array([row.prompt], dtype=np.int64))
         self._count += 1

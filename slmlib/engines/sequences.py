@@ -3,14 +3,15 @@
 import time
 
 from slmlib.engines import constraints
-from slmlib.engines.base import Completion, Request, prompt_tokens
+from slmlib.engines.base import Completion, Request
+from slmlib.engines.chat import prompt_tokens
+from slmlib.engines.stopping import STOPS, cut
 from slmlib.models.registry import Vocabulary
-from slmlib.tasks.edgejson.scoring import Completeness
 
 
 def encode(tokenizer, request: Request) -> list[int]:
     """The prompt of a request as the model's tokens."""
-    return prompt_tokens(tokenizer, request.messages, chat=request.chat)
+    return prompt_tokens(tokenizer, request.messages, tools=request.tools, chat=request.chat)
 
 
 class Row:
@@ -28,7 +29,7 @@ class Row:
         self.tokens: list[int] = []
         self.finish = self.error = ""
         self.first_token_seconds = 0.0
-        self._completeness = Completeness()
+        self._end = STOPS[request.stop]() if request.stop in STOPS else None
 
     def too_long(self, context: int) -> str:
         """Why the prompt and the longest answer do not fit the model's context, or nothing."""
@@ -55,20 +56,22 @@ class Row:
 
     def _closes(self, token: int) -> bool:
         # braces and quotes are ASCII, so a token that holds part of a character does no harm
-        return self.request.stop == "json" and self._completeness.feed(self.tokenizer.decode([token]))
+        return self._end is not None and self._end.feed(self.tokenizer.decode([token]))
 
     @property
     def text(self) -> str:
         """What was written; an answer that ended with its JSON value is cut right behind that value."""
         text = self.tokenizer.decode(self.tokens, skip_special_tokens=True)
-        return text if self.request.stop != "json" else first_value(text)
+        return cut(text, self.request.stop)
 
     def left_its_grammar(self) -> str:
         """Why a finished answer is none under its schema, or nothing; an engine may not say so itself."""
-        schema, answer, whole = self.request.schema, self.text, self.finish == "stop"
+        constraint, answer, whole = self.request.constraint, self.text, self.finish == "stop"
         if not whole:
             answer = answer.rstrip("\ufffd")  # the limit may fall inside a letter
-        if schema is None or self.finish == "error" or constraints.follows(schema, answer, whole=whole):
+        if constraint is None or self.finish == "error":
+            return ""
+        if constraints.follows(constraint.schema, answer, whole=whole):
             return ""
         return f"the engine left the grammar of the schema: {answer[-80:]!r}"
 
@@ -113,9 +116,3 @@ class Lookup:
         place = self.follows.get(tuple(self.tokens[-self.SEEN :]))
         return self.tokens[place : place + self.AHEAD] if place is not None else []
 
-
-def first_value(text: str) -> str:
-    """The text up to the end of its first JSON value, or all of it."""
-    completeness = Completeness()
-    ends = (i for i, character in enumerate(text, 1) if completeness.feed(character))
-    return text[: next(ends, len(text))]

@@ -16,7 +16,8 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from slmlib.core import machine
-from slmlib.engines.base import FAILURE, Completion, OnTokens, Request, by_prefix, ignore
+from slmlib.engines.base import FAILURE, Completion, OnTokens, Request, ignore
+from slmlib.engines.chat import by_prefix
 from slmlib.engines.constraints import Grammars, UnsupportedSchema
 from slmlib.engines.kv_cache import SPARE, State, empty, merged
 from slmlib.engines.sequences import Lookup, Row, encode
@@ -107,7 +108,7 @@ class Transformers:
                 state = state.select(keep) if keep else None
 
     def _matcher(self, request: Request):
-        return self._grammars.matcher(request.schema) if request.schema is not None else None
+        return self._grammars.matcher(request.constraint.schema) if request.constraint is not None else None
 
     def _fitting(self, requests: Sequence[Request]) -> int:
         """Rows whose keys and values the free memory holds, twice: they are copied when another enters."""
