@@ -1,13 +1,22 @@
 """SLMBench, Edge Pack: practical evaluation of small language models on edge devices."""
 
+import importlib
+import pkgutil
+
 __version__ = "0.1.0"
-__all__ = ["Extractor"]
+
+
+def offered(attribute: str) -> dict[str, dict]:
+    """A declaration of the task packages, such as their `COMMANDS`, by name of the package."""
+    tasks = importlib.import_module("slmlib.tasks")
+    names = [f"slmlib.tasks.{module.name}" for module in pkgutil.iter_modules(tasks.__path__) if module.ispkg]
+    return {name: getattr(importlib.import_module(name), attribute, {}) for name in names}
 
 
 def __getattr__(name: str):
-    """`Extractor` is imported when it is asked for: engines take seconds to import."""
-    if name == "Extractor":
-        from slmlib.tasks.edgejson.extractor import Extractor
-
-        return Extractor
+    """Import what a task exports, such as `Extractor`, on first use: engines take seconds to import."""
+    if name[0].isupper():
+        for package, exports in offered("EXPORTS").items():
+            if name in exports:
+                return getattr(importlib.import_module(f"{package}.{exports[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

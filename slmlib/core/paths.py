@@ -1,16 +1,58 @@
-"""Where things live: every path of the repository, independent of the working directory."""
+"""Where files are, independent of the working directory.
+
+In a clone of the repository everything is in the clone. A package that was installed without one carries
+the data of tasks and models in itself, and writes runs to a folder of the user. `SLMBENCH_HOME` chooses
+another folder: a clone, or a folder for runs.
+"""
 
 import os
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-DATA = ROOT / "data"
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+class NoRepository(RuntimeError):
+    """Something that only a clone of the repository has was needed outside of one."""
+
+
+def is_clone(folder: Path) -> bool:
+    """Whether a folder is a clone of the repository."""
+    return (folder / "data" / "runs.yaml").is_file()
+
+
+def _root() -> Path:
+    if home := os.environ.get("SLMBENCH_HOME"):
+        return Path(home).expanduser().resolve()
+    if is_clone(PACKAGE.parent):
+        return PACKAGE.parent
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "slmbench"
+
+
+ROOT = _root()
+DATA = ROOT / "data" if is_clone(ROOT) else PACKAGE / "data"
 RESULTS = DATA / "results"
 ADAPTERS = DATA / "adapters"
 FIGURES = ROOT / "figures"
 NOTEBOOKS = ROOT / "notebooks"
 RUNS = ROOT / "runs"
 SITE = ROOT / "_site"
+
+
+def repository(purpose: str = "this") -> Path:
+    """The clone of the repository.
+
+    Args:
+        purpose: what it is needed for, for the message.
+
+    Raises:
+        NoRepository: there is none; the message says how to name one.
+    """
+    if is_clone(ROOT):
+        return ROOT
+    raise NoRepository(
+        f"{purpose} needs a clone of the SLMBench repository, and {ROOT} is not one. "
+        "Set SLMBENCH_HOME to a clone, or run `make setup` in it and use its .venv."
+    )
 
 
 def cache() -> Path:
