@@ -60,12 +60,12 @@ def test_the_card_is_a_picture_that_networks_show(name):
 
 @every_post
 def test_no_measured_number_is_typed(name):
-    assert prose.typed(POSTS[name]) == []
+    assert prose.typed_numbers(POSTS[name]) == []
 
 
 def test_no_measured_number_is_typed_beside_the_posts():
     for path in [*FOLDER.glob("*.md"), *(FOLDER / "announcements").glob("*.md")]:
-        assert prose.typed(path) == [], path
+        assert prose.typed_numbers(path) == [], path
 
 
 def test_the_list_shows_author_date_and_reading_time():
