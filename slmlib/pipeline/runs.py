@@ -1,7 +1,7 @@
-"""The published runs, as `data/runs.yaml` lists them.
+"""The published runs and trainings, as `data/runs.yaml` lists them by task.
 
-A list in place of a value stands for one run with each of its items, so that a few lines name many
-runs. What is not given is that of `defaults`. A run is named after what it differs in.
+A list as a value means one run for each of its items, so that a few lines name many runs. Missing keys
+take their value from `defaults`. A run is named after its task, split, model and what is not the default.
 """
 
 from itertools import product
@@ -9,62 +9,74 @@ from pathlib import Path
 
 import yaml
 
-from slmlib.core import paths
-from slmlib.models import registry as models
-
-FILE = paths.DATA / "runs.yaml"
-
-
-def runs(path: Path = FILE) -> dict[str, dict]:
-    """Parameters of notebook 02 for each published run, and whether `make quick` runs it, by name.
-
-    Raises:
-        ValueError: two runs have the same name, or one has a parameter that `defaults` does not.
-    """
-    listed = yaml.safe_load(path.read_text("utf-8"))
-    defaults, found = listed["defaults"], {}
-    for entry in listed["runs"]:
-        unknown = sorted(set(entry) - set(defaults))
-        if unknown:
-            raise ValueError(f"{path}: unknown {', '.join(unknown)}. Valid: {', '.join(defaults)}.")
-        for run in _expanded(entry):
-            run = defaults | run
-            name = _name(run, defaults)
-            if name in found:
-                raise ValueError(f"{path}: the run {name} is listed twice. Take one of them out.")
-            found[name] = run
-    return found
-
+from slmlib.core import io, paths
+from slmlib.tasks import base as tasks
 
 TRAINING = {"recipe": "", "seed": 0, "publish_as": "", "quick": False, "gpu": False}
 
 
-def trainings(path: Path = FILE) -> dict[str, dict]:
-    """Parameters of notebook 03 for each training run by name, and whether it is `quick` and wants a `gpu`.
+def runs(path: Path | None = None) -> dict[str, dict]:
+    """Published runs by name: parameters of notebook 02, and whether `make quick` executes it (`quick`).
 
     Raises:
-        ValueError: an entry has a parameter that the notebook does not take.
+        DataError: two runs have the same name, or a run has a parameter without a default.
     """
-    found = {}
-    for entry in yaml.safe_load(path.read_text("utf-8")).get("training", []):
-        unknown = sorted(set(entry) - set(TRAINING))
-        if unknown:
-            raise ValueError(f"{path}: unknown {', '.join(unknown)}. Valid: {', '.join(TRAINING)}.")
-        chosen = TRAINING | entry
-        seed = f"-{chosen['seed']}" if chosen["seed"] else ""
-        found[f"{chosen['recipe'].replace('/', '-')}{seed}"] = chosen
-    return found
+    defaults, listed = _read(path)
+    named: dict[str, dict] = {}
+    for task, lists in listed.items():
+        for entry in lists["runs"]:
+            _refuse_unknown(entry, defaults)
+            values = [value if isinstance(value, list) else [value] for value in entry.values()]
+            for combination in product(*values):
+                run = {"task": task, **defaults, **dict(zip(entry, combination, strict=True))}
+                name = _name(run, defaults)
+                if name in named:
+                    raise io.DataError(f"runs.yaml: the run {name} is listed twice; remove one.")
+                named[name] = run
+    return named
 
 
-def _expanded(entry: dict):
-    """One entry for each combination of the listed values."""
-    values = [value if isinstance(value, list) else [value] for value in entry.values()]
-    return (dict(zip(entry, combination, strict=True)) for combination in product(*values))
+def trainings(path: Path | None = None) -> dict[str, dict]:
+    """Trainings by name: parameters of notebook 03, and whether it is `quick` and needs a `gpu`.
+
+    Raises:
+        DataError: an entry has a parameter that the notebook does not take.
+    """
+    named = {}
+    for lists in _read(path)[1].values():
+        for entry in lists.get("training", []):
+            _refuse_unknown(entry, TRAINING)
+            training = TRAINING | entry
+            seed = f"-{training['seed']}" if training["seed"] else ""
+            named[training["recipe"].replace("/", "-") + seed] = training
+    return named
+
+
+def listed_tasks(path: Path | None = None) -> list[str]:
+    """The tasks that have runs."""
+    return list(_read(path)[1])
+
+
+def _read(path: Path | None) -> tuple[dict, dict[str, dict]]:
+    """The defaults, and the lists of each task."""
+    path = path or paths.repository("the list of runs") / "data" / "runs.yaml"
+    config = yaml.safe_load(path.read_text("utf-8"))
+    return config.pop("defaults"), config
+
+
+def _refuse_unknown(entry: dict, valid: dict) -> None:
+    if unknown := sorted(set(entry) - set(valid)):
+        raise io.DataError(f"runs.yaml: unknown {', '.join(unknown)}. Valid: {', '.join(valid)}.")
+
+
+def is_control(run: dict) -> bool:
+    """Whether a run needs no model."""
+    return run["model"] in tasks.get(run["task"]).controls
 
 
 def _name(run: dict, defaults: dict) -> str:
     parts = [run["task"], run["split"], run["model"]]
-    if run["model"] not in models.CONTROLS:
+    if not is_control(run):
         parts.append(run["decoding"])
         if (run["engine"], run["dtype"]) != (defaults["engine"], defaults["dtype"]):
             parts += [run["engine"], run["dtype"]]
