@@ -1,7 +1,7 @@
 """The command `slmbench`: a table of commands, each of which is imported when it is called.
 
-The module of a command has a function `main(arguments)`, which raises what goes wrong. It becomes one line
-and an exit code here, and nowhere else; with SLMBENCH_TRACEBACK=1 it is shown with its traceback.
+The module of a command has a function `main(arguments)`, which raises errors. Here, and nowhere else,
+they become one line and an exit code; with SLMBENCH_TRACEBACK=1 they keep their traceback.
 """
 
 import importlib
@@ -14,7 +14,7 @@ from slmlib.core.names import choose
 
 
 class Command(NamedTuple):
-    """A command: the module that does it, one line of help, and what is put before its arguments."""
+    """A command: its module, one line of help, and words that are put before its arguments."""
 
     module: str
     help: str
@@ -30,7 +30,7 @@ COMMANDS = {
     "Runs": {
         "notebook": Command("slmlib.pipeline.notebook", "execute a notebook with parameters"),
         "reproduce": Command("slmlib.pipeline.reproduce", "run the whole pipeline: quick or full"),
-        "summary": Command("slmlib.pipeline.summary", "compare runs of this machine with published ones"),
+        "summary": Command("slmlib.pipeline.summary", "compare local runs with published ones"),
         "rescore": Command("slmlib.evaluation.rescore", "score recorded completions again"),
         "check": Command("slmlib.evaluation.submission", "check results that are submitted"),
         "site": Command("slmlib.pipeline.site", "render the website and the paper"),
@@ -41,7 +41,7 @@ COMMANDS = {
         "publish": Command(PUBLISH, "copy a trained adapter to data/adapters", ("publish",)),
         "export": Command(PUBLISH, "write merged safetensors and GGUF files", ("export",)),
         "push": Command(PUBLISH, "upload an adapter to the Hugging Face hub", ("push",)),
-        "rounding": Command(PUBLISH, "measure what quantisation keeps of an adapter", ("rounding",)),
+        "rounding": Command(PUBLISH, "measure what quantising keeps of an adapter", ("rounding",)),
     },
 }
 
@@ -60,7 +60,11 @@ def overview() -> str:
     """The text of `slmbench --help`."""
     lines = ["usage: slmbench COMMAND ...", "", slmlib.__doc__]
     for group, table in commands().items():
-        lines += ["", f"{group}:", *(f"  {name:16} {command.help}" for name, command in table.items())]
+        lines += [
+            "",
+            f"{group}:",
+            *(f"  {name:16} {command.help}" for name, command in table.items()),
+        ]
     return "\n".join([*lines, "", "`slmbench COMMAND --help` explains a command."])
 
 
