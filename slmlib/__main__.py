@@ -1,7 +1,7 @@
 """The command `slmbench`: a table of commands, each of which is imported when it is called.
 
-The module of a command has a function `main(arguments)`, which raises errors. Here, and nowhere else,
-they become one line and an exit code; with SLMBENCH_TRACEBACK=1 they keep their traceback.
+The module of a command has a function `main(arguments)`, which raises errors. Here, and nowhere
+else, they become one line and an exit code; with SLMBENCH_TRACEBACK=1 they keep their traceback.
 """
 
 import importlib

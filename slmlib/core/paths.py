@@ -1,8 +1,8 @@
 """Where files are, independent of the working directory.
 
 In a clone of the repository everything is in the clone. A package that was installed without one
-contains the data of tasks and models, and writes runs to a folder of the user. `SLMBENCH_HOME` chooses
-another folder: a clone, or a folder for runs.
+contains the data of tasks and models, and writes runs to a folder of the user. `SLMBENCH_HOME`
+chooses another folder: a clone, or a folder for runs.
 """
 
 import os

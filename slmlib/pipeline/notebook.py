@@ -1,7 +1,7 @@
 """Run notebooks with checked parameters.
 
-papermill accepts a parameter of any name and type: a misspelt one runs with the defaults and exits with 0.
-So each notebook checks what was injected, and refuses it with the valid choices.
+papermill accepts a parameter of any name and type: a misspelt one runs with the defaults and exits
+with 0. So each notebook checks what was injected, and refuses it with the valid choices.
 """
 
 import argparse
@@ -31,8 +31,8 @@ class NotebookError(RuntimeError):
 def check_parameters() -> None:
     """Refuse injected parameters that the notebook does not declare, or of another type.
 
-    Call it in the first cell after the parameters. Outside a notebook, and when nothing was injected, it
-    does nothing.
+    Call it in the first cell after the parameters. Outside a notebook, and when nothing was
+    injected, it does nothing.
 
     Raises:
         UnknownName: a name that the parameters cell does not declare.

@@ -1,7 +1,8 @@
 """The published runs and trainings, as `data/runs.yaml` lists them by task.
 
-A list as a value means one run for each of its items, so that a few lines name many runs. Missing keys
-take their value from `defaults`. A run is named after its task, split, model and what is not the default.
+A list as a value means one run for each of its items, so that a few lines name many runs. Missing
+keys take their value from `defaults`. A run is named after its task, split, model and what is not
+the default.
 """
 
 from itertools import product
@@ -16,7 +17,7 @@ TRAINING = {"recipe": "", "seed": 0, "publish_as": "", "quick": False, "gpu": Fa
 
 
 def runs(path: Path | None = None) -> dict[str, dict]:
-    """Published runs by name: parameters of notebook 02, and whether `make quick` executes it (`quick`).
+    """Published runs by name: parameters of notebook 02, and whether it is part of `make quick`.
 
     Raises:
         DataError: two runs have the same name, or a run has a parameter without a default.
