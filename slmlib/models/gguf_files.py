@@ -33,7 +33,9 @@ def kind_of(path: Path) -> str:
     import gguf
 
     field = gguf.GGUFReader(path).fields.get("general.file_type")
-    return gguf.LlamaFileType(field.contents()).name.partition("_")[2].lower() if field else "unknown"
+    return (
+        gguf.LlamaFileType(field.contents()).name.partition("_")[2].lower() if field else "unknown"
+    )
 
 
 def cache_bytes(path: Path) -> int:
@@ -53,7 +55,12 @@ def cache_bytes(path: Path) -> int:
 
 
 def requantise(
-    source: Path, out: Path, kind: str, *, weights: Path | None = None, weighed: Mapping | None = None
+    source: Path,
+    out: Path,
+    kind: str,
+    *,
+    weights: Path | None = None,
+    weighed: Mapping | None = None,
 ) -> None:
     """Copy a GGUF file with its matrices as another type; vectors stay fp32.
 
@@ -169,12 +176,16 @@ def importance(source: Path, network, sequences: Iterable[Sequence[int]]) -> dic
 
     def watch(name: str):
         def seen(_, given) -> None:
-            sums[name] = sums.get(name, 0) + given[0].detach().float().square().flatten(0, -2).sum(0)
+            sums[name] = sums.get(name, 0) + given[0].detach().float().square().flatten(0, -2).sum(
+                0
+            )
 
         return seen
 
     layers = [
-        (n, m) for n, m in network.named_modules() if isinstance(m, torch.nn.Linear) and ".layers." in n
+        (n, m)
+        for n, m in network.named_modules()
+        if isinstance(m, torch.nn.Linear) and ".layers." in n
     ]
     hooks = [module.register_forward_pre_hook(watch(name)) for name, module in layers]
     count = 0
@@ -237,7 +248,9 @@ def mixture(shapes: dict[str, tuple[int, ...]]) -> dict[str, str]:
 
     def kind(name: str, width: int) -> str:
         found = _LAYER.match(name)
-        six = name == output or (found and found[2] in MORE_BITS and _gets_more(int(found[1]), layers))
+        six = name == output or (
+            found and found[2] in MORE_BITS and _gets_more(int(found[1]), layers)
+        )
         chosen = "Q6_K" if six else "Q4_K"
         return NARROW[chosen] if width % BLOCK else chosen
 
@@ -287,7 +300,9 @@ def _by_ggml(weights, kind, weighed=None):
         kind.value, weights.ctypes.data, out.ctypes.data, 0, rows, width, pointer
     )
     if written != out.nbytes:
-        raise RuntimeError(f"ggml wrote {written} bytes of {kind.name} where {out.nbytes} were expected")
+        raise RuntimeError(
+            f"ggml wrote {written} bytes of {kind.name} where {out.nbytes} were expected"
+        )
     return out
 
 
