@@ -24,7 +24,9 @@ def latest(folder: Path) -> Path | None:
 
 
 def _by_step(folder: Path) -> list[Path]:
-    found = (path for path in folder.glob("checkpoint-*") if path.name.rpartition("-")[2].isdecimal())
+    found = (
+        path for path in folder.glob("checkpoint-*") if path.name.rpartition("-")[2].isdecimal()
+    )
     return sorted(found, key=lambda path: -step(path))
 
 

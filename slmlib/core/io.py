@@ -1,14 +1,18 @@
-"""The data contracts: reading, checking and writing the files that runs exchange.
+"""Files: reading and checking JSON, hashes, atomic writes, and one lock.
 
-The row formats are JSON Schemas kept beside the data. Every reader names file, line, rule and
-fix when something is wrong; every writer is atomic, so a full disk or a kill leaves the old
-file or the new one, never half of one.
+Formats are JSON Schemas kept beside the data. Every reader names file, line, rule and fix when something
+is wrong. Every writer is atomic: a full disk or a kill leaves the old file or folder, or the new one, and
+never half of one.
 """
 
+import errno
+import fcntl
 import gzip
 import hashlib
 import json
 import os
+import re
+import shutil
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,35 +25,36 @@ from jsonschema.exceptions import best_match
 
 from slmlib.core import paths
 
-EXAMPLE = paths.DATA / "example.schema.json"
-PREDICTION = paths.RESULTS / "prediction.schema.json"
-RESULT = paths.RESULTS / "result.schema.json"
-PROFILE = paths.RESULTS / "profile.schema.json"
+FOLDER_MANIFEST = "files.json"  # hashes of the files of a folder, written last
 
 
 class DataError(ValueError):
-    """A file that cannot be trusted: says which, where, what rule it breaks and how to mend it."""
+    """A file that cannot be trusted: says which, where, what rule it breaks and how to fix it."""
+
+
+class Busy(RuntimeError):
+    """Another process is working on the same file or folder."""
 
 
 @cache
 def validator(schema: Path) -> Draft202012Validator:
-    """The compiled validator of a contract, formats checked."""
+    """The compiled validator of a JSON Schema file, formats checked."""
     return Draft202012Validator(
         json.loads(schema.read_text("utf-8")), format_checker=Draft202012Validator.FORMAT_CHECKER
     )
 
 
 def check(value, schema: Path, *, where: str) -> None:
-    """Raise `DataError` if `value` breaks the contract `schema`; `where` starts the message."""
+    """Raise `DataError` if `value` breaks the schema; `where` starts the message."""
     error = best_match(validator(schema).iter_errors(value))
     if error is not None:
         raise DataError(f"{where}: {error.json_path}: {error.message} (rule: {schema.name})")
 
 
 def remedy(path: Path) -> str:
-    """How to get a broken file back: from git, or, if it was made here, by making it again."""
+    """How to get a broken file back: from git, or, if it was made on this machine, by making it again."""
     if path.resolve().is_relative_to(paths.RUNS):
-        return "Forget the runs of this machine with `make clean`, and run again."
+        return "Delete the runs of this machine with `make clean`, and run again."
     return f"Restore it: git checkout {path}"
 
 
@@ -60,19 +65,18 @@ def sha256(path: Path) -> str:
 
 
 def verify_sha256(path: Path, expected: str, *, fix: str = "") -> None:
-    """Raise `DataError` unless the file is there and has the expected hash; `fix` says how to mend it."""
+    """Raise `DataError` unless the file exists and has the expected hash; `fix` says how to fix it."""
     fix = fix or remedy(path)
     try:
-        found = sha256(path)
+        digest = sha256(path)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}. {fix}") from None
-    if found != expected:
-        told = f"its sha256 is {found[:12]}…, and not {expected[:12]}… as when it was written"
-        raise DataError(f"{path}: {told}. {fix}")
+    if digest != expected:
+        raise DataError(f"{path}: sha256 {digest[:12]}… where {expected[:12]}… is expected. {fix}")
 
 
 def read_json(path: Path) -> dict:
-    """A JSON file; a missing or broken one raises `DataError` with the remedy."""
+    """Read a JSON file; a missing or broken one raises `DataError` with the remedy."""
     try:
         return json.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -82,16 +86,25 @@ def read_json(path: Path) -> dict:
 
 
 def read_jsonl(path: Path, *, schema: Path | None = None) -> list[dict]:
-    """Rows of a `.jsonl` or `.jsonl.gz` file, each checked against `schema` if given.
+    """Read the rows of a `.jsonl` or `.jsonl.gz` file, each checked against `schema` if given.
 
     Raises:
         DataError: file, line and rule of the first row that is broken.
     """
     rows = []
     try:
-        with _open_text(path) as file:
-            for number, line in enumerate(file, 1):
-                rows.append(_row(line, schema, path, number))
+        with (
+            gzip.open(path, "rt", encoding="utf-8")
+            if path.suffix == ".gz"
+            else open(path, encoding="utf-8") as f
+        ):
+            for number, line in enumerate(f, 1):
+                try:
+                    rows.append(json.loads(line))
+                except (json.JSONDecodeError, RecursionError) as error:
+                    raise DataError(f"{path}:{number}: not JSON: {error}. {remedy(path)}") from None
+                if schema is not None:
+                    check(rows[-1], schema, where=f"{path}:{number}")
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise DataError(f"{path}: {error.strerror}. {remedy(path)}") from None
     except (EOFError, OSError, zlib.error, UnicodeDecodeError) as error:
@@ -99,24 +112,10 @@ def read_jsonl(path: Path, *, schema: Path | None = None) -> list[dict]:
     return rows
 
 
-def _open_text(path: Path):
-    return gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else open(path, encoding="utf-8")
-
-
-def _row(line: str, schema: Path | None, path: Path, number: int) -> dict:
-    try:
-        row = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise DataError(f"{path}:{number}: not JSON: {error}. {remedy(path)}") from None
-    if schema is not None:
-        check(row, schema, where=f"{path}:{number}")
-    return row
-
-
 def dumps(value) -> str:
-    """One line of JSON: keys in the given order, Unicode as is, no NaN.
+    """One line of JSON: keys in the given order, Unicode unescaped, no NaN.
 
-    A model may write half of a surrogate pair, which no encoding holds: then all is escaped.
+    A model may write half of a surrogate pair, which UTF-8 cannot encode: then everything is escaped.
     """
     line = json.dumps(value, ensure_ascii=False, allow_nan=False)
     try:
@@ -127,8 +126,8 @@ def dumps(value) -> str:
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[BinaryIO]:
-    """A file to write to that replaces `path` at the end, whole or not at all."""
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for writing that replaces `path` at the end, or leaves it unchanged."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -138,25 +137,25 @@ def whole(path: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        fix = "What was there before is unchanged; mend that and run the same command again."
+        fix = "The previous file is unchanged; fix that and run the same command again."
         raise OSError(error.errno, f"cannot write {path}: {error.strerror}. {fix}") from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    with whole(path) as file:
+    """Write a file atomically."""
+    with atomic_write(path) as file:
         file.write(data)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text with `\\n` line ends, whole or not at all."""
+    """Write UTF-8 text with `\\n` line ends atomically."""
     write_bytes(path, text.encode("utf-8"))
 
 
 def write_json(path: Path, value) -> None:
-    """Write readable JSON, whole or not at all."""
+    """Write indented JSON atomically."""
     write_text(path, json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
 
 
@@ -165,5 +164,82 @@ def write_jsonl(path: Path, rows: Iterable[dict]) -> None:
     lines = (f"{dumps(row)}\n".encode() for row in rows)
     if path.suffix == ".gz":
         return write_bytes(path, gzip.compress(b"".join(lines), compresslevel=9, mtime=0))
-    with whole(path) as file:
+    with atomic_write(path) as file:
         file.writelines(lines)
+
+
+@contextmanager
+def atomic_folder(target: Path) -> Iterator[Path]:
+    """Fill a folder that becomes `target` by one rename at the end, or leaves no trace.
+
+    What a killed process left of the same target is removed first. An older target is moved aside for
+    the rename and removed after it.
+    """
+    sweep(target.parent, re.escape(target.name))
+    scratch = target.with_name(f".{target.name}-{os.getpid()}")
+    older = scratch.with_name(f"{scratch.name}-older")
+    scratch.mkdir(parents=True)
+    try:
+        yield scratch
+        for path in scratch.iterdir():
+            with open(path, "rb") as file:
+                os.fsync(file.fileno())
+        if target.exists():
+            os.replace(target, older)
+        os.replace(scratch, target)
+        shutil.rmtree(older, ignore_errors=True)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def sweep(folder: Path, name: str) -> None:
+    """Remove what killed processes left in a folder of targets of `atomic_folder`.
+
+    Args:
+        folder: the folder of the targets; no other process may be writing to them.
+        name: the targets' names, as a regular expression.
+    """
+    for rest in folder.glob(".*"):
+        if re.fullmatch(rf"\.{name}-[0-9]+(-parts|-older)?", rest.name):
+            shutil.rmtree(rest, ignore_errors=True)
+
+
+def write_manifest(folder: Path) -> None:
+    """Write the hashes of a folder's files into it."""
+    files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
+    write_json(folder / FOLDER_MANIFEST, {"files": files})
+
+
+def folder_fault(folder: Path) -> str | None:
+    """Compare a folder with its manifest; says what is wrong, or None."""
+    try:
+        files = json.loads((folder / FOLDER_MANIFEST).read_text("utf-8"))["files"]
+        changed = [name for name, digest in files.items() if sha256(folder / name) != digest]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        return f"incomplete ({error})"
+    return f"{', '.join(changed)} changed since it was written" if changed else None
+
+
+@contextmanager
+def lock(path: Path, *, wait: bool = False, what: str = "this") -> Iterator[None]:
+    """Hold an exclusive lock on a file, made if missing; the kernel releases it when the process exits.
+
+    Args:
+        path: the lock file.
+        wait: wait for another process instead of raising.
+        what: what is locked, for the message.
+
+    Raises:
+        Busy: another process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                raise
+            raise Busy(
+                f"{path}: another process is working on {what}; wait for it or stop it."
+            ) from None
+        yield

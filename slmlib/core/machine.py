@@ -1,5 +1,6 @@
 """The machine under a run: what explains a speed, what memory and energy were taken, which code ran."""
 
+import ast
 import hashlib
 import importlib.metadata
 import os
@@ -13,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import slmlib
-from slmlib.core import io, paths
+from slmlib.core import paths
 
 PACKAGES = (
     "torch", "transformers", "tokenizers", "safetensors", "accelerate", "peft", "bitsandbytes", "openvino",
@@ -32,7 +33,9 @@ def peak_memory() -> int:
     """Most bytes of memory that this process has held. On Linux `getrusage` would count what its parent
     held before it started this program; the kernel's own list does not."""
     with suppress(OSError):
-        found = re.search(r"^VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+        found = re.search(
+            r"^VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE
+        )
         if found:
             return int(found[1]) * 1024
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -46,17 +49,28 @@ def peak_gpu_memory() -> int:
 
 
 def environment() -> dict:
-    """Packages, machine, code and commit of this process."""
+    """Packages, machine and commit of this process."""
     packages = {"slmlib": slmlib.__version__, **_versions()}
-    return {"packages": packages, "machine": described(), "code": code(), **commit()}
+    return {"packages": packages, "machine": described(), **commit()}
 
 
-def code() -> str:
-    """SHA-256 over the library's own files, which tells an edited checkout from its commit."""
-    folder = Path(slmlib.__file__).parent
-    files = sorted(path for path in folder.rglob("*") if path.suffix in (".py", ".txt"))
-    lines = (f"{path.relative_to(folder).as_posix()} {io.sha256(path)}\n" for path in files)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+def code_sha256(*patterns: str) -> str:
+    """Hash the library's modules that match, without comments, docstrings and layout.
+
+    Args:
+        patterns: glob patterns relative to the package, such as "engines/*.py".
+    """
+    package = Path(slmlib.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted({path for pattern in patterns for path in package.glob(pattern)}):
+        tree = ast.parse(path.read_text("utf-8"))
+        for node in ast.walk(tree):
+            body = getattr(node, "body", None)
+            if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+                if isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
+                    body[0] = ast.Pass()
+        digest.update(f"{path.relative_to(package).as_posix()} {ast.dump(tree)}\n".encode())
+    return digest.hexdigest()
 
 
 def _versions() -> dict[str, str]:
@@ -97,7 +111,9 @@ def has_gpu() -> bool:
 
 def available_threads() -> int:
     """Cores that this process may use, of the machine and of a container around it."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     with suppress(OSError, ValueError):  # "max" is no number: no limit
         quota, period = map(int, (CGROUP / "cpu.max").read_text().split())
         cores = min(cores, max(1, quota // period))
@@ -112,7 +128,9 @@ def available_memory() -> int:
     with suppress(OSError, ValueError):  # "max" is no number: no limit
         most, used = (int((CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
         counted = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
-        free.append(most - used + int(counted.get("file", 0)))  # files are held as long as there is room
+        free.append(
+            most - used + int(counted.get("file", 0))
+        )  # files are held as long as there is room
     return max(0, min(free))
 
 
@@ -144,7 +162,9 @@ def _cpu() -> str:
 def _cpuinfo(field: str) -> str:
     """A field of the first core in Linux's list; nothing where there is no such list or field."""
     try:
-        found = re.search(rf"^(?:{field})\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        found = re.search(
+            rf"^(?:{field})\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE
+        )
     except OSError:
         return ""
     return found[1] if found else ""
@@ -160,7 +180,10 @@ def commit() -> dict:
 
     try:
         code = ("slmlib", "notebooks", "requirements.lock", "data", ":!data/results")
-        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--", *code))}
+        return {
+            "commit": git("rev-parse", "HEAD"),
+            "dirty": bool(git("status", "--porcelain", "--", *code)),
+        }
     except (OSError, subprocess.CalledProcessError):
         return {"commit": None, "dirty": None}
 
@@ -182,7 +205,9 @@ class Energy:
 
         from codecarbon import OfflineEmissionsTracker
 
-        logging.getLogger("codecarbon").setLevel(logging.ERROR)  # it greets before it reads its log_level
+        logging.getLogger("codecarbon").setLevel(
+            logging.ERROR
+        )  # it greets before it reads its log_level
         self.tracker = OfflineEmissionsTracker(
             country_iso_code="USA",  # only emissions depend on it, and they are not read
             measure_power_secs=self.every,
@@ -199,5 +224,11 @@ class Energy:
         self.joules = self.tracker.final_emissions_data.energy_consumed * 3.6e6  # kWh
         parts = [part.description() for part in self.tracker._hardware]
         counted = sum("rapl" in part.lower() or "gpu" in part.lower() for part in parts)
-        how = "estimated" if not counted else "measured" if counted == len(parts) else "measured in part"
+        how = (
+            "estimated"
+            if not counted
+            else "measured"
+            if counted == len(parts)
+            else "measured in part"
+        )
         self.source = f"{how}: {', '.join(parts)}"

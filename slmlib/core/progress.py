@@ -12,7 +12,9 @@ def bar(iterable=None, **options):
     if os.environ.get(HEADLESS):
         from tqdm.std import tqdm
 
-        return tqdm(iterable, file=sys.stderr, mininterval=1, dynamic_ncols=False, ncols=100, **options)
+        return tqdm(
+            iterable, file=sys.stderr, mininterval=1, dynamic_ncols=False, ncols=100, **options
+        )
     from tqdm.auto import tqdm
 
     disable = bool(os.environ.get("TQDM_DISABLE"))  # which tqdm's bars for notebooks do not heed

@@ -1,56 +1,53 @@
-"""The journal of a run: what has been finished, on disk before it is reported.
+"""The resume log of a long computation: each finished item is on disk before it is reported.
 
-The first line holds the run's settings, then comes a line for each finished case. Lines are written
-through to the disk one by one. Whatever stops a run, the journal holds whole lines up to some point and
-then perhaps a part of one, which is cut off when the run goes on.
+The first line holds what the computation depends on; then follows a line for each finished item, written
+through to the disk. Whatever stops the computation, the log holds whole lines up to some point and then
+perhaps a part of one, which is cut off when the computation is resumed.
 """
 
-import fcntl
 import json
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
-from slmlib.core.io import DataError
+from slmlib.core import io
+
+Key = str | int | tuple
 
 
-class Busy(RuntimeError):
-    """Another process is working on the same run."""
-
-
-class Journal:
-    """An open journal, locked for this process; use it in a `with` statement.
+class ResumeLog:
+    """An open log, locked for this process; use it in a `with` statement.
 
     Attributes:
-        done: what is finished, by name or number.
-        seconds: the time that this took.
+        done: records of the finished items, by key.
+        seconds: the time that they took.
     """
 
-    def __init__(self, path: Path, settings: dict):
-        self.path, self.settings = path, settings
-        self.done: dict[str | int, dict] = {}
+    def __init__(self, path: Path, depends_on: dict):
+        """Args: `depends_on`, the settings under which a log can be resumed; any JSON value."""
+        self.path, self.depends_on = path, depends_on
+        self.done: dict[Key, dict] = {}
         self.seconds = 0.0
 
-    def __enter__(self) -> "Journal":
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
-            self._lock()
+    def __enter__(self) -> "ResumeLog":
+        with ExitStack() as stack:
+            stack.enter_context(io.lock(self.path, what="this run"))
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            stack.callback(os.close, self._file)
             self._resume()
-        except BaseException:
-            os.close(self._file)
-            raise
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *error) -> None:
-        os.close(self._file)
+        self._stack.close()
 
-    def case(self, name: str | int, record: dict, seconds: float) -> None:
-        """Write a finished case down, with the time since the one before it."""
-        self._append({"case": name, "seconds": seconds, "record": record})
+    def add(self, key: Key, record: dict, seconds: float) -> None:
+        """Write a finished item down, with the time since the one before it."""
+        self._append({"key": key, "seconds": seconds, "record": record})
         self.seconds += seconds
 
     def discard(self) -> None:
-        """Delete the journal of a run whose result is written."""
+        """Delete the log of a computation whose result is written."""
         self.path.unlink()
 
     def _append(self, record: dict) -> None:
@@ -59,40 +56,31 @@ class Journal:
             line = line[os.write(self._file, line) :]
         os.fsync(self._file)
 
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy(
-                f"{self.path}: another process is working on this run; wait for it or stop it."
-            ) from None
-
     def _resume(self) -> None:
-        records = self._whole_lines()
-        if not records:
-            os.ftruncate(self._file, 0)
-            self._append({"settings": self.settings})
-            return
-        if records[0][0].get("settings") != self.settings:
-            raise DataError(
-                f"{self.path}:1: belongs to another run, to other code or other versions of packages, or to "
-                "another machine. Delete it and start again."
-            )
-        for line, _ in records[1:]:
-            self.done[line["case"]] = line["record"]
-            self.seconds += line["seconds"]
-        os.ftruncate(self._file, records[-1][1])
-
-    def _whole_lines(self) -> list[tuple[dict, int]]:
-        """Records up to the first torn line, each with the offset behind it."""
-        records, end = [], 0
+        records, end = [], 0  # whole records, and where the last of them ends
         for line in self.path.read_bytes().splitlines(keepends=True):
-            end += len(line)
             try:
                 record = json.loads(line)
             except ValueError:
                 break
             if not line.endswith(b"\n") or not isinstance(record, dict):
                 break
-            records.append((record, end))
-        return records
+            records.append(record)
+            end += len(line)
+        os.ftruncate(self._file, end)
+        if not records:
+            self._append({"depends_on": self.depends_on})
+            return
+        before, now = records[0].get("depends_on"), json.loads(json.dumps(self.depends_on))
+        if before != now:
+            changed = sorted(
+                k for k in {*(before or {}), *now} if (before or {}).get(k) != now.get(k)
+            )
+            raise io.DataError(
+                f"{self.path}:1: was begun with other settings ({', '.join(changed)}), so it cannot be "
+                "resumed. Delete it and start again."
+            )
+        for record in records[1:]:
+            key = record["key"]
+            self.done[tuple(key) if isinstance(key, list) else key] = record["record"]
+            self.seconds += record["seconds"]

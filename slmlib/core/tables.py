@@ -20,7 +20,9 @@ TITLES = {
     "field_f1_micro": "FieldF1, micro",
     "schema_compliance": "SchemaCompliance",
 }
-_SPECIAL = re.compile(r"([\\`*_{}|#~^$@]|\](?=[(\[:]))")  # what Markdown, or pandoc's, reads as markup
+_SPECIAL = re.compile(
+    r"([\\`*_{}|#~^$@]|\](?=[(\[:]))"
+)  # what Markdown, or pandoc's, reads as markup
 
 _NUMBER = re.compile(rf"{NONE}|(< |[+−])?\d[^a-zA-Z]*[kMB]?")
 
@@ -37,7 +39,14 @@ class Link:
 
 
 Cell = str | Link
-WIDEST = ("amx_bf16", "avx512_bf16", "avx512f", "avx2", "sve", "asimd")  # a CPU's instructions, best first
+WIDEST = (
+    "amx_bf16",
+    "avx512_bf16",
+    "avx512f",
+    "avx2",
+    "sve",
+    "asimd",
+)  # a CPU's instructions, best first
 
 
 def machine(found: Mapping) -> str:
@@ -141,7 +150,9 @@ def embed(page: Path, name: str, text: str) -> None:
     pattern = re.compile(rf"(<!-- {name}:[^\n]*-->\n).*?(<!-- /{name} -->)", re.DOTALL)
     after, found = pattern.subn(lambda marks: f"{marks[1]}\n{text.strip()}\n\n{marks[2]}", before)
     if found != 1:
-        raise ValueError(f"{page}: no place for {name}. Put <!-- {name}: … --> and <!-- /{name} --> into it.")
+        raise ValueError(
+            f"{page}: no place for {name}. Put <!-- {name}: … --> and <!-- /{name} --> into it."
+        )
     if after != before:
         io.write_text(page, after)
 
@@ -169,7 +180,9 @@ class Table:
         sides = [str.rjust if right else str.ljust for right in self._numeric()]
         rule = ["-" * width for width in widths]
         padded = [
-            "  ".join(side(cell, width) for side, cell, width in zip(sides, line, widths, strict=True))
+            "  ".join(
+                side(cell, width) for side, cell, width in zip(sides, line, widths, strict=True)
+            )
             for line in (lines[0], rule, *lines[1:])
         ]
         return "".join(line.rstrip() + "\n" for line in padded)
@@ -177,7 +190,11 @@ class Table:
     def markdown(self) -> str:
         """A pipe table."""
         rule = ["---:" if right else ":---" for right in self._numeric()]
-        lines = [map(_markdown_head, self.header), rule, *(map(_markdown_cell, row) for row in self.rows)]
+        lines = [
+            map(_markdown_head, self.header),
+            rule,
+            *(map(_markdown_cell, row) for row in self.rows),
+        ]
         return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
     def html(self) -> str:
@@ -207,6 +224,8 @@ def _html_row(tag: str, cells: Iterable[Cell], styles: list[str]) -> str:
 
 def _html_cell(cell: Cell) -> str:
     if isinstance(cell, Link):
-        rendered = re.sub(r"^(/[^#?]*)\.qmd", r"\1.html", cell.href)  # a page of the site, as it is served
+        rendered = re.sub(
+            r"^(/[^#?]*)\.qmd", r"\1.html", cell.href
+        )  # a page of the site, as it is served
         return f'<a href="{html.escape(rendered)}">{markup(cell)}</a>'
     return markup(cell)

@@ -6,7 +6,7 @@ estimated, broken down and compared from its predictions alone.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 
@@ -109,19 +109,30 @@ def paired(a: Rows, b: Rows) -> tuple[list[Mapping], list[Mapping]]:
 
 
 def difference(metric: Metric, a: Rows, b: Rows) -> Difference:
-    """Difference a - b of a metric on the cases that both have: paired interval and p-value over groups."""
+    """Difference a - b of a metric on the cases that both have: paired interval and p-value over groups.
+
+    The p-value is that of a randomisation test over groups, not of the bootstrap that gives the interval.
+    """
     a, b = paired(a, b)
     groups = [row["group"] for row in a]
-    if not metric.counted:
-        columns = values(metric, a), values(metric, b)
-        found = stats.paired_cluster_bootstrap(*columns, groups)
-        p = stats.paired_cluster_test(*columns, groups)
-        return Difference(found.mean, found.low, found.high, p, found.n)
-    # one table of classes for both, so that their columns agree
-    above, below = counts(metric, [*a, *b])
-    return stats.paired_macro_difference(
-        (above[: len(a)], below[: len(a)]), (above[len(a) :], below[len(a) :]), groups
+    if metric.counted:
+        # one table of classes for both, so that their columns agree
+        above, below = counts(metric, [*a, *b])
+        n = len(a)
+        return stats.paired_macro_difference((above[:n], below[:n]), (above[n:], below[n:]), groups)
+    interval = stats.paired_cluster_bootstrap(values(metric, a), values(metric, b), groups)
+    return replace(
+        interval, p=stats.paired_cluster_test(values(metric, a), values(metric, b), groups)
     )
+
+
+def pvalue(metric: Metric, a: Rows, b: Rows) -> float:
+    """The p-value of `difference`, without its interval."""
+    if metric.counted:
+        return difference(metric, a, b).p
+    a, b = paired(a, b)
+    groups = [row["group"] for row in a]
+    return stats.paired_cluster_test(values(metric, a), values(metric, b), groups)
 
 
 def differences(metric: Metric, pairs: Iterable[tuple[Rows, Rows]]) -> list[dict]:

@@ -1,152 +1,177 @@
-"""A run: one model, task, split, prompt, decoding and engine, resumable, measured, written down.
+"""A run: one model, task, split, prompt, decoding and engine; resumable, measured, written down.
 
-Each finished case is appended to a journal at once. A run that was stopped, by whatever means, goes on
-with the cases that are left. In fp32 it ends in the predictions of an unbroken one but for numerical ties;
-in fewer bits the cases under way beside a case can move its last bits, so that more may differ.
+Turns are completed in rounds: the first turn of every sample, then the second of those whose environment
+goes on, and so forth. Each finished turn is appended to a resume log at once, so a run that was stopped,
+by whatever means, goes on with the turns that are left. In fp32 it ends in the predictions of an unbroken
+run except for numerical ties; in lower precision the samples decoded beside a sample can move its last
+bits, so that more may differ.
 """
 
 import errno
 import hashlib
 import json
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from slmlib import tasks
 from slmlib.core import io, machine, paths, progress
 from slmlib.core.names import choose
-from slmlib.core.resume_log import Journal
-from slmlib.engines import base as engines
-from slmlib.engines import constraints as grammars
-from slmlib.engines.base import TIMEOUT, Completion, Engine, Request
+from slmlib.core.resume_log import ResumeLog
+from slmlib.engines import constraints, launch
+from slmlib.engines.base import Completion, Engine, JsonSchema, Message, Request
 from slmlib.engines.control import Control
-from slmlib.evaluation import stats
-from slmlib.models import registry as models
-from slmlib.tasks import base as tasks
-from slmlib.tasks.base import Sample, Task
-from slmlib.tasks.edgejson import scoring
-from slmlib.tasks.edgejson.scoring import Score
+from slmlib.evaluation import metrics
+from slmlib.evaluation.results import PREDICTION, PREDICTIONS, RESULT
+from slmlib.models import registry, weights
+from slmlib.tasks.base import MODES, Prompt, Sample, Score, Task, Transcript
+
+SAME = ("packages", "machine", "code")  # parts of the environment that must match to resume a run
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during a run; says what is kept and how to go on."""
-
-
-SAME = ("packages", "machine", "code")  # of the environment, where a run would give the same again
+    """Ctrl-C during a run: says what is kept and how to go on."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A run before it starts: what is asked, of whom, and how. `settings` name it."""
+    """A run before it starts; its name is derived from `settings`."""
 
     task: Task
-    examples: list[Sample]
-    requests: list[Request]
+    samples: list[Sample]
+    prompt: Prompt
     settings: dict
     engine: Callable[[], Engine]  # loads the model when called
     folder: Path
 
     @property
     def name(self) -> str:
-        """A readable name, ended by the hash of all settings."""
-        model, split = self.settings["model"]["name"], self.settings["split"]
-        digest = hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()[:8]
-        stem = f"{model}-{split}-{self.settings['decoding']['mode']}".lower().replace("_", "-")
-        return f"{stem}-{digest}"
+        """A readable name that ends in the hash of all settings."""
+        return run_name(self.settings)
 
     @property
-    def journal(self) -> Path:
+    def log(self) -> Path:
+        """The resume log."""
         return self.folder / f"{self.name}.partial.jsonl"
 
 
+def run_name(record: Mapping) -> str:
+    """The name of a run, derived from its settings or from its result, which contains them."""
+    settings = {key: record[key] for key in ("task", "split", "limit")}
+    settings["dataset"] = record["dataset"]["sha256"]
+    settings["model"] = {
+        k: record["model"][k] for k in ("name", "source", "weights_sha256", "adapter")
+    }
+    settings["prompt"], settings["decoding"] = record["prompt"], record["decoding"]
+    settings["engine"] = {k: record["engine"].get(k) for k in ("name", "dtype", "batch_size")}
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
+    parts = record["model"]["name"], record["split"], record["decoding"]["mode"]
+    return f"{'-'.join(parts)}-{digest}".lower().replace("_", "-").replace("/", "-")
+
+
 def evaluate(
-    task: str | Task = "edgejson",
+    task: str | Task,
     *,
     model: str,
-    split: str = "test",
+    split: str = "",
     prompt: str | None = None,
     decoding: str = "free",
     engine: str = "auto",
     dtype: str = "auto",
     batch_size: int = 32,
     endpoint: str = "",
-    timeout: float = TIMEOUT,
+    timeout: float = launch.TIMEOUT,
     limit: int | None = None,
     out: Path | None = None,
 ) -> Path:
-    """Evaluate a model on a split and write result and predictions; go on where a run stopped.
+    """Evaluate a model on a split and write the result and its predictions; resume a run that was stopped.
 
-    A run that is finished is not made again where code, packages and machine are still the same and every
-    case was answered.
+    A finished run is not repeated if its code, packages and machine are the same and every sample was
+    answered.
 
     Args:
-        task: a task, or the name of one, such as "edgejson".
-        model: name of a registered model, or of a control: "no-op", "oracle", "rules"; with the engine
-            "openai" any name that its server knows.
-        split: a split of the task.
-        prompt: name of one of the task's prompts; if not given the usual one for this way of decoding, or
-            for a model that was trained here the one that it was trained on.
-        decoding: "free", or "schema": only what is valid under the case's schema can be written.
-        engine: name of an engine, or "auto": openvino, or transformers on a GPU and for a model that has no
-            GGUF file; controls need none.
-        dtype: a type of the engine, such as "float32" or "bfloat16"; "auto" is its default, or for
-            transformers the faster one here.
-        batch_size: cases under way at once; part of the run's identity, as it moves low-order bits.
+        task: a task, or the name of one.
+        model: name of a registered model, or of one of the task's controls; with the engine "openai" any
+            name that its server knows.
+        split: a split of the task; the one that ranks by default.
+        prompt: one of the task's prompts; by default the task's own for this decoding, or the one that
+            the model was trained in.
+        decoding: "free", or "constrained": only completions that satisfy the sample's constraint.
+        engine: name of an engine, or "auto": openvino, or transformers on a GPU and for models without
+            a GGUF file; controls need none.
+        dtype: a type of the engine, such as "float32"; "auto" is its default, or for transformers the
+            faster one on this machine.
+        batch_size: samples decoded at once; part of the run's identity, as it moves low-order bits.
         endpoint: address of the server, for the engine "openai".
-        timeout: seconds for one answer of a server.
-        limit: only the first so many cases; such a run is incomplete and never ranked.
-        out: folder of results, `runs/results` if not given; files go into its subfolder `task`.
+        timeout: seconds for one completion of a server.
+        limit: only the first so many samples; such a run is incomplete and never ranked.
+        out: folder of results, `runs/results` by default; files go into its subfolder `<task>`.
 
     Returns:
-        The path of the result's JSON file; the predictions lie beside it.
+        The path of the result's JSON file; the predictions are beside it.
 
     Raises:
         UnknownName: a name that does not exist; the message lists the valid ones.
         DataError, ModelError: files that are missing or were changed.
+        UnsupportedConstraint: the engine cannot hold the task's constraint.
     """
-    started, clock, surroundings = datetime.now(UTC), time.perf_counter(), machine.environment()
+    started, clock = datetime.now(UTC), time.perf_counter()
     task = task if isinstance(task, Task) else tasks.get(task)
     plan = prepare(
         task,
         model=model,
         split=split,
-        prompt=prompt or models.usual_prompt(task, model, choose("decoding", decoding, engines.DECODINGS)),
+        prompt=prompt,
         decoding=decoding,
         engine=engine,
         dtype=dtype,
         batch_size=batch_size,
-        endpoint=endpoint,
-        timeout=timeout,
         limit=limit,
         out=out or paths.RUNS / "results",
+        endpoint=endpoint,
+        timeout=timeout,
     )
+    environment = _environment(plan)
     path = plan.folder / f"{plan.name}.json"
-    if _stands(path, surroundings):
-        print(f"{path.stem} is finished, by the same code on this machine. To make it again, delete {path}")
+    if _is_current(path, environment):
+        print(
+            f"{path.stem} is finished, by the same code on this machine. To repeat it, delete {path}"
+        )
         return path
-    begun_with = plan.settings | {part: surroundings[part] for part in SAME}
-    with _explained(plan), Journal(plan.journal, begun_with) as journal:
-        earlier, engine_used = journal.seconds, plan.engine()
-        completions = _complete(plan, engine_used, journal)
-        scores = [
-            plan.task.score(e, c.text, c.finish) for e, c in zip(plan.examples, completions, strict=True)
-        ]
-        record = _result(plan, engine_used.describe(), completions, scores, journal.seconds)
-        record |= {
-            "environment": surroundings,
+    depends_on = plan.settings | {part: environment[part] for part in SAME}
+    with _explained(plan), ResumeLog(plan.log, depends_on) as log:
+        earlier, started_engine = log.seconds, plan.engine()
+        transcripts = _complete(plan, started_engine, log)
+        rows = [_row(plan.task, s, t) for s, t in zip(plan.samples, transcripts, strict=True)]
+        turns = [turn for row in rows for turn in row["turns"]]
+        tokens_in, tokens_out = (sum(t[key] for t in turns) for key in ("tokens_in", "tokens_out"))
+        record = {
+            "run": plan.name,
+            **{key: plan.settings[key] for key in ("task", "split", "dataset", "model")},
+            "engine": started_engine.describe(),
+            **{key: plan.settings[key] for key in ("prompt", "decoding", "limit")},
+            **metrics.judge(plan.task, rows),
+            "throughput": {
+                "cases_per_second": round(len(rows) / log.seconds, 3),
+                "tokens_per_second": round(tokens_out / log.seconds, 1),
+                "tokens_in": tokens_in,
+                "tokens_out": tokens_out,
+                "generation_seconds": round(log.seconds, 3),
+                "peak_memory_bytes": machine.peak_memory(),
+            },
+            "environment": environment,
             "started": started.isoformat(timespec="seconds"),
             "seconds": round(earlier + time.perf_counter() - clock, 3),
         }
-        rows = [_prediction(c, s) for c, s in zip(completions, scores, strict=True)]
         write(path, record, rows)
-        journal.discard()
+        log.discard()
     return path
 
 
-def publish(path: Path, *, folder: Path = paths.RESULTS) -> Path:
+def publish(path: Path, *, folder: Path | None = None) -> Path:
     """Copy a complete run and its predictions to the published results.
 
     A published run of the same model, split, prompt, decoding, engine and dtype is replaced.
@@ -155,172 +180,253 @@ def publish(path: Path, *, folder: Path = paths.RESULTS) -> Path:
         The path of the published result.
 
     Raises:
-        ValueError: the run covers only a part of its split, or it lost cases that the published one has.
+        ValueError: the run is not of all samples, or has more unanswered samples than the published one.
     """
-    record = io.read_json(path)
-    if record["metrics"]["json_exact"]["n"] != record["dataset"]["n"]:
-        raise ValueError(f"{path}: not all cases of {record['split']} were run; publish a run of all cases")
-    older = _of_its_kind(record, folder / record["task"])
-    for other in older:
-        if _unanswered(record) > _unanswered(io.read_json(other)):
-            raise ValueError(
-                f"{path}: {_unanswered(record)} cases got no answer from the engine, more than in {other}, "
-                "which stays. The result says why; mend that and run it again."
-            )
+    record, folder = io.read_json(path), folder or paths.RESULTS
+    if record["limit"] is not None:
+        raise ValueError(
+            f"{path}: only {record['limit']} cases of {record['split']} were run; run all of them"
+        )
+
+    def key(other: Mapping) -> tuple:
+        names = (other[part]["name"] for part in ("model", "prompt", "engine"))
+        return (other["split"], other["decoding"]["mode"], other["engine"].get("dtype"), *names)
+
+    replaced = []
+    for other in sorted((folder / record["task"]).glob("*.json")):
+        with suppress(io.DataError):  # another process may be replacing its own older run
+            published = io.read_json(other)
+            if key(published) != key(record):
+                continue
+            lost, before = (r["failures"].get("error", 0) for r in (record, published))
+            if lost > before:
+                raise ValueError(
+                    f"{path}: {lost} cases got no answer from the engine, {before} in {other}, which stays. "
+                    "The result says why; fix that and run it again."
+                )
+            replaced.append(other)
     target = copy(path, folder / record["task"])
-    for other in older:
+    for other in replaced:
         if other != target:
             other.unlink(missing_ok=True)
-            other.with_suffix(".predictions.jsonl.gz").unlink(missing_ok=True)
+            other.with_suffix(PREDICTIONS).unlink(missing_ok=True)
     return target
 
 
-def _unanswered(record: Mapping) -> int:
-    return record["failures"].get("error", 0)
-
-
-def _of_its_kind(record: Mapping, folder: Path) -> list[Path]:
-    """Published results that a run would take the place of, that of the same name among them."""
-    found = []
-    for path in sorted(folder.glob("*.json")):
-        with suppress(io.DataError):  # another run may replace its own older one meanwhile
-            found += [path] if _published_as(io.read_json(path)) == _published_as(record) else []
-    return found
-
-
-def _stands(path: Path, surroundings: Mapping) -> bool:
-    """Whether a result need not be made again; a control costs nothing, a server may run another model."""
-    try:
-        record = io.read_json(path)
-        same = all(record["environment"][part] == surroundings[part] for part in SAME)
-        answered = "error" not in record["failures"] and path.with_suffix(".predictions.jsonl.gz").exists()
-        return same and answered and record["model"]["source"] not in ("control", "server")
-    except (OSError, KeyError, io.DataError):
-        return False
-
-
 def copy(path: Path, folder: Path) -> Path:
-    """Copy a result and its predictions, the result last; returns where it is now."""
-    for part in (path.with_suffix(".predictions.jsonl.gz"), path):
+    """Copy a result and its predictions, the result last; returns the copy."""
+    for part in (path.with_suffix(PREDICTIONS), path):
         io.write_bytes(folder / part.name, part.read_bytes())
     return folder / path.name
 
 
-def _published_as(record: Mapping) -> tuple:
-    names = (record[part]["name"] for part in ("model", "prompt", "engine"))
-    how = record["decoding"]["mode"], record["engine"].get("dtype")
-    return (record["task"], record["split"], *how, *names)
+def _is_current(path: Path, environment: Mapping) -> bool:
+    """Whether a result need not be repeated; a control costs nothing, a server may run another model."""
+    try:
+        record = io.read_json(path)
+        same = all(record["environment"][part] == environment[part] for part in SAME)
+        answered = "error" not in record["failures"] and path.with_suffix(PREDICTIONS).exists()
+        return same and answered and record["model"]["source"] not in ("control", "server")
+    except (OSError, KeyError, io.DataError):
+        return False
 
 
 # --- planning ---------------------------------------------------------------------------------
 
 
 def prepare(
-    task: Task, *, model, split, prompt, decoding, engine, dtype, batch_size, limit, out: Path, **server
+    task: Task,
+    *,
+    model: str,
+    split: str = "",
+    prompt: str | None = None,
+    decoding: str = "free",
+    engine: str = "auto",
+    dtype: str = "auto",
+    batch_size: int = 32,
+    limit: int | None = None,
+    out: Path,
+    **server,
 ) -> Plan:
     """Check every name and derive the run's settings; loads data, but no model."""
+    choose("decoding", decoding, MODES)
+    choose("engine", engine, ("auto", *launch.ENGINES))
     if engine != "openai":  # a server may know any name
-        choose("model", model, models.names())
-    choose("decoding", decoding, engines.DECODINGS)
-    choose("engine", engine, ("auto", *engines.ENGINES))
-    choose(f"prompt of {task.name}", prompt, task.prompts)
-    if engine == "openai" and not task.prompts[prompt].chat:
+        choose("model", model, [*registry.names(), *task.controls])
+    prompt = prompt or default_prompt(task, model, decoding)
+    asked = task.prompts[choose(f"prompt of {task.name}", prompt, task.prompts)]
+    if engine == "openai" and not asked.chat:
         raise ValueError(
-            f"a server applies its chat template to every prompt, also to {prompt}. Take another."
+            f"a server applies its chat template to every prompt, so {prompt} cannot be used"
         )
     if (limit is not None and limit < 1) or batch_size < 1:
         raise ValueError(f"limit and batch_size must be at least 1, got {limit} and {batch_size}")
-    examples = task.load(split, limit=limit)
-    chosen = task.prompts[prompt]
-    requests = [engines.request(task, example, chosen, decoding) for example in examples]
+    split = split or task.ranking_split
+    samples = task.load(split, limit=limit)
+    manifest = task.manifest()
+    file = manifest["files"][f"{split}.jsonl"]
     settings = {
         "task": task.name,
         "split": split,
-        "dataset": _dataset(task, split),
-        "model": _model(model, engine),
-        "prompt": {"name": prompt, "sha256": chosen.sha256},
-        "decoding": {
-            "mode": decoding,
-            "max_new_tokens": task.max_new_tokens,
-            "stop": task.stop,
-            "method": "greedy",
-            **({"grammar": grammars.VERSION} if decoding == "schema" else {}),
+        "dataset": {
+            "name": manifest["name"],
+            "version": manifest["version"],
+            "sha256": file["sha256"],
+            "n": file["rows"],
         },
-        "engine": _engine_settings(model, engine, dtype, batch_size),
-        "limit": limit,
+        "model": _model(task, model, engine),
+        "prompt": {"name": prompt, "sha256": asked.sha256},
+        "decoding": {"mode": decoding, "max_new_tokens": task.max_new_tokens, "stop": task.stop},
+        "limit": limit if limit is not None and limit < file["rows"] else None,
     }
-    start = _engine(task, examples, settings, server)
-    return Plan(task, examples, requests, settings, start, out / task.name)
+    settings["decoding"]["method"] = "greedy"
+    if model in task.controls:
+        settings["engine"] = {"name": "control", "dtype": None, "batch_size": 1}
+        samples_by_id = {sample.id: sample for sample in samples}
+
+        def start() -> Engine:
+            answer = task.controls[model]
+            return Control(lambda request: answer(samples_by_id[request.id], request.messages))
+
+        return Plan(task, samples, asked, settings, start, out / task.name)
+    if engine != "openai":
+        engine = launch.resolve(engine, gguf=weights.has_gguf(registry.get(model)))
+    dtype = launch.resolve_dtype(dtype, engine=engine)
+    settings["engine"] = {"name": engine, "dtype": dtype, "batch_size": batch_size}
+    first = task.request(samples[0], asked, decoding)
+    launch.require_support(engine, first.constraint, first.want_scores)
+    if isinstance(first.constraint, JsonSchema):
+        settings["decoding"]["grammar"] = constraints.VERSION
+    sizes = {"dtype": dtype, "batch_size": batch_size}
+    return Plan(
+        task,
+        samples,
+        asked,
+        settings,
+        lambda: launch.start(engine, model, **sizes, **server),
+        out / task.name,
+    )
 
 
-def _dataset(task: Task, split: str) -> dict:
-    manifest = task.manifest()
-    file = manifest["files"][f"{split}.jsonl"]
-    return {
-        "name": manifest["name"],
-        "version": manifest["version"],
-        "sha256": file["sha256"],
-        "n": file["rows"],
-    }
+def default_prompt(task: Task, model: str, decoding: str) -> str:
+    """Name of the prompt of a run if none is given: the one that the model was trained in, or the task's."""
+    trained = registry.trained().get(model)
+    if trained is not None and task.name in trained.prompts:
+        return trained.prompts[task.name]
+    return task.default_prompt(decoding)
 
 
-def _model(name: str, engine: str) -> dict:
+def _model(task: Task, name: str, engine: str) -> dict:
     blank = {"revision": None, "weights_sha256": None, "adapter": None}
-    if name in models.CONTROLS:
+    if name in task.controls:
         return {"name": name, "source": "control", "parameters": 0, **blank}
     if engine == "openai":  # nobody can say which weights a server has
-        known = models.MODELS.get(name)
-        return {"name": name, "source": "server", "parameters": known.parameters if known else 0, **blank}
-    model = models.get(name)
-    origin = models.get(model.origin) if model.origin else model
+        known = registry.MODELS.get(name)
+        return {
+            "name": name,
+            "source": "server",
+            "parameters": known.parameters if known else 0,
+            **blank,
+        }
+    model = registry.get(name)
+    origin = registry.get(model.origin) if model.origin else model
     return {
         "name": name,
         "source": origin.source,
         "revision": origin.revision,
-        "weights_sha256": models.fingerprint(origin),
+        "weights_sha256": weights.fingerprint(origin),
         "parameters": model.parameters,
-        "adapter": models.fingerprint(model) if model.origin else None,
+        "adapter": weights.fingerprint(model) if model.origin else None,
     }
 
 
-def _engine_settings(model: str, engine: str, dtype: str, batch_size: int) -> dict:
-    if model in models.CONTROLS:
-        return {"name": "control"}
-    if engine != "openai":
-        engine = engines.resolve(engine, gguf=models.has_gguf(models.get(model)))
-    return {
-        "name": engine,
-        "dtype": engines.resolve_dtype(dtype, engine=engine),
-        "batch_size": batch_size,
-    }
-
-
-def _engine(task: Task, examples: list[Sample], settings: dict, server: dict) -> Callable[[], Engine]:
-    name, wanted = settings["model"]["name"], settings["engine"]
-    if name in models.CONTROLS:
-        write = {"no-op": lambda example: "", "oracle": task.oracle, "rules": task.rules}[name]
-        return lambda: Control({e.id: write(e) for e in examples})
-    sizes = {"dtype": wanted["dtype"], "batch_size": wanted["batch_size"]}
-    return lambda: engines.start(wanted["name"], name, **sizes, **server)
+def _environment(plan: Plan) -> dict:
+    """Packages, machine, commit, and the hash of the code that decides completions."""
+    name = plan.settings["engine"]["name"]
+    code = machine.code_sha256(
+        *(
+            f"engines/{part}.py"
+            for part in ("base", "chat", "constraints", "sequences", "stopping", name)
+        ),
+        "models/*.py",
+        f"tasks/{plan.task.name}/*.py",
+    )
+    return machine.environment() | {"code": code}
 
 
 # --- running ----------------------------------------------------------------------------------
 
 
-def _complete(plan: Plan, engine: Engine, journal: Journal) -> list[Completion]:
-    """Answer what the journal does not hold yet; completions in the order of the examples."""
-    found = {name: Completion(**record) for name, record in journal.done.items()}
-    bar = progress.bar(total=len(plan.requests), initial=len(found), unit="case", desc=plan.name)
+@dataclass
+class _Conversation:
+    """A sample under way: its messages so far and the completions in them."""
+
+    sample: Sample
+    messages: list[Message]
+    environment: object
+    completions: list[Completion] = field(default_factory=list)
+    over: bool = False
+
+    def take(self, completion: Completion, prompt: Prompt) -> None:
+        """Add a completion and what the environment says to it."""
+        self.completions.append(completion)
+        following = None
+        if self.environment is not None and completion.finish != "error":
+            following = self.environment.step(prompt.read(self.sample, completion.text))
+        if following is None:
+            self.messages.append({"role": "assistant", "content": completion.text})
+            self.over = True
+        else:
+            self.messages += following
+
+
+def _complete(plan: Plan, engine: Engine, log: ResumeLog) -> list[Transcript]:
+    """Complete what the resume log does not hold yet; transcripts in the order of the samples."""
+    task, prompt, mode = plan.task, plan.prompt, plan.settings["decoding"]["mode"]
+    conversations = {
+        s.id: _Conversation(s, prompt.messages(s), task.environment(s, prompt))
+        for s in plan.samples
+    }
+    for (name, _turn), record in sorted(log.done.items(), key=lambda item: item[0][1]):
+        conversations[name].take(Completion(**record), prompt)
+    bar = progress.bar(
+        total=len(conversations),
+        initial=sum(c.over for c in conversations.values()),
+        unit="case",
+        desc=plan.name,
+    )
     tokens = progress.Tokens(bar)
-    for batch in engine.batches([request for request in plan.requests if request.id not in found]):
+    for turn in range(task.max_turns):
+        waiting = [c for c in conversations.values() if not c.over and len(c.completions) == turn]
+        requests = [task.request(c.sample, prompt, mode, c.messages) for c in waiting]
+        for completion in _generate(engine, requests, tokens, log, turn):
+            conversation = conversations[completion.id]
+            conversation.take(completion, prompt)
+            conversation.over |= turn + 1 == task.max_turns
+            bar.update(conversation.over)
+    bar.close()
+    return [Transcript(c.messages, c.completions) for c in conversations.values()]
+
+
+def _generate(
+    engine: Engine, requests: Sequence[Request], tokens, log: ResumeLog, turn: int
+) -> Iterable[Completion]:
+    """Complete requests, each written to the log before it is passed on."""
+    for batch in engine.batches(requests) if requests else ():
         last = time.perf_counter()
         for completion in engine.generate(batch, tokens):
             last, before = time.perf_counter(), last
-            found[completion.id] = completion
-            journal.case(completion.id, asdict(completion), last - before)
-            bar.update()
-    bar.close()
-    return [found[example.id] for example in plan.examples]
+            log.add((completion.id, turn), _slim(completion), last - before)
+            yield completion
+
+
+def _slim(completion: Completion) -> dict:
+    """A completion as a dict without empty scores."""
+    record = {key: value for key, value in vars(completion).items() if value or key in _ALWAYS}
+    return record | {k: dict(v) for k, v in record.items() if k == "label_logprobs"}
+
+
+_ALWAYS = ("id", "text", "finish", "tokens_in", "tokens_out", "seconds", "first_token_seconds")
 
 
 @contextmanager
@@ -331,108 +437,49 @@ def _explained(plan: Plan):
         yield
     except KeyboardInterrupt:
         raise Interrupted(
-            f"{plan.name} stopped; finished cases are kept in {plan.journal}. {again}"
+            f"{plan.name} stopped; finished cases are kept in {plan.log}. {again}"
         ) from None
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise OSError(
-            error.errno,
-            f"no space left for {plan.folder}; finished cases are kept. Free some space. {again}",
-        ) from error
+        why = f"no space left for {plan.folder}; finished cases are kept. Free some space. {again}"
+        raise OSError(error.errno, why) from error
 
 
-# --- writing down -----------------------------------------------------------------------------
+# --- writing ----------------------------------------------------------------------------------
 
 
 def write(path: Path, record: dict, rows: list[dict]) -> Path:
     """Write a result and its predictions, checked, each whole or not at all; the result comes last."""
     for row in rows:
-        io.check(row, io.PREDICTION, where=f"{path.stem}, case {row['id']}")
-    io.check(record, io.RESULT, where=path.stem)
-    io.write_jsonl(path.with_suffix(".predictions.jsonl.gz"), rows)
+        io.check(row, PREDICTION, where=f"{path.stem}, case {row['id']}")
+    io.check(record, RESULT, where=path.stem)
+    io.write_jsonl(path.with_suffix(PREDICTIONS), rows)
     io.write_json(path, record)
     return path
 
 
-def _prediction(completion: Completion, score: Score) -> dict:
-    return {
-        "id": completion.id,
-        "completion": completion.text,
-        "finish": completion.finish,
-        **graded(score),
-        "tokens_in": completion.tokens_in,
-        "tokens_out": completion.tokens_out,
-        "seconds": round(completion.seconds, 4),
-        **({"error": completion.error} if completion.error else {}),
-    }
+def _row(task: Task, sample: Sample, transcript: Transcript) -> dict:
+    """The prediction row of a sample."""
+    turns = []
+    for completion in transcript.completions:
+        turn = {
+            "completion": completion.text,
+            "finish": completion.finish,
+            "tokens_in": completion.tokens_in,
+            "tokens_out": completion.tokens_out,
+            "seconds": round(completion.seconds, 4),
+        }
+        if completion.error:
+            turn["error"] = completion.error
+        if completion.label_logprobs:
+            turn["label_logprobs"] = {k: round(v, 4) for k, v in completion.label_logprobs.items()}
+        turns.append(turn)
+    row = {"id": sample.id, "group": sample.group, "slices": dict(sample.slices), "turns": turns}
+    return row | graded(task.score(sample, transcript))
 
 
 def graded(score: Score) -> dict:
-    """What a prediction says of its score."""
+    """The part of a prediction row that follows from its score."""
     scores = {name: round(value, 6) for name, value in score.scores.items()}
-    return {"failure": score.failure, "scores": scores}
-
-
-def _result(plan: Plan, engine: dict, completions, scores: list[Score], seconds: float) -> dict:
-    chosen = plan.settings
-    return {
-        "run": plan.name,
-        **{key: chosen[key] for key in ("task", "split", "dataset", "model")},
-        "engine": engine,
-        **{key: chosen[key] for key in ("prompt", "decoding")},
-        **judged(plan.task, plan.examples, scores),
-        "throughput": _throughput(completions, seconds),
-    }
-
-
-def judged(task: Task, examples: Sequence[Sample], scores: Sequence[Score]) -> dict:
-    """What a result says of its scores, and the version of the scorer that gave them."""
-    return {
-        "scorer": {"version": scoring.VERSION},
-        "metrics": summarise(task, examples, scores),
-        "by_tier": _by(task, examples, scores, "tier"),
-        "by_group": _by(task, examples, scores, "group"),
-        "failures": dict(sorted(Counter(s.failure for s in scores if s.failure).items())),
-    }
-
-
-def summarise(task: Task, examples: Sequence[Sample], scores: Sequence[Score]) -> dict:
-    """Each metric of the task with its 95 % interval: {metric: {mean, low, high, n}}."""
-    groups = [example.group for example in examples]
-    estimate = {
-        "proportion": lambda values: stats.cluster_wilson(values, groups),
-        "mean": lambda values: stats.cluster_bootstrap(values, groups),
-    }
-    metrics = {name: estimate[kind]([s.scores[name] for s in scores]) for name, kind in task.metrics.items()}
-    for name, terms in task.ratios.items():
-        numerators, denominators = zip(*(terms(s.counts) for s in scores), strict=True)
-        metrics[name] = stats.cluster_bootstrap_ratio(numerators, denominators, groups)
-    return {name: _rounded(interval) for name, interval in metrics.items()}
-
-
-def _rounded(interval: stats.Interval) -> dict:
-    low, mean, high = (round(float(x), 6) for x in (interval.low, interval.mean, interval.high))
-    return {"mean": mean, "low": low, "high": high, "n": interval.n}
-
-
-def _by(task: Task, examples: Sequence[Sample], scores: Sequence[Score], key: str) -> dict:
-    parts: dict[str, list[int]] = {}
-    for index, example in enumerate(examples):
-        parts.setdefault(getattr(example, key), []).append(index)
-    return {
-        name: summarise(task, [examples[i] for i in part], [scores[i] for i in part])
-        for name, part in sorted(parts.items())
-    }
-
-
-def _throughput(completions: Sequence[Completion], seconds: float) -> dict:
-    tokens_in, tokens_out = (sum(getattr(c, key) for c in completions) for key in ("tokens_in", "tokens_out"))
-    return {
-        "cases_per_second": round(len(completions) / seconds, 3),
-        "tokens_per_second": round(tokens_out / seconds, 1),
-        "tokens_in": tokens_in,
-        "tokens_out": tokens_out,
-        "generation_seconds": round(seconds, 3),
-        "peak_memory_bytes": machine.peak_memory(),
-    }
+    return {"failure": score.failure, "scores": scores, "counts": dict(score.counts)}

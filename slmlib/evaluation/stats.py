@@ -108,7 +108,9 @@ def wilson(successes: float, n: int, *, confidence: float = 0.95) -> Interval:
     return _interval(successes / n, spread, spread, int(n))
 
 
-def cluster_wilson(values: Sequence[float], groups: Sequence[Any], *, confidence: float = 0.95) -> Interval:
+def cluster_wilson(
+    values: Sequence[float], groups: Sequence[Any], *, confidence: float = 0.95
+) -> Interval:
     """Proportion with Wilson's interval for clustered cases; see the module's docstring.
 
     The normal quantile gives way to that of t, with as many degrees of freedom as the spread of
@@ -187,7 +189,7 @@ def cluster_bootstrap_ratio(
 
     Args:
         numerators: one number per case, between 0 and its denominator.
-        denominators: one positive number per case.
+        denominators: one number per case, at least 0; their sum is above 0.
         groups: the cluster of each case.
         draws: bootstrap resamples.
         seed: of the generator.
@@ -201,8 +203,8 @@ def cluster_bootstrap_ratio(
     """
     above, below = _column(numerators, "numerators"), _column(denominators, "denominators")
     _same_length({"numerators": above, "denominators": below, "groups": groups})
-    if (below <= 0).any() or (above < 0).any() or (above > below).any():
-        raise ValueError("every denominator must be above 0 and every numerator between 0 and it")
+    if below.sum() <= 0 or (above < 0).any() or (above > below).any():
+        raise ValueError("every numerator must lie between 0 and its denominator, and one above 0")
     n, mean = len(above), min(1.0, float(above.sum() / below.sum()))
     above, below = _totals(groups, above, below)
     widest = _z(confidence) ** 2 / _effective_clusters(below)
@@ -215,6 +217,74 @@ def cluster_bootstrap_ratio(
     return _interval(mean, low, high, n)
 
 
+def macro_bootstrap(
+    numerators: np.ndarray,
+    denominators: np.ndarray,
+    groups: Sequence[Any],
+    *,
+    draws: int = 10_000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> Interval:
+    """Mean over classes of ratios of sums (macro-F1, balanced accuracy), resampled by whole clusters.
+
+    The interval is the expanded percentile interval of `paired_cluster_bootstrap`; a class without
+    cases, in the sample or in a resample, is left out of its mean. A mean of 0 or 1 gets the widest
+    interval that clustering allows (`cluster_wilson`).
+
+    Args:
+        numerators: (cases, classes), each between 0 and its denominator.
+        denominators: (cases, classes), at least 0; their sum is above 0.
+        groups: the cluster of each case.
+        draws: bootstrap resamples.
+        seed: of the generator.
+        confidence: between 0 and 1.
+
+    Returns:
+        The macro mean and its interval; n is the number of cases.
+
+    Raises:
+        ValueError: no cases, unequal shapes, or a ratio outside [0, 1].
+    """
+    above, below = _macro_columns(numerators, denominators, groups)
+    n, mean = len(above), float(_macro(above.sum(0), below.sum(0)))
+    above, below = _cluster_rows(groups, above), _cluster_rows(groups, below)
+    if not 1e-12 < mean < 1 - 1e-12:
+        widest = _z(confidence) ** 2 / _effective_clusters(below.sum(1))
+        return _interval(round(mean), widest, widest, n)
+    if len(above) == 1:
+        return Interval(mean, 0.0, 1.0, n)
+    sums = _resample(np.concatenate([above, below], axis=1).T, draws=draws, seed=seed)
+    resampled = _macro(sums[: above.shape[1]].T, sums[above.shape[1] :].T)
+    low, high = np.quantile(resampled, _expanded(len(above), confidence))
+    return Interval(mean, float(min(low, mean)), float(max(high, mean)), n)
+
+
+def macro_mean(numerators: np.ndarray, denominators: np.ndarray) -> float:
+    """Mean over classes of ratios of sums over cases; both (cases, classes)."""
+    return float(_macro(numerators.sum(0), denominators.sum(0)))
+
+
+def _macro(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """Mean ratio over the last axis, of the classes whose denominator is above 0; 0 if there is none."""
+    ratios = np.divide(above, below, out=np.zeros_like(above, dtype=float), where=below > 0)
+    return ratios.sum(-1) / np.maximum((below > 0).sum(-1), 1)
+
+
+def _macro_columns(numerators, denominators, groups) -> tuple[np.ndarray, np.ndarray]:
+    above, below = np.asarray(numerators, dtype=float), np.asarray(denominators, dtype=float)
+    if above.ndim != 2 or above.shape != below.shape or len(above) != len(groups) or not len(above):
+        raise ValueError(f"shapes (cases, classes) needed, got {above.shape} and {below.shape}")
+    if (above < 0).any() or (above > below).any() or below.sum() <= 0:
+        raise ValueError("every numerator must lie between 0 and its denominator, and one above 0")
+    return above, below
+
+
+def _cluster_rows(groups: Sequence[Any], columns: np.ndarray) -> np.ndarray:
+    """Columns (cases, k) summed over clusters: (clusters, k)."""
+    return np.stack(_totals(groups, *columns.T), axis=1)
+
+
 def _interval(mean: float, low: float, high: float, n: int) -> Interval:
     """Limits of the score test; its squared quantile over the effective cases, for either side."""
 
@@ -222,7 +292,9 @@ def _interval(mean: float, low: float, high: float, n: int) -> Interval:
         half = sqrt(spread * (mean * (1 - mean) + spread / 4))
         return min(1.0, max(0.0, (mean + spread / 2 + sign * half) / (1 + spread)))
 
-    return Interval(mean, 0.0 if mean == 0 else limit(low, -1), 1.0 if mean == 1 else limit(high, 1), n)
+    return Interval(
+        mean, 0.0 if mean == 0 else limit(low, -1), 1.0 if mean == 1 else limit(high, 1), n
+    )
 
 
 # What clusters tell --------------------------------------------------------------------------
@@ -337,34 +409,6 @@ def _effective_clusters(below: np.ndarray) -> float:
 # Paired comparisons --------------------------------------------------------------------------
 
 
-def mcnemar_exact(a: Sequence[float], b: Sequence[float]) -> float:
-    """Two-sided exact p-value that two models are right equally often (McNemar 1947).
-
-    Of the cases where exactly one of them is right, each should win half: a binomial test. It
-    holds for independent cases; of two equal models on clustered cases it finds one better far too
-    often (in 60 clusters of 8 with an intraclass correlation of 0.3 a quarter of the time, at the
-    level of 5 %). `paired_cluster_test` is its like for clustered cases.
-
-    Args:
-        a: 0 or 1 per case.
-        b: 0 or 1 for the same cases in the same order.
-
-    Returns:
-        The p-value; 1.0 when the models never differ.
-
-    Raises:
-        ValueError: no cases, unequal lengths, or a value that is neither 0 nor 1.
-    """
-    a, b = _column(a, "a"), _column(b, "b")
-    _same_length({"a": a, "b": b})
-    if not (_binary(a) and _binary(b)):
-        raise ValueError("mcnemar_exact compares 0/1 values; use paired_cluster_test for others")
-    wins, losses = int((a > b).sum()), int((a < b).sum())
-    if wins + losses == 0:
-        return 1.0
-    return float(distributions.binomtest(wins, wins + losses, 0.5).pvalue)
-
-
 def paired_cluster_test(a: Sequence[float], b: Sequence[float], groups: Sequence[Any]) -> float:
     """Two-sided p-value that two models do equally well, with whole clusters as evidence.
 
@@ -461,6 +505,56 @@ def paired_cluster_bootstrap(
     return Difference(mean, float(low), float(high), _two_sided(resampled, clusters), n)
 
 
+def paired_macro_difference(
+    a: tuple[np.ndarray, np.ndarray],
+    b: tuple[np.ndarray, np.ndarray],
+    groups: Sequence[Any],
+    *,
+    draws: int = 10_000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> Difference:
+    """Difference of two models' ratios or macro means on the same cases, with whole clusters as evidence.
+
+    The interval is the expanded percentile interval over clusters. The p-value is that of the
+    randomisation test of `paired_cluster_test`, drawn rather than counted: in each draw the two
+    models' answers to whole clusters are exchanged by chance; p = (count + 1) / (draws + 1).
+
+    Args:
+        a: numerators and denominators of one model, each (cases, classes).
+        b: those of the other model for the same cases in the same order.
+        groups: the cluster of each case.
+        draws: resamples, and exchanges.
+        seed: of the generator.
+        confidence: between 0 and 1.
+
+    Returns:
+        The difference a - b.
+
+    Raises:
+        ValueError: no cases, unequal shapes, or a ratio outside [0, 1].
+    """
+    columns = [_cluster_rows(groups, x) for pair in (a, b) for x in _macro_columns(*pair, groups)]
+    n, clusters = len(a[0]), len(columns[0])
+
+    def difference(sums: np.ndarray) -> np.ndarray:  # (draws, 4k)
+        above, below, theirs, others = np.split(sums, 4, axis=-1)
+        return _macro(above, below) - _macro(theirs, others)
+
+    mean = float(difference(np.concatenate([x.sum(0) for x in columns])))
+    if clusters == 1:
+        return Difference(mean, -1.0, 1.0, 1.0, n)
+    sums = _resample(np.concatenate(columns, axis=1).T, draws=draws, seed=seed).T
+    low, high = np.quantile(difference(sums), _expanded(clusters, confidence))
+    kept = np.random.default_rng(seed).integers(0, 2, size=(draws, clusters)).astype(float)
+    swapped = [
+        kept @ x + (1 - kept) @ y for x, y in zip(columns, columns[2:] + columns[:2], strict=True)
+    ]
+    reached = np.abs(difference(np.concatenate(swapped, axis=1))) >= abs(mean) - 1e-12
+    p = float((reached.sum() + 1) / (draws + 1)) if mean else 1.0
+    return Difference(mean, float(min(low, mean)), float(max(high, mean)), p, n)
+
+
 def holm(pvalues: Sequence[float]) -> list[float]:
     """Adjusted p-values of a family of tests (Holm 1979, Scand. J. Statist. 6:65).
 
@@ -484,46 +578,42 @@ def holm(pvalues: Sequence[float]) -> list[float]:
     return adjusted.tolist()
 
 
-def tie_groups(
-    values: Mapping[str, Sequence[float]], groups: Sequence[Any], *, alpha: float = 0.05
+def rank_intervals(
+    means: Mapping[str, float], pvalues: Mapping[tuple[str, str], float], *, alpha: float = 0.05
 ) -> list[Tied]:
-    """Rank models by mean and say which the cases cannot tell apart.
+    """Rank models by mean, each by the interval of places that paired tests allow it.
 
-    The rule of decision is `paired_cluster_test`, made for every pair of models and adjusted by Holm
-    over all pairs. It is not `mcnemar_exact`, which takes clustered cases for independent and would
-    claim differences that clustering does not bear out, and not the bootstrap, which is rough where
-    few clusters differ.
-    A model is shown to be better than another if its mean is and the adjusted p-value is below
-    alpha, or if a third model stands between them, shown to be worse than the one and better than
-    the other. Its possible places follow: the chance that any model's true place lies outside its
-    own is at most alpha (Mogstad, Romano, Shaikh and Wilhelm 2024, Rev. Econ. Stud. 91:476). A tie
-    is no equality: two models may each be tied with a third and yet differ.
+    A model is shown to be better than another if its mean is and the p-value of their paired test,
+    adjusted by Holm over all pairs, is below alpha, or if a third model stands between them, shown to
+    be worse than the one and better than the other. The chance that any model's true place lies
+    outside its own interval is at most alpha (Mogstad, Romano, Shaikh and Wilhelm 2024, Rev. Econ.
+    Stud. 91:476). Ties are not transitive: two models may each be tied with a third and yet differ.
 
     Args:
-        values: one score per case for each model, in [0, 1], all for the same cases in the same order.
-        groups: the cluster of each case.
+        means: of each model; higher is better.
+        pvalues: of the paired test of each pair of models, in either order.
         alpha: level of the family of tests.
 
     Returns:
         One row per model, best mean first, equal means by name.
-
-    Raises:
-        ValueError: no cases, unequal lengths, or a value outside [0, 1].
     """
-    columns = {name: _scores(column, name) for name, column in values.items()}
-    _same_length({**columns, "the groups": groups})
-    ordered = sorted(columns, key=lambda name: (-columns[name].mean(), name))
+    ordered = sorted(means, key=lambda name: (-means[name], name))
     pairs = list(combinations(range(len(ordered)), 2))
-    raw = [paired_cluster_test(columns[ordered[i]], columns[ordered[j]], groups) for i, j in pairs]
+    raw = []
+    for i, j in pairs:
+        pair = ordered[i], ordered[j]
+        raw.append(pvalues[pair] if pair in pvalues else pvalues[pair[::-1]])
     p = dict(zip(pairs, holm(raw), strict=True))
     better = _implied(len(ordered), {pair for pair in pairs if p[pair] < alpha})
     return [
         Tied(
             name,
-            float(columns[name].mean()),
+            float(means[name]),
             rank=1 + int(better[:, i].sum()),
             worst=len(ordered) - int(better[i].sum()),
-            ties=tuple(o for j, o in enumerate(ordered) if j != i and not (better[i, j] or better[j, i])),
+            ties=tuple(
+                o for j, o in enumerate(ordered) if j != i and not (better[i, j] or better[j, i])
+            ),
             p=p.get((0, i), 1.0),
         )
         for i, name in enumerate(ordered)
@@ -564,10 +654,12 @@ def _tested(above: np.ndarray, below: np.ndarray, *, draws: int, seed: int) -> n
     count, mean = len(above), above.sum() / below.sum()
     moments = np.stack([above, below, above * above, above * below, below * below])
     y, x, yy, xy, xx = _resample(moments, draws=draws, seed=seed)
-    ratio = y / x
+    ratio = np.divide(y, x, out=np.full_like(y, mean), where=x > 0)
     squares = (yy - 2 * ratio * xy + ratio**2 * xx) * count / (count - 1)
     known = (squares > 1e-12 * x**2) & (ratio > 1e-12) & (ratio < 1 - 1e-12)
-    variance = np.where(known, squares / x**2, 1.0) / np.where(known, ratio * (1 - ratio), 1.0)
+    variance = np.where(known, squares / np.where(known, x, 1.0) ** 2, 1.0) / np.where(
+        known, ratio * (1 - ratio), 1.0
+    )
     distance = ratio - mean
     far = np.where(np.abs(distance) < 1e-12, 0.0, np.sign(distance) * BEYOND)
     return np.where(known, distance / np.sqrt(mean * (1 - mean) * variance), far)
@@ -575,7 +667,9 @@ def _tested(above: np.ndarray, below: np.ndarray, *, draws: int, seed: int) -> n
 
 def _expanded(clusters: int, confidence: float) -> tuple[float, float]:
     """Lower and upper quantile to take so that few clusters are allowed for."""
-    reach = sqrt(clusters / (clusters - 1)) * distributions.t.ppf((1 + confidence) / 2, clusters - 1)
+    reach = sqrt(clusters / (clusters - 1)) * distributions.t.ppf(
+        (1 + confidence) / 2, clusters - 1
+    )
     tail = float(distributions.norm.cdf(-reach))
     return tail, 1 - tail
 

@@ -310,7 +310,6 @@ class Task(ABC):
     max_turns: ClassVar[int] = 1
     stop: ClassVar[Stop] = "eos"
     want_scores: ClassVar[Scores] = ""
-    trained_prompt: ClassVar[str] = ""  # default for models trained on the task
 
     @abstractmethod
     def score(self, sample: Sample, transcript: Transcript) -> Score:
