@@ -1,7 +1,7 @@
-"""Last touches to every page, after Quarto or the preview has rendered it: `post-render` in `_quarto.yml`.
+"""Finish every page after Quarto or the preview has rendered it: `post-render` in `_quarto.yml`.
 
-The link past the header stands first, pictures drawn by notebooks have words, the menu's button is a button,
-and what Quarto would load from the web for cells whose output is HTML is gone: none of ours needs it.
+Adds a skip link and alt text for pictures drawn by notebooks, corrects the role of the menu button, and
+removes the scripts that Quarto would load from the web for HTML outputs: none of ours needs them.
 """
 
 import os
@@ -19,14 +19,14 @@ CHANGES = (
 
 
 def finished(page: str) -> str:
-    """The page with all changes made; making them again changes nothing."""
+    """Apply all changes to a page; applying them again changes nothing."""
     for pattern, text in CHANGES:
         page = re.sub(pattern, text, page)
     return page
 
 
 def main() -> None:
-    """Finish what was rendered; pages that only lead to another one have no content to skip to."""
+    """Finish all rendered pages, except redirects, which have no content to skip to."""
     for path in Path(os.environ["QUARTO_PROJECT_OUTPUT_DIR"]).rglob("*.html"):
         page = path.read_text("utf-8")
         if "quarto-document-content" in page:
