@@ -24,7 +24,7 @@ class Command(NamedTuple):
 PUBLISH = "slmlib.training.publish"
 COMMANDS = {
     "Models": {
-        "model": Command("slmlib.models.registry", "list models, or fetch, verify and convert one"),
+        "model": Command("slmlib.models.weights", "list models, or fetch, verify and convert one"),
         "profile": Command("slmlib.evaluation.latency", "measure speed and memory as on a device"),
     },
     "Runs": {

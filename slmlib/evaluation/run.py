@@ -27,7 +27,7 @@ from slmlib.engines.control import Control
 from slmlib.evaluation import metrics
 from slmlib.evaluation.results import PREDICTION, PREDICTIONS, RESULT
 from slmlib.models import registry, weights
-from slmlib.tasks.base import MODES, Prompt, Sample, Score, Task, Transcript
+from slmlib.tasks.base import MODES, Environment, Prompt, Sample, Score, Task, Transcript
 
 SAME = ("packages", "machine", "code")  # parts of the environment that must match to resume a run
 
@@ -358,54 +358,62 @@ def _environment(plan: Plan) -> dict:
 
 
 @dataclass
-class _Conversation:
-    """A sample under way: its messages so far and the completions in them."""
+class Conversation:
+    """A sample under way: its messages so far, the completions in them, and what answers them."""
 
     sample: Sample
+    prompt: Prompt
     messages: list[Message]
-    environment: object
+    environment: Environment | None
+    turns_left: int
     completions: list[Completion] = field(default_factory=list)
-    over: bool = False
 
-    def take(self, completion: Completion, prompt: Prompt) -> None:
+    @classmethod
+    def begin(cls, task: Task, sample: Sample, prompt: Prompt) -> "Conversation":
+        """A conversation before its first completion."""
+        environment = task.environment(sample, prompt)
+        return cls(sample, prompt, prompt.messages(sample), environment, task.max_turns)
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing left to complete."""
+        return self.turns_left == 0
+
+    def take(self, completion: Completion) -> None:
         """Add a completion and what the environment says to it."""
         self.completions.append(completion)
+        self.turns_left -= 1
         following = None
         if self.environment is not None and completion.finish != "error":
-            following = self.environment.step(prompt.read(self.sample, completion.text))
+            following = self.environment.step(self.prompt.read(self.sample, completion.text))
         if following is None:
             self.messages.append({"role": "assistant", "content": completion.text})
-            self.over = True
+            self.turns_left = 0
         else:
             self.messages += following
+
+    def transcript(self) -> Transcript:
+        """What was said so far."""
+        return Transcript(self.messages, self.completions)
 
 
 def _complete(plan: Plan, engine: Engine, log: ResumeLog) -> list[Transcript]:
     """Complete what the resume log does not hold yet; transcripts in the order of the samples."""
     task, prompt, mode = plan.task, plan.prompt, plan.settings["decoding"]["mode"]
-    conversations = {
-        s.id: _Conversation(s, prompt.messages(s), task.environment(s, prompt))
-        for s in plan.samples
-    }
-    for (name, _turn), record in sorted(log.done.items(), key=lambda item: item[0][1]):
-        conversations[name].take(Completion(**record), prompt)
-    bar = progress.bar(
-        total=len(conversations),
-        initial=sum(c.over for c in conversations.values()),
-        unit="case",
-        desc=plan.name,
-    )
+    conversations = {s.id: Conversation.begin(task, s, prompt) for s in plan.samples}
+    for (name, _), record in sorted(log.done.items(), key=lambda item: item[0][1]):
+        conversations[name].take(Completion(**record))
+    done = sum(c.over for c in conversations.values())
+    bar = progress.bar(total=len(conversations), initial=done, unit="case", desc=plan.name)
     tokens = progress.Tokens(bar)
     for turn in range(task.max_turns):
-        waiting = [c for c in conversations.values() if not c.over and len(c.completions) == turn]
-        requests = [task.request(c.sample, prompt, mode, c.messages) for c in waiting]
+        open_ones = (c for c in conversations.values() if not c.over and len(c.completions) == turn)
+        requests = [task.request(c.sample, prompt, mode, c.messages) for c in open_ones]
         for completion in _generate(engine, requests, tokens, log, turn):
-            conversation = conversations[completion.id]
-            conversation.take(completion, prompt)
-            conversation.over |= turn + 1 == task.max_turns
-            bar.update(conversation.over)
+            conversations[completion.id].take(completion)
+            bar.update(conversations[completion.id].over)
     bar.close()
-    return [Transcript(c.messages, c.completions) for c in conversations.values()]
+    return [c.transcript() for c in conversations.values()]
 
 
 def _generate(

@@ -292,6 +292,8 @@ class Task(ABC):
         max_new_tokens: limit of one completion.
         stop: where a completion ends besides the end token.
         want_scores: log-probabilities that the metrics need.
+        timing_slice: name and value of a slice: the cases whose latency is measured; None for all.
+        timed_split: the split whose published runs had the machine to themselves; its speeds are shown.
     """
 
     name: ClassVar[str]
@@ -310,6 +312,8 @@ class Task(ABC):
     max_turns: ClassVar[int] = 1
     stop: ClassVar[Stop] = "eos"
     want_scores: ClassVar[Scores] = ""
+    timing_slice: ClassVar[tuple[str, str] | None] = None
+    timed_split: ClassVar[str] = ""
 
     @abstractmethod
     def score(self, sample: Sample, transcript: Transcript) -> Score:
@@ -323,9 +327,27 @@ class Task(ABC):
         """What answers the model between its turns; None for a task of one turn."""
         return None
 
+    @abstractmethod
     def render(self, sample: Sample, row: Mapping, *, model: str) -> str:
         """A case and a model's prediction of it as Markdown; model output is escaped."""
-        raise NotImplementedError(f"{self.title} has no rendering of a case")
+
+    def render_score(self, sample: Sample, row: Mapping) -> str:
+        """How a prediction is scored, as Markdown; by default its scores and failure class."""
+        scores = [
+            f"{m.title}: {m.number(row['scores'][m.name])}"
+            for m in self.board
+            if m.name in row["scores"]
+        ]
+        failure = self.failures[row["failure"]] if row["failure"] else "none"
+        return f"{'; '.join([*scores, f'failure class: {failure}'])}.\n"
+
+    def showcase(self, sample: Sample, row: Mapping) -> tuple:
+        """Sort key of the case to show first where one case is shown; by default the first wrong one."""
+        return (row["failure"] is None, sample.id)
+
+    def calibration(self, sample: Sample) -> str:
+        """The answer that a model should write, for calibrating a quantisation by importance."""
+        return self.controls["oracle"](sample, ())
 
     @cached_property
     def controls(self) -> dict[str, Callable[[Sample, Sequence[Message]], str]]:

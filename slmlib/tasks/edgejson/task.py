@@ -1,43 +1,136 @@
-"""EdgeJSON as a task: how its cases are asked, parsed and scored."""
+"""EdgeJSON as a task: a text and a JSON Schema in, the JSON object that the text decides out."""
 
-from slmlib.tasks.base import Sample, Task
-from slmlib.tasks.edgejson import prompts, rules, schemas, scoring
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 
-
-def _score(example: Sample, completion: str, finish: str) -> scoring.Score:
-    return scoring.score_json(
-        completion,
-        target=example.target,
-        schema=example.input["schema"],
-        text=example.input["text"],
-        evidence=example.meta["evidence"],
-        finish=finish,
-    )
-
-
-def _oracle(example: Sample) -> str:
-    return schemas.compact(example.target)
-
-
-TASK = Task(
-    name="edgejson",
-    title="EdgeJSON",
-    version="2.0.0",
-    splits=("train", "val", "test", "test_unseen", "test_noisy"),
-    prompts=prompts.PROMPTS,
-    usual={"free": "one-shot", "schema": "one-shot-schema"},
-    trained=prompts.TRAINED,
-    metrics={
-        "json_exact": "proportion",
-        "field_f1": "mean",
-        "schema_compliance": "proportion",
-        "json_exact_lenient": "proportion",
-    },
-    max_new_tokens=400,
-    stop="json",
-    parse=scoring.parse,
-    score=_score,
-    rules=rules.extract,
-    oracle=_oracle,
-    ratios={"field_f1_micro": scoring.f1_terms},
+from slmlib.engines.base import JsonSchema, Message
+from slmlib.tasks.base import (
+    Metric,
+    Prompt,
+    Sample,
+    Score,
+    Slice,
+    Split,
+    Task,
+    Transcript,
 )
+from slmlib.tasks.edgejson import prompts, render, rules, schemas, scoring, training_data
+
+
+class EdgeJSON(Task):
+    """See `Task`; the definitions of the metrics are in `scoring`."""
+
+    name = "edgejson"
+    title = "EdgeJSON"
+    about = "A text and a JSON Schema in, the JSON object that the text decides out."
+    version = "2.1.0"
+    scorer_version = scoring.VERSION
+    splits = (
+        Split("train", "train", "schemas of `test`, other texts"),
+        Split("val", "val", "for choices during training"),
+        Split("test", "test", "schemas of `train`; new structures, people, firms and records"),
+        Split("test_unseen", "test", "schemas and domains of no other split"),
+        Split("test_noisy", "test", "schemas and structures of `test`, new values, noisy texts"),
+    )
+    ranking_split = "test_unseen"
+    slices = (
+        Slice("tier", "Tier", ("simple", "medium", "complex")),
+        Slice("origin", "Schemas", ("designed", "composed")),
+        Slice("register", "Register"),
+        Slice("noise", "Noise"),
+    )
+    metrics = (
+        Metric(
+            "json_exact", "JSONExact", "proportion", "the answer equals the target in every leaf"
+        ),
+        Metric("field_f1", "FieldF1", "mean", "F1 over the leaves of an answer, mean over cases"),
+        Metric(
+            "presence",
+            "Presence",
+            "macro",
+            "balanced accuracy of the decisions to fill or to leave out an optional field; chance is 0.5",
+        ),
+        Metric(
+            "schema_compliance",
+            "SchemaCompliance",
+            "proportion",
+            "the answer is valid under its schema",
+        ),
+        Metric(
+            "json_exact_lenient",
+            "JSONExact, lenient",
+            "proportion",
+            "JSONExact of the first complete JSON value in the completion",
+            board=False,
+        ),
+        Metric(
+            "field_f1_micro",
+            "FieldF1, micro",
+            "ratio",
+            "F1 over the leaves of all cases",
+            board=False,
+        ),
+    )
+    failures = scoring.FAILURE_TITLES
+    prompts = prompts.PROMPTS
+    default_prompts = {"free": "one-shot", "constrained": "one-shot-schema"}
+    max_new_tokens = 400
+    stop = "json"
+    timing_slice = ("tier", "simple")
+    timed_split = "test"
+
+    def constraint(self, sample: Sample, prompt: Prompt) -> JsonSchema:
+        """The answer is valid under the sample's schema."""
+        return JsonSchema(sample.input["schema"])
+
+    def score(self, sample: Sample, transcript: Transcript) -> Score:
+        """Score the last completion; never raises."""
+        return scoring.score_json(
+            transcript.last.text,
+            target=sample.target,
+            schema=sample.input["schema"],
+            text=sample.input["text"],
+            evidence=sample.meta["evidence"],
+            finish=transcript.last.finish,
+        )
+
+    @cached_property
+    def controls(self) -> dict[str, Callable[[Sample, Sequence[Message]], str]]:
+        """No answer, the right answer, and an extractor made of patterns."""
+        return {
+            "no-op": lambda sample, messages: "",
+            "oracle": lambda sample, messages: schemas.compact(sample.target),
+            "rules": lambda sample, messages: rules.extract(sample),
+        }
+
+    @property
+    def training(self) -> training_data.EdgeJSONTraining:
+        """Training material: the split `train` and generated cases, augmented."""
+        return training_data.EdgeJSONTraining()
+
+    @property
+    def generator(self):
+        """What makes the data set."""
+        from slmlib.tasks.edgejson.generate import dataset  # reads all texts and entities
+
+        return dataset
+
+    def calibration(self, sample: Sample) -> str:
+        """The answer that a model should write, for calibrating a quantisation."""
+        return json.dumps(sample.target, ensure_ascii=False)
+
+    def render(self, sample: Sample, row: Mapping, *, model: str) -> str:
+        """Text, fields, target and answer of a case, and how the answer is scored."""
+        return render.case(self, sample, row, model=model)
+
+    def render_score(self, sample: Sample, row: Mapping) -> str:
+        """Each leaf of target and answer with its outcome, and the scores."""
+        return render.graded(self, sample, row)
+
+    def showcase(self, sample: Sample, row: Mapping) -> tuple:
+        """Sort key of the case to show first."""
+        return render.showcase(sample, row)
+
+
+TASK = EdgeJSON()
