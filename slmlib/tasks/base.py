@@ -345,6 +345,13 @@ class Task(ABC):
         """Sort key of the case to show first where one case is shown; by default the first wrong one."""
         return (row["failure"] is None, sample.id)
 
+    def breaks_constraint(self, row: Mapping) -> bool:
+        """Whether a constrained completion that ended by itself does not satisfy its constraint.
+
+        Tasks whose scores show it say so; by default nothing is known to be broken.
+        """
+        return False
+
     def calibration(self, sample: Sample) -> str:
         """The answer that a model should write, for calibrating a quantisation by importance."""
         return self.controls["oracle"](sample, ())

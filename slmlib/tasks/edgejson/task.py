@@ -116,6 +116,10 @@ class EdgeJSON(Task):
 
         return dataset
 
+    def breaks_constraint(self, row: Mapping) -> bool:
+        """Whether the answer is not valid under its schema."""
+        return row["scores"]["schema_compliance"] == 0
+
     def calibration(self, sample: Sample) -> str:
         """The answer that a model should write, for calibrating a quantisation."""
         return json.dumps(sample.target, ensure_ascii=False)
