@@ -331,7 +331,7 @@ def test_numbers_in_prose_come_from_the_results():
     values = preview.variables(paths.ROOT)
     for source in [*SOURCES, *INCLUDED]:
         for key in re.findall(r"\{\{<\s*var\s+(\S+)\s*>\}\}", source.read_text("utf-8")):
-            assert preview._variable(key, values, source)
+            assert preview.variable(key, values, source)
 
 
 def test_sources_ask_for_nothing_from_the_machine():
