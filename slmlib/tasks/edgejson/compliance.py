@@ -1,11 +1,12 @@
 """SchemaCompliance: validity under JSON Schema Draft 2020-12, formats checked, in bounded time.
 
-The verdicts are those of `jsonschema`, made to agree with ECMA 262 and the RFCs where Python differs:
-in a `pattern`, `$` is the very end and `\\d` and `\\w` are ASCII; `multipleOf` is exact in decimal;
-dates and times are plain ASCII without white space; an `email` is an RFC 5321 dot-string at a domain.
-There are no leap seconds and no year 0. `regex`, `uri-template`, `iri`, `iri-reference` and
-`idn-email` are not checked. A string of more than 2,000 characters has no format and fits no pattern.
-Schemas are trusted: a pattern that takes exponential time still does.
+The verdicts are those of `jsonschema`, made to agree with ECMA 262 and the RFCs where Python
+differs: in a `pattern`, `$` is the very end and `\\d` and `\\w` are ASCII; `multipleOf` is exact
+in decimal; dates and times are plain ASCII without white space; an `email` is an RFC 5321
+dot-string at a domain. There are no leap seconds and no year 0. `regex`, `uri-template`, `iri`,
+`iri-reference` and `idn-email` are not checked. A string of more than 2,000 characters has no
+format and matches no pattern. Schemas are trusted: a pattern that takes exponential time still
+does.
 """
 
 import json
@@ -35,7 +36,7 @@ _DOLLAR = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\$", re.DOTALL)
 
 
 class _Formats(FormatChecker):
-    """The standard formats, except those whose checkers are slow on hostile strings or refuse nothing."""
+    """The standard formats, except those whose checkers are slow or refuse nothing."""
 
     checkers: ClassVar = {
         name: checker

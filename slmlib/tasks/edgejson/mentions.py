@@ -1,4 +1,4 @@
-"""Find a value in a text: as it is written, or in any notation that a rule of `textgen.parsers` reads.
+"""Find a value in a text: as it is written, or in a notation that `textgen.parsers` reads.
 
 The parsers turn a span of text into a value; this module finds the spans. Words that noise has
 misspelt are not corrected.
@@ -68,7 +68,7 @@ def mentions(text: str, value, rule: str = "verbatim") -> bool:
 
 
 def fold(value):
-    """A string's letters and digits in one case, or its punctuation if it has no others; else the value."""
+    """A string's letters and digits in one case, or its punctuation; other values as they are."""
     if not isinstance(value, str):
         return value
     return "".join(_WORD.findall(value.casefold())) or value.strip()

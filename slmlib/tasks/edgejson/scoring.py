@@ -1,4 +1,4 @@
-"""Score JSON answers: JSONExact, FieldF1, SchemaCompliance, Presence, and one failure class.
+"""Score JSON answers: JSONExact, FieldF1, Presence, SchemaCompliance, and one failure class.
 
 What counts as right is read from the schema, field by field. The choices that move scores:
 
@@ -7,34 +7,33 @@ What counts as right is read from the schema, field by field. The choices that m
 - **JSONExact** compares with types: `true` is never `1`, and `1` equals `1.0` only where the schema
   says `number`. Key order is free; array order counts unless the schema says `"x-order": "set"`,
   which compares as a multiset.
-- **FieldF1** = 2·right / (2·right + 2·wrong + omitted + invented), the harmonic mean of
-  precision right/(right + wrong + invented) and recall right/(right + wrong + omitted): a wrong
-  value is both a false positive and a false negative. Leaves are scalars; an empty list or object
-  is a leaf unless the other side has a filled one of the same kind in its place. Objects are
-  matched by key and lists, ordered or not, by the assignment with the most right leaves (Kuhn
-  1955), so that order errors count in JSONExact only. An answer that cannot be read is all omissions.
-- **SchemaCompliance** (`compliance`) is validity under JSON Schema Draft 2020-12.
+- **FieldF1** = 2·right / (2·right + 2·wrong + omitted + invented), the harmonic mean of precision
+  right/(right + wrong + invented) and recall right/(right + wrong + omitted): a wrong value is
+  both a false positive and a false negative. Leaves are scalars; an empty list or object is a leaf
+  unless the other side has a filled one of the same kind in its place. Objects are matched by key
+  and lists, ordered or not, by the assignment with the most right leaves (Kuhn 1955), so that
+  order errors count in JSONExact only. An answer that cannot be read is all omissions.
 - **Presence** is the balanced accuracy of decisions about optional fields: the mean of the share
   filled of those that the target has, and the share left out of those that it lacks. A field is
-  optional if the schema does not require it; it is decided wherever its object is in target and
-  answer, list items being matched as for FieldF1, and filled if the answer has its key, whatever
-  the value. Always filling in scores 0.5, as does always leaving out. An answer that is not a JSON
-  object gets every decision of the target wrong, so that silence scores 0.
-- **Failure class**, the first that applies, in the order of `FAILURES`: `error` (the engine failed),
-  `truncated` (token limit, unreadable), `no_json`, `off_schema`, `structure` (a container of the
-  wrong kind, a list of the wrong length, right leaves in the wrong order or at the wrong level),
-  `omitted`, `invented`, and three classes of wrong values. Of several wrong values, the first class
-  that one of them belongs to is given.
-    - **Misnormalised** is a value that shows that the right place was read: the raw span of its
-      evidence, or the right value in another type, case, spacing or punctuation; or, unless it is in
-      another place too, the right date or time in another notation, with its parts exchanged or half
-      a day away, or, where the evidence is a normalisation, the right number with its decimal point
-      moved.
-    - **Other field** is a value from another place: it equals a string or number elsewhere in the
-      target, or the text gives it outside the evidence of this field, as it is written or in a
-      notation that a normalisation reads (`mentions`). Distractors are among them.
-    - **Not in text** is any other value: made up, misspelt, cut from the right words at the wrong
-      place, or a choice or boolean that no phrase elsewhere in the text stands for.
+  optional if its object does not require it. It is decided wherever target and answer both have
+  that object, list items being matched as for FieldF1, and it is filled if the answer has its key,
+  whatever the value. Always filling scores 0.5, as does always leaving out. In an answer that is
+  not a JSON object every decision of the target is wrong, so that silence scores 0.
+- **SchemaCompliance** (`compliance`) is validity under JSON Schema Draft 2020-12.
+- **Failure class**, the first that applies: `error` (the engine failed), `truncated` (token limit,
+  unreadable), `no_json`, `off_schema`, `structure` (a container of the wrong kind, a list of the
+  wrong length, right leaves in the wrong order or at the wrong level), `omitted`, `invented`, or
+  the first of three classes that one of the wrong values belongs to:
+    - `misnormalised`: the value shows that the right place was read. It is the raw span of its
+      evidence, or the right value in another type, case, spacing or punctuation. Unless another
+      place gives the value too, the right date or time in another notation, with its parts exchanged
+      or half a day away, and, where the evidence is a normalisation, the right number with its
+      decimal point moved also count.
+    - `other_field`: another place gives the value. It is a string or number of the target, or the
+      text outside the evidence of the field gives it, as it is written or in a notation that a
+      normalisation reads (`mentions`). So a distractor counts as a field that nobody asked for.
+    - `not_in_text`: any other value. It is made up or misspelt, cut out of the right words wrongly,
+      or a choice or boolean that nothing else in the text stands for.
 
 Nothing raises and nothing takes long, whatever the completion: what is read is bounded (`parsing`),
 scans are linear, and surplus list items beyond four times the target's are counted as invented
@@ -42,7 +41,7 @@ without being matched. Schemas and texts are trusted. `MemoryError` and a caller
 `RecursionError` are not caught.
 
 Versions: 1.2.0 adds Presence and splits the class of miscopied values into `other_field` and
-`not_in_text`. 1.1.0 checks formats, patterns and `multipleOf` more strictly than 1.0.0.
+`not_in_text`. 1.1.0 checks formats and patterns more strictly than 1.0.0.
 """
 
 import json
@@ -54,6 +53,7 @@ from decimal import Decimal
 from typing import Any
 
 from scipy.optimize import linear_sum_assignment
+
 from slmlib.tasks.base import Score
 from slmlib.tasks.edgejson.compliance import is_compliant
 from slmlib.tasks.edgejson.mentions import fold, mentions
@@ -186,8 +186,8 @@ def _pairs(target: list, value: list, schema: Mapping) -> list[tuple[int, int]]:
     """Indices of matched items, in target order: most right leaves, then most in their place.
 
     Equal items are paired first, those in their place before others, which no better assignment can
-    undo: what an item shares with two others, those two share with each other, up to the leaves that
-    the item itself has.
+    undo: what an item shares with two others, those two share with each other, up to the leaves
+    that the item itself has.
     """
     targets, values = _keys(target, schema), _keys(value, schema)
     pairs = {i: i for i, (a, b) in enumerate(zip(targets, values, strict=False)) if a == b}
@@ -220,8 +220,9 @@ class Comparison:
 
     Attributes:
         right, wrong, omitted, invented: numbers of leaves.
-        present: of the optional fields that the target has, the number filled, and the number of all.
-        absent: of the optional fields that the target lacks, the number left out, and of all.
+        present: of the optional fields that the target has, how many are filled, and how many
+            there are.
+        absent: of those that it lacks, how many are left out, and how many there are.
         wrong_values: path, right value and value of each scalar that is another.
         missing, surplus: properties of matched objects that only one side has.
         misshapen: a container of the wrong kind or length, or items in the wrong order.
@@ -312,7 +313,7 @@ def compare(target, value, schema: Mapping) -> Comparison:
 
 
 def unanswered(target, schema: Mapping) -> Comparison:
-    """The comparison of a target with no answer: all its leaves omitted, all its decisions wrong."""
+    """The comparison of a target with no answer: all leaves omitted, all decisions wrong."""
     itself = Comparison()
     itself.add(target, target, schema)
     return Comparison(
