@@ -1,4 +1,4 @@
-"""Paper A: citations resolve, quotations are true, numbers are variables, and the PDF can be printed."""
+"""Paper A: citations resolve, quotations are true, numbers are variables, the PDF can be printed."""
 
 import gzip
 import io
@@ -66,12 +66,12 @@ def test_no_measured_number_is_typed():
 
 
 def test_guard_tells_typed_numbers_from_names_and_dates(tmp_path):
-    """The guard would be worthless if it let results through, and a nuisance if it refused names."""
+    """The guard must neither let results through nor refuse names."""
     results = "43 cases|43,200 cases|27.8 %|a share of 0.5|105MB|9 per cent|10–20 runs|24-fold"
     others = (
-        "a 135M model|Q4_K_M|SHA-256|Qwen2.5-Coder-0.5B|30 November 2026|in 2024|2:53 pm|version 2.0.0"
-        "|Draft 2020-12|CC BY 4.0|a 95 % interval|`37` cases|@miller2024error says|three of 9|$2^{12}$"
-        "|{{< var a.b37 >}} cases|[here](/a/37)|<br width=37>"
+        "a 135M model|Q4_K_M|SHA-256|Qwen2.5-Coder-0.5B|30 November 2026|in 2024|2:53 pm"
+        "|version 2.0.0|Draft 2020-12|CC BY 4.0|a 95 % interval|`37` cases|@miller2024error says"
+        "|three of 9|$2^{12}$|{{< var a.b37 >}} cases|[here](/a/37)|<br width=37>"
     )
     page = tmp_path / "page.qmd"
     for typed, lines in ((True, results), (False, others)):
@@ -91,7 +91,7 @@ def test_appendix_quotes_the_prompts():
 
 
 def test_wrong_answers_are_quoted_from_published_runs():
-    """Text, class and answer of each quoted error stand in the data and in a published prediction."""
+    """Each quoted error is in the data and in a published prediction, with its class."""
     task = tasks.get("edgejson")
     samples = {sample.id: sample for sample in task.load("test")}
     section = (FOLDER / "sections/failures.qmd").read_text("utf-8")
