@@ -1,4 +1,4 @@
-"""Paper A: citations resolve, quotations are true, numbers are variables, the PDF can be printed."""
+"""Paper A: citations resolve, quotations are true, numbers are variables, the PDF prints well."""
 
 import gzip
 import io
