@@ -15,18 +15,18 @@ pytestmark = pytest.mark.browser
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 BOARD = "site/leaderboard.html"
+MODEL = "site/edgejson/models/smollm2-135m-instruct.html"
 AUDITED = [  # one page of each kind
     "index.html",
     BOARD,
-    "site/models/smollm2-135m-instruct.html",
-    "site/models/card-edgejson.html",
-    "site/benchmarks/index.html",
-    "site/benchmarks/edgejson.html",
-    "site/benchmarks/edgefunccall.html",
+    MODEL,
+    "site/edgejson/data-card.html",
+    "site/tasks.html",
+    "site/edgejson/index.html",
+    "site/edgejson/analysis.html",
+    "site/edgefunccall/index.html",
     "site/evaluation.html",
     "site/request.html",
-    "site/cards.html",
-    "site/publishing.html",
     "site/notebooks.html",
     "site/blog/index.html",
     "notebooks/02_evaluate.html",
@@ -80,19 +80,19 @@ def header(page, name):
 
 def test_the_board_begins_with_the_ranked_split(visit):
     page = visit(BOARD)
-    assert set(column(page, "Split")) == {"test"}
+    assert set(column(page, "Split")) == {"test_unseen"}
     told = page.get_by_role("status").inner_text()
     assert told == f"{len(column(page, 'Rank'))} of {page.locator('.board tbody tr').count()} rows"
 
 
 def test_the_board_is_filtered(visit):
     page = visit(BOARD)
-    page.get_by_label("Split").select_option("test_unseen")
+    page.get_by_label("Split").select_option("test_noisy")
     page.get_by_label("Class").select_option("MLM")
-    page.get_by_label("Decoding").select_option("schema")
-    assert set(column(page, "Split")) == {"test_unseen"}
-    assert set(column(page, "Class")) == {"MLM", "control"}  # controls stand in every table
-    assert set(column(page, "Decoding")) == {"schema", "–"}
+    page.get_by_label("Decoding").select_option("constrained")
+    assert set(column(page, "Split")) == {"test_noisy"}
+    assert set(column(page, "Class")) == {"MLM", "control"}  # controls are always shown
+    assert set(column(page, "Decoding")) == {"constrained", "–"}
     page.get_by_label("Split").select_option("")
     assert len(set(column(page, "Split"))) == 3
 
@@ -169,17 +169,17 @@ def test_without_scripts_the_board_is_a_whole_table(visit):
     assert rows.count() == page.locator(".board tbody tr:visible").count() > 10
 
 
-@pytest.mark.parametrize("name", ["index.html", BOARD, "site/models/smollm2-135m-instruct.html"])
+@pytest.mark.parametrize("name", ["index.html", BOARD, MODEL])
 def test_on_a_phone_the_page_does_not_move_sideways(visit, name):
     page = visit(name, width=390)
     page.evaluate("window.scrollTo(1000, 0)")
     assert page.evaluate("window.scrollX") == 0
     page.get_by_role("button", name="Toggle navigation").click()
-    page.get_by_role("link", name="Request evaluation", exact=True).first.wait_for(state="visible")
+    page.get_by_role("link", name="Evaluate a model", exact=True).first.wait_for(state="visible")
 
 
 def test_printed_it_is_dark_on_light(visit):
-    page = visit("site/models/smollm2-135m-instruct.html")
+    page = visit(MODEL)
     page.emulate_media(media="print")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not page.locator("#quarto-header").is_visible()
