@@ -1,116 +1,105 @@
-"""The report that `make quick` and `make full` end with: this machine's runs beside the published ones.
+"""The closing report of `make quick` and `make full`: runs of this machine beside published ones.
 
-`python -m slmlib.report [profile]` prints it: the scores and how many cases agree, how long each step
-took and how much memory it needed (from Snakemake's benchmark files), and where to open the site.
+It lists scores and how many cases agree, how long each step took and how much memory it needed
+(from Snakemake's benchmark files), and where the site is.
 """
 
+import argparse
 import csv
-import sys
+from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
 
-from slmlib.core import io, paths, tables
+from slmlib.core import io, paths
 from slmlib.core.tables import NONE, Table
-from slmlib.evaluation.results import METRICS, Result, compare, load_all, speed_text
+from slmlib.evaluation import results
+from slmlib.evaluation.results import Result
 
-HEADER = ("Model", "Split", *map(tables.title, METRICS), "Cases that agree", "tok/s")
 
-
-def report(profile: str = "quick", *, runs: Path = paths.RUNS, published: Path = paths.RESULTS) -> str:
+def report(profile: str, *, runs: Path | None = None, published: Path | None = None) -> str:
     """The report of `runs/<profile>` as plain text.
 
     Raises:
-        DataError: a result here or a published one cannot be trusted.
+        DataError: a result, here or published, does not follow from its predictions.
     """
-    here = load_all(runs / profile / "results")
-    twins = {result.run: result for result in load_all(published)}
-    sections = [_scores(here, twins), _steps(runs / profile / "benchmarks"), _where()]
-    return "\n\n".join(section.rstrip() for section in sections) + "\n"
+    folder = (runs or paths.RUNS) / profile
+    parts = _scores(results.load_all(folder / "results"), published or paths.RESULTS)
+    page = paths.SITE / "index.html"
+    site = f"The site: {page}" if page.exists() else f"No site yet: `make site` writes {page}."
+    return (
+        "\n\n".join(part.rstrip() for part in [*parts, _steps(folder / "benchmarks"), site]) + "\n"
+    )
 
 
-def _scores(here: list[Result], twins: dict[str, Result]) -> str:
-    if not here:
-        return "This profile has no results yet."
-    here = sorted(here, key=lambda r: (r.run not in twins, r.split, r.control, r.label))
-    pairs = [compare(result, twins[result.run]) for result in here if result.run in twins]
-    alone = [result for result in here if result.run not in twins]
-    lines = [_line(pair.mine, pair.published, pair.agree) for pair in pairs]
-    lines += [_line(result, None, "not published") for result in alone]
-    notes = [f"{pair.mine.split}, {pair.mine.label}: {pair.note()}" for pair in pairs if pair.differ]
-    notes += [f"{result.run} ({_extent(result)}) is not published: nothing to compare." for result in alone]
-    return "\n".join(["This machine | published", "", Table.of(HEADER, lines).text(), *notes])
+def _scores(mine: Iterable[Result], published: Path) -> list[str]:
+    """A table for each task, with notes on cases that differ and runs that are not published."""
+    mine = sorted(mine, key=lambda r: (r.task, r.split, r.control, r.label))
+    if not mine:
+        return ["No results yet."]
+    parts = []
+    for task, group in groupby(mine, key=lambda r: r.task):
+        lines, notes = [], []
+        for result in group:
+            path = published / task / f"{result.run}.json"
+            if path.exists():
+                pair = results.reproduce(result, results.load(path))
+                lines.append(_line(result, pair.published, f"{pair.same_text}/{pair.n}"))
+                notes += [f"{result.split}, {result.label}: {pair.note()}"] if pair.differ else []
+            else:
+                lines.append(_line(result, None, "not published"))
+        board = result.benchmark.board
+        header = ["Model", "Split", *(m.title for m in board), "Same completions", "tok/s"]
+        title = f"{result.benchmark.title}: this machine | published"
+        parts.append("\n".join([title, "", Table.of(header, lines).text(), *notes]))
+    return parts
 
 
-def _line(mine: Result, published: Result | None, agree: str) -> list[str]:
-    scores = [_both(_mean(mine, name), _mean(published, name)) for name in METRICS]
-    return [
-        mine.label,
-        mine.split,
-        *scores,
-        agree,
-        _both(speed_text(mine), speed_text(published) if published else NONE),
+def _line(mine: Result, published: Result | None, agreement: str) -> list[str]:
+    pair = (mine, published)
+    scores = [
+        " | ".join(
+            metric.number(run.metrics[metric.name]["mean"])
+            if run and metric.name in run.metrics
+            else NONE
+            for run in pair
+        )
+        for metric in mine.benchmark.board
     ]
-
-
-def _extent(result: Result) -> str:
-    return "all cases" if result.complete else f"{result.n} of {result.dataset['n']} cases"
-
-
-def _mean(result: Result | None, metric: str) -> str:
-    if result is None or metric not in result.metrics:
-        return NONE
-    return tables.number(metric, result.metrics[metric]["mean"])
-
-
-def _both(mine: str, published: str) -> str:
-    return f"{mine} | {published}"
+    speeds = [
+        f"{run.throughput['tokens_per_second']:.1f}" if run and not run.control else NONE
+        for run in pair
+    ]
+    cases = "" if mine.complete else f" ({mine.n} of {mine.dataset['n']} cases)"
+    return [mine.label + cases, mine.split, *scores, agreement, " | ".join(speeds)]
 
 
 def _steps(folder: Path) -> str:
-    steps = [_step(path, folder) for path in sorted(folder.rglob("*.tsv"))]
+    """Time and memory of each step, and of all."""
+    steps = []
+    for path in sorted(folder.rglob("*.tsv")):
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file, delimiter="\t"))
+        try:
+            seconds = max(float(row["s"]) for row in rows)
+            # Snakemake writes "-" or "NA" for steps too short to measure
+            memory = max(
+                float(row["max_rss"]) if row["max_rss"][:1].isdigit() else 0 for row in rows
+            )
+        except (KeyError, ValueError):
+            fix = "Delete it and run the step again."
+            raise io.DataError(f"{path}: not a benchmark file of Snakemake. {fix}") from None
+        steps.append((path.stem, seconds, memory))
     if not steps:
         return f"No step has been timed yet in {folder}."
-    lines = [[name, f"{seconds:.1f}", f"{memory:,.0f}"] for name, seconds, memory in steps]
-    total, peak = sum(step[1] for step in steps), max(step[2] for step in steps)
-    lines.append(["total, and largest memory", f"{total:.1f}", f"{peak:,.0f}"])
+    total = ("total, and largest memory", sum(s[1] for s in steps), max(s[2] for s in steps))
+    lines = [
+        [name, f"{seconds:.1f}", f"{memory:,.0f}"] for name, seconds, memory in [*steps, total]
+    ]
     return Table.of(["Step", "Seconds", "Peak memory, MB"], lines).text()
 
 
-def _step(path: Path, folder: Path) -> tuple[str, float, float]:
-    """Name, seconds and peak MB of a step; the longest of its repeats."""
-    with open(path, encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
-    try:
-        seconds = max(float(row["s"]) for row in rows)
-    except (KeyError, ValueError):
-        raise io.DataError(
-            f"{path}: no Snakemake benchmark. Fix: delete it and run the step again."
-        ) from None
-    return path.relative_to(folder).with_suffix("").as_posix(), seconds, max(map(_memory, rows))
-
-
-def _memory(row: dict) -> float:
-    """Peak resident memory in MB; Snakemake writes `-` or `NA` for steps too short to measure."""
-    try:
-        return float(row["max_rss"])
-    except (KeyError, TypeError, ValueError):
-        return 0.0
-
-
-def _where() -> str:
-    page = paths.SITE / "index.html"
-    return f"The site: {page}" if page.exists() else f"The site is not built yet; `make site` writes {page}."
-
-
-def main(arguments: list[str]) -> int:
-    """Print the report of a profile; 0 if all could be read."""
-    profile = arguments[0] if arguments else "quick"
-    try:
-        print(report(profile), end="")
-    except io.DataError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+def main(arguments: list[str] | None = None) -> None:
+    """Print the closing report of a profile again."""
+    parser = argparse.ArgumentParser(prog="slmbench summary", description=main.__doc__)
+    parser.add_argument("profile", nargs="?", default="quick", choices=("quick", "full"))
+    print(report(parser.parse_args(arguments).profile), end="")
