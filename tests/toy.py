@@ -1,75 +1,294 @@
-"""A toy task: eight one-line texts about people, small enough to answer in seconds."""
+"""Toy tasks: small enough to answer in seconds, and different enough to show that shared code names none.
+
+    toy         text and schema in, JSON out; one turn, a constraint by JSON Schema
+    toylabels   an utterance in, one of four labels out; a choice, macro-F1, an out-of-scope slice
+    toytools    a request in, a tool call and a report out; two turns, an environment, its state is scored
+"""
 
 import json
-from functools import partial
 from pathlib import Path
 
-from slmlib.core import io
-from slmlib.tasks.base import Prompt, Task
-from slmlib.tasks.edgejson import scoring
+from slmlib.engines.base import Choice, JsonSchema, ToolCalls
+from slmlib.tasks import base, datasets
+from slmlib.tasks.base import Check, Metric, Prompt, Sample, Score, Slice, Split, Task, Transcript
 
 SCHEMA = {
     "type": "object",
-    "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
+    "properties": {"name": {"type": "string", "maxLength": 8}, "age": {"type": "integer", "maximum": 99}},
     "required": ["name", "age"],
     "additionalProperties": False,
 }
-PEOPLE = [
-    ("Ann", 31),
-    ("Bob", 44),
-    ("Cleo", 27),
-    ("Dev", 63),
-    ("Eve", 19),
-    ("Finn", 52),
-    ("Gus", 38),
-    ("Hana", 70),
-]
+PEOPLE = (
+    ("Ann", 31), ("Bob", 44), ("Cleo", 27), ("Dev", 63), ("Eve", 19), ("Finn", 52), ("Gus", 38), ("Hana", 70),
+)  # fmt: skip
+UTTERANCES = (
+    ("Make it warmer in here.", "heat_up", "in"),
+    ("I'm freezing.", "heat_up", "in"),
+    ("Turn on the lamp.", "light_on", "in"),
+    ("It's so dark.", "light_on", "in"),
+    ("Lock the front door.", "lock", "in"),
+    ("Shut the house for the night.", "lock", "in"),
+    ("What is the capital of Peru?", "none", "out"),
+    ("Sing me a song.", "none", "out"),
+)
+LABELS = ("heat_up", "light_on", "lock", "none")
+REQUESTS = (("kitchen", 21), ("bedroom", 18), ("kitchen", 19), ("bath", 23))
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "set_temperature",
+        "description": "Set the temperature of a room.",
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "room": {"enum": ["kitchen", "bedroom"]},
+                "celsius": {"type": "integer", "minimum": 15, "maximum": 25},
+            },
+            "required": ["room", "celsius"],
+            "additionalProperties": False,
+        },
+    },
+}
 
 
-def rows() -> list[dict]:
-    return [
-        {
-            "id": f"toy-test-{i}",
-            "task": "toy",
-            "split": "test",
-            "group": "person" if i % 2 else "guest",
-            "tier": "simple" if i < 4 else "medium",
-            "input": {"text": f"{name} is {age} years old." + " Nice to meet you." * i, "schema": SCHEMA},
-            "target": {"name": name, "age": age},
-            "meta": {"register": "chat", "evidence": {}},
+class _Toy(Task):
+    """What the toys share: one test split, and a generator of a few lines."""
+
+    version = scorer_version = "1"
+    splits = (Split("val", "val"), Split("test", "test", "all there is"))
+    ranking_split = "test"
+    default_prompts = {"free": "plain", "constrained": "plain"}
+    max_new_tokens = 24
+
+    def rows(self, split: str) -> list[dict]:
+        raise NotImplementedError
+
+    def row(self, split: str, i: int, group: str, slices: dict, given: dict, target) -> dict:
+        return {
+            "id": f"{self.name}-{split}-{i}",
+            "task": self.name,
+            "split": split,
+            "group": group,
+            "slices": slices,
+            "input": given,
+            "target": target,
+            "meta": {},
         }
-        for i, (name, age) in enumerate(PEOPLE)
-    ]
+
+    def render(self, sample: Sample, row, *, model: str) -> str:
+        return f"{sample.input['text']} -> {model}: `{len(row['turns'])} turns`"
+
+    # a generator: the task makes its own data
+    @property
+    def generator(self):
+        return self
+
+    def build(self, *, seed: int | None = None) -> dict[str, list[dict]]:
+        return {split.name: self.rows(split.name) for split in self.splits}
+
+    def checks(self, rows) -> list[Check]:
+        every = [row for part in rows.values() for row in part]
+        repeated = len(every) - len({row["id"] for row in every})
+        return [Check("ids are unique", len(every), (f"{repeated} repeated",) if repeated else ())]
+
+    def write(self, rows, folder: Path) -> dict:
+        path = folder / "sample.schema.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"type": "object", "required": ["id", "group", "slices"]}), "utf-8")
+        return datasets.write(rows, folder, {"name": self.name, "version": "1.0.0"})
+
+
+class Toy(_Toy):
+    name, title = "toy", "Toy"
+    slices = (Slice("size", "Size", ("small", "large")),)
+    metrics = (
+        Metric("exact", "Exact", "proportion", "the answer is right"),
+        Metric("share", "Share", "mean", "share of the fields that are right"),
+        Metric("fields", "Fields", "ratio", "right fields over all fields", board=False),
+    )
+    failures = {"unreadable": "unreadable", "wrong": "wrong value", "error": "no answer"}
+    prompts = {
+        "plain": Prompt("plain", "", "Text: {text}\nJSON:", lambda s: {"text": s.input["text"]}),
+        "bare": Prompt("bare", "", "{text} JSON:", lambda s: {"text": s.input["text"]}, chat=False),
+    }
+    stop = "json"
+
+    def rows(self, split):
+        return [
+            self.row(
+                split,
+                i,
+                "person" if i % 2 else "guest",
+                {"size": "small" if i < 4 else "large"},
+                {"text": f"{name} is {age} years old." + " Nice to meet you." * i, "schema": SCHEMA},
+                {"name": name, "age": age},
+            )
+            for i, (name, age) in enumerate(PEOPLE)
+        ]
+
+    def constraint(self, sample, prompt):
+        return JsonSchema(sample.input["schema"])
+
+    def score(self, sample: Sample, transcript: Transcript) -> Score:
+        completion = transcript.last
+        try:
+            answer = json.loads(completion.text)
+        except ValueError:
+            answer = None
+        answer = answer if isinstance(answer, dict) else {}
+        right = sum(answer.get(key) == value for key, value in sample.target.items())
+        failure = None if answer == sample.target else "wrong" if answer else "unreadable"
+        failure = "error" if completion.finish == "error" else failure
+        return Score(
+            {"exact": float(failure is None), "share": right / 2}, {"fields": [right, 2]}, failure
+        )
+
+    @property
+    def controls(self):
+        return {
+            "no-op": lambda sample, messages: "",
+            "oracle": lambda sample, messages: json.dumps(sample.target),
+            "rules": lambda sample, messages: json.dumps({"name": sample.input["text"].split()[0]}),
+        }
+
+
+class ToyLabels(_Toy):
+    name, title = "toylabels", "Toy labels"
+    slices = (Slice("scope", "Scope", ("in", "out")),)
+    metrics = (
+        Metric("macro_f1", "Macro-F1", "macro", "mean F1 over the labels"),
+        Metric("accuracy", "Accuracy", "proportion", "the label is right"),
+    )
+    failures = {
+        "not_a_label": "not a label",
+        "missed_out_of_scope": "missed out of scope",
+        "wrong_label": "wrong label",
+        "error": "no answer",
+    }
+    prompts = {
+        "plain": Prompt(
+            "plain", "Answer with one label.", "Labels: {labels}\n{text}\nLabel:",
+            lambda s: {"text": s.input["text"], "labels": ", ".join(LABELS)},
+            read=lambda s, text: text.strip().lower(),
+        ),
+    }  # fmt: skip
+    stop = "line"
+
+    def rows(self, split):
+        return [
+            self.row(split, i, label, {"scope": scope}, {"text": text}, label)
+            for i, (text, label, scope) in enumerate(UTTERANCES)
+        ]
+
+    def constraint(self, sample, prompt):
+        return Choice(LABELS)
+
+    def score(self, sample: Sample, transcript: Transcript) -> Score:
+        answer = self.prompts["plain"].read(sample, transcript.last.text)
+        if answer == sample.target:
+            return Score({"accuracy": 1.0}, {"macro_f1": {sample.target: [2, 2]}})
+        counts = {sample.target: [0, 1]} | ({answer: [0, 1]} if answer in LABELS else {})
+        failure = "missed_out_of_scope" if sample.target == "none" else "wrong_label"
+        failure = failure if answer in LABELS else "not_a_label"
+        failure = "error" if transcript.last.finish == "error" else failure
+        return Score({"accuracy": 0.0}, {"macro_f1": counts}, failure)
+
+    @property
+    def controls(self):
+        return {
+            "oracle": lambda sample, messages: sample.target,
+            "majority": lambda sample, messages: "none",
+        }
+
+
+class _House:
+    """An environment of one tool and one turn after it."""
+
+    def __init__(self):
+        self.state, self.turn = {}, 0
+
+    def step(self, answer: str):
+        self.turn += 1
+        if self.turn > 1:
+            return None
+        try:
+            call = json.loads(answer.removeprefix("<tool_call>\n").removesuffix("\n</tool_call>"))
+            arguments = call["arguments"]
+            if arguments["room"] not in ("kitchen", "bedroom"):
+                raise KeyError(arguments["room"])
+            self.state[arguments["room"]] = arguments["celsius"]
+            result = {"ok": True}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            result = {"error": type(error).__name__}
+        return [
+            {"role": "assistant", "content": answer},
+            {"role": "tool", "content": json.dumps(result)},
+        ]
+
+
+class ToyTools(_Toy):
+    name, title = "toytools", "Toy tools"
+    slices = (Slice("room", "Room"),)
+    metrics = (
+        Metric("success", "Success", "proportion", "the house is as it should be, and it was reported"),
+    )
+    failures = {"wrong_state": "wrong state", "silent": "no report", "error": "no answer"}
+    prompts = {
+        "plain": Prompt(
+            "plain", "You run a house.", "{text}",
+            lambda s: {"text": s.input["text"]},
+            tools=lambda s: (TOOL,),
+        ),
+    }  # fmt: skip
+    max_new_tokens, max_turns = 64, 2
+
+    def rows(self, split):
+        return [
+            self.row(
+                split,
+                i,
+                f"scenario-{i // 2}",
+                {"room": room},
+                {"text": f"Set the {room} to {celsius} degrees."},
+                {} if room == "bath" else {room: celsius},
+            )
+            for i, (room, celsius) in enumerate(REQUESTS)
+        ]
+
+    def constraint(self, sample, prompt):
+        return ToolCalls((TOOL,))
+
+    def environment(self, sample, prompt):
+        return _House()
+
+    def score(self, sample: Sample, transcript: Transcript) -> Score:
+        house = _House()
+        for completion in transcript.completions:
+            house.step(completion.text)
+        failure = None if house.state == sample.target else "wrong_state"
+        if failure is None and not (house.turn == 2 and transcript.last.text.strip()):
+            failure = "silent"
+        failure = "error" if transcript.last.finish == "error" else failure
+        return Score({"success": float(failure is None)}, failure=failure)
+
+    @property
+    def controls(self):
+        def oracle(sample, messages):
+            if messages[-1]["role"] == "tool":
+                return "Done."
+            (room, celsius), *_ = [*sample.target.items(), ("bath", 23)]
+            call = {"name": "set_temperature", "arguments": {"room": room, "celsius": celsius}}
+            return f"<tool_call>\n{json.dumps(call)}\n</tool_call>"
+
+        return {"no-op": lambda sample, messages: "", "oracle": oracle}
+
+
+TASK, LABEL_TASK, TOOL_TASK = Toy(), ToyLabels(), ToyTools()
+TASKS = (TASK, LABEL_TASK, TOOL_TASK)
 
 
 def write(folder: Path) -> None:
-    """The toy data set with its manifest, in `folder`/toy."""
-    io.write_jsonl(folder / "toy" / "test.jsonl", rows())
-    file = {"sha256": io.sha256(folder / "toy" / "test.jsonl"), "rows": len(PEOPLE)}
-    manifest = {"name": "toy", "version": "1.0.0", "files": {"test.jsonl": file}}
-    io.write_json(folder / "toy" / "manifest.json", manifest)
-
-
-def _score(example, completion: str, finish: str) -> scoring.Score:
-    judge = partial(scoring.score_json, target=example.target, schema=example.input["schema"])
-    return judge(completion, text=example.input["text"], finish=finish)
-
-
-TASK = Task(
-    name="toy",
-    title="Toy",
-    version="1.0.0",
-    splits=("test",),
-    prompts={
-        "zero-shot": Prompt("zero-shot", "", "Text: {text}\nJSON:", lambda e: {"text": e.input["text"]})
-    },
-    usual={"free": "zero-shot", "schema": "zero-shot"},
-    metrics={"json_exact": "proportion", "field_f1": "mean", "schema_compliance": "proportion"},
-    max_new_tokens=24,
-    stop="json",
-    parse=scoring.parse,
-    score=_score,
-    rules=lambda example: json.dumps({"name": example.input["text"].split()[0]}),
-    oracle=lambda example: json.dumps(example.target),
-    ratios={"field_f1_micro": scoring.f1_terms},
-)
+    """Make the data sets of all toys in a folder, and register the tasks."""
+    for task in TASKS:
+        task.write(task.build(), folder / task.name)
+        base.register(task)

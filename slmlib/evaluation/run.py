@@ -489,5 +489,4 @@ def _row(task: Task, sample: Sample, transcript: Transcript) -> dict:
 
 def graded(score: Score) -> dict:
     """The part of a prediction row that follows from its score."""
-    scores = {name: round(value, 6) for name, value in score.scores.items()}
-    return {"failure": score.failure, "scores": scores, "counts": dict(score.counts)}
+    return {"failure": score.failure, "scores": dict(score.scores), "counts": dict(score.counts)}
