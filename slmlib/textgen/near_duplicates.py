@@ -1,8 +1,8 @@
-"""Texts that are nearly the same, found by MinHash (Broder 1997) and then compared exactly.
+"""Near duplicates, proposed by MinHash (Broder 1997) and then compared exactly.
 
-Two texts are alike if the Jaccard index of their word triples is at least 0.8. The skeleton of a
-text is what stays when the evidence is taken out: two cases with one skeleton were made from one
-mould, whatever names and numbers stand in it.
+Two texts are near duplicates if the Jaccard index of their word triples is at least 0.8. A masked
+text has its values replaced: two cases with the same masked text come from one template, whatever
+names and numbers they have.
 """
 
 import hashlib
@@ -11,29 +11,27 @@ from collections.abc import Iterable, Iterator
 
 from datasketch import MinHash, MinHashLSH
 
-ALIKE = 0.8
+THRESHOLD = 0.8
 PERMUTATIONS = 64
-SLACK = 0.15  # candidates are sought this far below, as MinHash errs by about 1/sqrt(64)
+SLACK = 0.15  # candidates are taken this far below, since MinHash errs by about 1/sqrt(64)
 
 
 def plain(text: str) -> str:
-    """Text as duplicates are told: case, punctuation and white space do not count."""
+    """A text as it is compared: without case, punctuation and extra white space."""
     return " ".join(re.findall(r"\w+", text.casefold()))
 
 
-def skeleton(row: dict) -> str:
-    """A case's text with a mark for every piece of evidence and for every other number, plain."""
-    text, places = row["input"]["text"], row["meta"]["evidence"].values()
-    cuts = sorted({(place["start"], place["end"]) for place in places})
+def masked(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """A plain text with a mark in place of every span and of every other number."""
     pieces, last = [], 0
-    for start, end in cuts:
+    for start, end in sorted(set(spans)):
         pieces += [text[last:start], " X "] if start >= last else []
         last = max(last, end)
     return plain(re.sub(r"\d+", "0", "".join([*pieces, text[last:]])))
 
 
-def mark(text: str) -> int:
-    """Eight bytes that stand for a text."""
+def digest(text: str) -> int:
+    """A text as a 64-bit number, for sets of very many texts."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
 
 
@@ -44,42 +42,38 @@ def triples(text: str) -> frozenset[str]:
 
 
 def jaccard(one: frozenset, other: frozenset) -> float:
-    """Shared over all, 0 to 1."""
+    """The share of the elements of two sets that they have in common, 0 to 1."""
     return len(one & other) / len(one | other)
 
 
 class Index:
-    """Texts seen so far; tells whether a new one is like one of them."""
+    """Texts by name, and the near duplicates of a new one among them."""
 
     def __init__(self):
-        self.table = MinHashLSH(threshold=ALIKE - SLACK, num_perm=PERMUTATIONS)
-        self.seen: dict[str, frozenset] = {}
+        self.table = MinHashLSH(threshold=THRESHOLD - SLACK, num_perm=PERMUTATIONS)
+        self.triples: dict[str, frozenset] = {}
 
     def like(self, text: str) -> list[str]:
-        """Names of the texts that a plain text is like."""
-        return self._like(triples(text), self._hash(triples(text)))
+        """Names of the near duplicates of a plain text."""
+        return self._near(triples(text))[0]
 
     def add(self, name: str, text: str) -> list[str]:
-        """Names of the texts that a plain text is like; then it is kept under its own."""
-        parts = triples(text)
-        hashed = self._hash(parts)
-        found = self._like(parts, hashed)
+        """Add a plain text; returns the names of its near duplicates so far."""
+        self.triples[name] = parts = triples(text)
+        near, hashed = self._near(parts)
         self.table.insert(name, hashed)
-        self.seen[name] = parts
-        return found
+        return near
 
-    def _hash(self, parts: frozenset) -> MinHash:
+    def _near(self, parts: frozenset) -> tuple[list[str], MinHash]:
         hashed = MinHash(num_perm=PERMUTATIONS)
         hashed.update_batch([part.encode() for part in parts])
-        return hashed
-
-    def _like(self, parts: frozenset, hashed: MinHash) -> list[str]:
-        near = (name for name in self.table.query(hashed) if jaccard(parts, self.seen[name]) >= ALIKE)
-        return sorted(near)
+        names = self.table.query(hashed)
+        near = [name for name in names if jaccard(parts, self.triples[name]) >= THRESHOLD]
+        return sorted(near), hashed
 
 
 def pairs(texts: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """All pairs of names whose texts are alike, each pair once, in the order of the texts."""
+    """All pairs of names with near-duplicate plain texts, in the order of the texts."""
     index = Index()
     for name, text in texts:
         yield from ((other, name) for other in index.add(name, text))

@@ -1,4 +1,4 @@
-"""What happens to texts on their way: five kinds of noise, none of which loses a value.
+"""Noise: what happens to texts on their way, in five kinds, none of which loses a value.
 
     ocr            misread letters, stray marks, lines broken in the wrong place
     speech         no punctuation or capitals, fillers, repeated words, words that sound alike
@@ -6,38 +6,42 @@
     abbreviations  what people shorten when they are in a hurry
     distractors    sentences about something else, with dates, amounts and codes of their own
 
-Noise falls on the words around the evidence. On evidence itself it falls only where a named
-normalisation (`normalise`: respaced, respelt, recased, email_words) reads the value back, which is
-tried before the change is kept. What a person could no longer read is never made.
+Noise changes the words around the evidence. It changes evidence itself only where a rule of
+`parsers` (respaced, respelt, recased, email_words) still reads the value, which is tried before
+the change is accepted.
 """
 
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from random import Random
 
-from slmlib.textgen import parsers
+from slmlib.textgen import lexicon, parsers
 from slmlib.textgen.formats import write_value
+from slmlib.textgen.phrase_tables import NO_PHRASES, PhraseTables
 from slmlib.textgen.sampling_context import SamplingContext
 from slmlib.textgen.templates import PROSE, Passage
 
-WORDS = Path(__file__).parent / "noise_words"
-REGISTERS = {  # kind -> registers that it can befall
-    "ocr": ("receipt", "invoice", "delivery_note", "form", "letter", "report", "note", "listing", "minutes"),
+SHORT = 100  # characters; a longer text needs two changes to count as noisy
+_MISREADINGS = "rn>m m>rn cl>d l>1 o>0 e>c h>b S>5 I>l i>j u>ii B>8 ff>f w>vv"
+MISREAD = tuple(pair.split(">") for pair in lexicon.words(_MISREADINGS))
+NEXT_KEY = dict(zip("qwertyuiopasdfghjklzxcvbnm", "wertyuiopusdfghjkldxcvbnmn", strict=True))
+FILLERS = ("uh", "um", "er", "you know", "I mean", "like", "sort of", "right")
+_PAPERS = ("letter", "report", "note", "listing", "minutes")
+REGISTERS = {  # kind of noise: registers of texts that can have it
+    "ocr": ("receipt", "invoice", "delivery_note", "form", *_PAPERS),
     "speech": ("call", "voice", "note", "minutes"),
-    "typos": ("chat", "email", "note", "letter", "report", "listing", "minutes", "form"),
-    "abbreviations": ("chat", "email", "note", "report", "listing", "minutes", "letter"),
-    "distractors": tuple(PROSE),
+    "typos": ("chat", "email", "form", *_PAPERS),
+    "abbreviations": ("chat", "email", *_PAPERS),
+    "distractors": PROSE,
 }
 KINDS = tuple(REGISTERS)
-SHORT = 100  # characters; a longer text needs two changes to count as noisy
 
 
 @dataclass(frozen=True)
 class Edit:
-    """New words for a stretch of the text, with the rule that reads them if it is evidence."""
+    """New words for a stretch of the text; `rule` reads them, if they are evidence."""
 
     start: int
     end: int
@@ -45,60 +49,48 @@ class Edit:
     rule: str | None = None
 
 
-@dataclass(frozen=True)
-class Leaf:
-    """A piece of evidence that no other piece touches, and the value that it stands for."""
-
-    start: int
-    end: int
-    rule: str
-    value: object
-
-
 class TooClean(Exception):
     """A text in which this kind of noise finds too little to change."""
 
 
-def disturb(passage: Passage, kind: str, values: dict[str, object], ctx: SamplingContext) -> Passage:
-    """The passage under one kind of noise.
+def disturb(
+    passage: Passage,
+    kind: str,
+    values: dict[str, object],
+    ctx: SamplingContext,
+    phrases: PhraseTables = NO_PHRASES,
+) -> Passage:
+    """Put one kind of noise on a text.
 
     Args:
         passage: A text and its evidence.
         kind: One of `KINDS`.
-        values: JSON Pointer -> value of every leaf, against which evidence is read back.
-        ctx: The only source of chance, and of the distractors' facts.
+        values: JSON Pointer -> value of every leaf, against which changed evidence is read back.
+        ctx: The only source of randomness, and of the distractors' facts.
+        phrases: The tables in which `phrase.` rules of the evidence are found.
 
     Raises:
         TooClean: there was nothing to change, or just one place in a longer text.
     """
-    edits = _apart(_MAKERS[kind](passage, values, ctx))
+    text, edits = _Text(passage, values, phrases), []
+    for edit in sorted(_MAKERS[kind](text, ctx), key=lambda e: (e.start, e.end)):
+        if not edits or edit.start >= edits[-1].end:  # none reaches into an earlier one
+            edits.append(edit)
     if len(edits) < (2 if len(passage.text) > SHORT and kind != "distractors" else 1):
         raise TooClean(kind)
-    return _edited(passage, edits)
-
-
-def _apart(edits: Iterator[Edit]) -> list[Edit]:
-    """The edits in order, without those that reach into an earlier one."""
-    kept: list[Edit] = []
-    for edit in sorted(edits, key=lambda e: (e.start, e.end)):
-        if not kept or edit.start >= kept[-1].end:
-            kept.append(edit)
-    return kept
-
-
-def _edited(passage: Passage, edits: list[Edit]) -> Passage:
-    pieces, last, moved = [], 0, []
+    pieces, last = [], 0
     for edit in edits:
         pieces += [passage.text[last : edit.start], edit.words]
         last = edit.end
-        moved.append((edit, len(edit.words) - (edit.end - edit.start)))
-    evidence = {pointer: _moved(place, moved) for pointer, place in passage.evidence.items()}
+    evidence = {pointer: _moved(place, edits) for pointer, place in passage.evidence.items()}
     return Passage("".join([*pieces, passage.text[last:]]), evidence)
 
 
-def _moved(place: dict, moved: list[tuple[Edit, int]]) -> dict:
+def _moved(place: dict, edits: list[Edit]) -> dict:
+    """A place of evidence after the edits."""
     start, end, rule = place["start"], place["end"], place["rule"]
-    for edit, growth in moved:
+    for edit in edits:
+        growth = len(edit.words) - (edit.end - edit.start)
         if edit.start >= place["end"]:
             break
         if edit.end <= place["start"]:
@@ -108,77 +100,71 @@ def _moved(place: dict, moved: list[tuple[Edit, int]]) -> dict:
     return {"start": start, "end": end, "rule": rule}
 
 
-# Where noise may fall ---------------------------------------------------------------------------
+class _Text:
+    """A passage as noise sees it: where it may change words, and which evidence."""
+
+    def __init__(self, passage: Passage, values: dict[str, object], phrases: PhraseTables):
+        self.text, self.phrases = passage.text, phrases
+        self.places = sorted(passage.evidence.values(), key=lambda place: place["start"])
+        self.leaves = []  # (start, end, rule, value, words) of evidence that no other one touches
+        for pointer, place in passage.evidence.items():
+            start, end = place["start"], place["end"]
+            if sum(p["start"] < end and start < p["end"] for p in self.places) <= 1:
+                words = self.text[start:end]
+                self.leaves.append((start, end, place["rule"], values[pointer], words))
+
+    def words(self, pattern: str = r"(?<!\w)[^\W\d_]{2,}(?!\w)") -> Iterator[re.Match]:
+        """Words that are not evidence, or other matches of a pattern there."""
+        last, end = 0, {"start": len(self.text), "end": len(self.text)}
+        for place in [*self.places, end]:
+            if last < place["start"]:
+                yield from re.compile(pattern).finditer(self.text, last, place["start"])
+            last = max(last, place["end"])
+
+    def edited(self, leaf: tuple, words: str, repair: str) -> list[Edit]:
+        """The edit that gives a leaf other words, if its value can still be read."""
+        start, end, rule, value, _ = leaf
+        rule = repair if repair in parsers.PARSERS else f"{repair}+{rule}"
+        try:
+            readable = parsers.apply(rule, words, self.phrases) == value
+        except (KeyError, ValueError, AttributeError, TypeError):
+            readable = False
+        return [Edit(start, end, words, rule)] if readable else []
 
 
-def _leaves(passage: Passage, values: dict[str, object]) -> list[Leaf]:
-    places = passage.evidence.values()
-    touched = [sum(p["start"] < q["end"] and q["start"] < p["end"] for q in places) > 1 for p in places]
-    return [
-        Leaf(place["start"], place["end"], place["rule"], values[pointer])
-        for (pointer, place), shared in zip(passage.evidence.items(), touched, strict=True)
-        if not shared
-    ]
+# The kinds
 
 
-def _free(passage: Passage) -> list[tuple[int, int]]:
-    """Stretches of the text that are no evidence."""
-    free, last = [], 0
-    for place in sorted(passage.evidence.values(), key=lambda p: p["start"]):
-        free.append((last, place["start"]))
-        last = max(last, place["end"])
-    return [(start, end) for start, end in [*free, (last, len(passage.text))] if start < end]
-
-
-def _words(passage: Passage, pattern: str = r"(?<!\w)[^\W\d_]{2,}(?!\w)") -> Iterator[re.Match]:
-    """Words of the free text, or whatever else the pattern finds in it."""
-    for start, end in _free(passage):
-        yield from re.compile(pattern).finditer(passage.text, start, end)
-
-
-def _readable(leaf: Leaf, words: str, mend: str) -> list[Edit]:
-    """The edit of a leaf, if its value can still be read."""
-    rule = mend if mend in parsers.NORMALISATIONS else f"{mend}+{leaf.rule}"
-    try:
-        kept = parsers.apply(rule, words) == leaf.value
-    except (KeyError, ValueError, AttributeError, TypeError):
-        kept = False
-    return [Edit(leaf.start, leaf.end, words, rule)] if kept else []
-
-
-# The kinds ---------------------------------------------------------------------------------------
-
-MISREAD = (("rn", "m"), ("m", "rn"), ("cl", "d"), ("l", "1"), ("o", "0"), ("e", "c"), ("h", "b"),
-           ("S", "5"), ("I", "l"), ("i", "j"), ("u", "ii"), ("B", "8"), ("ff", "f"), ("w", "vv"))  # fmt: skip
-NEXT_KEY = dict(zip("qwertyuiopasdfghjklzxcvbnm", "wertyuiopusdfghjkldxcvbnmn", strict=True))
-FILLERS = ("uh", "um", "er", "you know", "I mean", "like", "sort of", "right")
-
-
-def _ocr(passage: Passage, values: dict[str, object], ctx: SamplingContext) -> Iterator[Edit]:
-    for word in _words(passage):
+def _ocr(text: _Text, ctx: SamplingContext) -> Iterator[Edit]:
+    for word in text.words():
         if len(word[0]) >= 4 and ctx.chance(0.2):
             yield Edit(*word.span(), _misread(word[0], ctx.rng))
-    for gap in _words(passage, r"(?<=\S) (?=\S)"):
+    for gap in text.words(r"(?<=\S) (?=\S)"):
         if ctx.chance(0.05):
             yield Edit(*gap.span(), ctx.one(("\n", "  ", " ' ", " ~ ", " . ")))
-    for leaf in _leaves(passage, values):
-        words = passage.text[leaf.start : leaf.end]
-        if leaf.rule in parsers.SPELT and ctx.chance(0.5):
-            yield from _readable(leaf, _respelt(words, ctx.rng, _misread), "respelt")
+    for leaf in text.leaves:
+        *_, rule, _, words = leaf
+        if _is_words(rule) and ctx.chance(0.5):
+            yield from text.edited(leaf, _misspelt(words, ctx.rng, _misread), "respelt")
         elif " " in words and ctx.chance(0.4):
-            yield from _readable(leaf, words.replace(" ", ctx.one(("  ", "\n")), 1), "respaced")
+            yield from text.edited(leaf, words.replace(" ", ctx.one(("  ", "\n")), 1), "respaced")
 
 
 def _misread(word: str, rng: Random) -> str:
-    found = [(a, b) for a, b in MISREAD if a in word[1:]]
-    if not found:
+    readings = [(seen, read) for seen, read in MISREAD if seen in word[1:]]
+    if not readings:
         return word[:-1] + "."
-    seen, read = rng.choice(found)
+    seen, read = rng.choice(readings)
     return word[0] + word[1:].replace(seen, read, 1)
 
 
-def _respelt(words: str, rng: Random, slip: Callable[[str, Random], str]) -> str:
-    """One of the longer words of a phrase, misspelt."""
+def _is_words(rule: str) -> bool:
+    """True for evidence that `respelt` can correct."""
+    return rule in parsers.VOCABULARY or rule.startswith(parsers.PHRASE)
+
+
+def _misspelt(words: str, rng: Random, slip: Callable[[str, Random], str]) -> str:
+    """A phrase with a slip in one of its longer words."""
     long = list(re.finditer(r"[^\W\d_]{5,}", words))
     if not long:
         return words
@@ -186,126 +172,115 @@ def _respelt(words: str, rng: Random, slip: Callable[[str, Random], str]) -> str
     return words[: word.start()] + slip(word[0], rng) + words[word.end() :]
 
 
-def _speech(passage: Passage, values: dict[str, object], ctx: SamplingContext) -> Iterator[Edit]:
-    """Speakers stay named, as a transcript names them; the rest is what a recogniser writes."""
+def _speech(text: _Text, ctx: SamplingContext) -> Iterator[Edit]:
+    """The output of a speech recogniser; speakers keep their labels, as in a transcript."""
     sounds = _pairs("homophones")
-    for found in _words(passage, _SPOKEN):
-        if not found["speaker"]:
-            yield from _heard(found, sounds, ctx)
-    for leaf in _leaves(passage, values):
-        words = passage.text[leaf.start : leaf.end]
+    marks = r"[.,;:!?()\"“”–—](?= |$)|[()\"“”–—]"
+    for match in text.words(
+        rf"(?m)(?P<speaker>^[\w .'-]{{1,24}}:(?= ))|[^\W\d_]+(?:['’][a-z]+)?|{marks}"
+    ):
+        word = match[0].lower()
+        if match["speaker"]:
+            continue
+        if not word[0].isalpha():
+            yield Edit(*match.span(), "")
+        elif word in sounds and ctx.chance(0.5):
+            yield Edit(*match.span(), sounds[word])
+        elif ctx.chance(0.05):
+            yield Edit(*match.span(), f"{ctx.one(FILLERS).lower()} {word}")
+        elif ctx.chance(0.03):
+            yield Edit(*match.span(), f"{word} {word}")
+        elif match[0] != word:
+            yield Edit(*match.span(), word)
+    for leaf in text.leaves:
+        *_, rule, _, words = leaf
         if "@" in words:
-            yield from _readable(leaf, words.replace("@", " at ").replace(".", " dot "), "email_words")
-        elif leaf.rule in ("verbatim", "lower_first") and words != words.lower():
-            yield from _readable(leaf, words.lower(), "recased")
+            spoken = words.replace("@", " at ").replace(".", " dot ")
+            yield from text.edited(leaf, spoken, "email_words")
+        elif rule in ("verbatim", "lower_first") and words != words.lower():
+            yield from text.edited(leaf, words.lower(), "recased")
 
 
-_SPOKEN = (
-    r"(?m)(?P<speaker>^[\w .'-]{1,24}:(?= ))|[^\W\d_]+(?:['’][a-z]+)?|[.,;:!?()\"“”–—](?= |$)|[()\"“”–—]"
-)
-
-
-def _heard(found: re.Match, sounds: dict[str, str], ctx: SamplingContext) -> Iterator[Edit]:
-    word = found[0].lower()
-    if not word[0].isalpha():
-        yield Edit(*found.span(), "")
-    elif word in sounds and ctx.chance(0.5):
-        yield Edit(*found.span(), sounds[word])
-    elif ctx.chance(0.05):
-        yield Edit(*found.span(), f"{ctx.one(FILLERS).lower()} {word}")
-    elif ctx.chance(0.03):
-        yield Edit(*found.span(), f"{word} {word}")
-    elif found[0] != word:
-        yield Edit(*found.span(), word)
-
-
-def _typos(passage: Passage, values: dict[str, object], ctx: SamplingContext) -> Iterator[Edit]:
-    for word in _words(passage):
+def _typos(text: _Text, ctx: SamplingContext) -> Iterator[Edit]:
+    for word in text.words():
         if len(word[0]) >= 4 and ctx.chance(0.18):
             yield Edit(*word.span(), _mistyped(word[0], ctx.rng))
-    for leaf in _leaves(passage, values):
-        if leaf.rule in parsers.SPELT and ctx.chance(0.6):
-            words = _respelt(passage.text[leaf.start : leaf.end], ctx.rng, _mistyped)
-            yield from _readable(leaf, words, "respelt")
+    for leaf in text.leaves:
+        *_, rule, _, words = leaf
+        if _is_words(rule) and ctx.chance(0.6):
+            yield from text.edited(leaf, _misspelt(words, ctx.rng, _mistyped), "respelt")
 
 
 def _mistyped(word: str, rng: Random) -> str:
     at = rng.randrange(1, len(word) - 1)
-    here, after = word[at], word[at + 1]
-    slips = [word[:at] + word[at + 1 :], word[:at] + here + word[at:], word[:at] + NEXT_KEY.get(here, here)
-             + word[at + 1 :]] + [word[:at] + after + here + word[at + 2 :]] * 2  # fmt: skip
-    changed = [slip for slip in slips if slip != word]
-    return rng.choice(changed)
+    before, here, after, rest = word[:at], word[at], word[at + 1], word[at + 2 :]
+    dropped, doubled = before + after + rest, before + here + here + after + rest
+    next_key, swapped = (
+        before + NEXT_KEY.get(here, here) + after + rest,
+        before + after + here + rest,
+    )
+    slips = (dropped, doubled, next_key, swapped, swapped)
+    return rng.choice([slip for slip in slips if slip != word])
 
 
-def _abbreviations(passage: Passage, values: dict[str, object], ctx: SamplingContext) -> Iterator[Edit]:
+def _abbreviations(text: _Text, ctx: SamplingContext) -> Iterator[Edit]:
     short = _pairs("abbreviations")
-    for word in _words(passage):
-        if word[0].lower() in short and ctx.chance(0.85):
-            said = short[word[0].lower()]
-            yield Edit(*word.span(), said.capitalize() if word[0][0].isupper() else said)
-        elif len(word[0]) >= 6 and word[0].islower() and ctx.chance(0.3):
-            yield Edit(*word.span(), word[0][0] + re.sub("[aeiou]", "", word[0][1:]))
-    for leaf in _leaves(passage, values):
-        words = passage.text[leaf.start : leaf.end]
-        cut = re.sub(r"\b([A-Z][a-z]{2})(?!y\b)[a-z]+day\b|\b([A-Z][a-z]{2})[a-z]{2,}\b", r"\1\2", words)
-        if leaf.rule == "day" and cut != words:
-            yield from _readable(leaf, cut, "day")
+    for match in text.words():
+        word = match[0]
+        if word.lower() in short and ctx.chance(0.85):
+            shortened = short[word.lower()]
+            yield Edit(*match.span(), shortened.capitalize() if word[0].isupper() else shortened)
+        elif len(word) >= 6 and word.islower() and ctx.chance(0.3):
+            yield Edit(*match.span(), word[0] + re.sub("[aeiou]", "", word[1:]))
+    for leaf in text.leaves:
+        *_, rule, _, words = leaf
+        day_or_month = r"\b([A-Z][a-z]{2})(?!y\b)[a-z]+day\b|\b([A-Z][a-z]{2})[a-z]{2,}\b"
+        cut = re.sub(day_or_month, r"\1\2", words)
+        if rule == "day" and cut != words:
+            yield from text.edited(leaf, cut, "day")
 
 
-def _distractors(passage: Passage, values: dict[str, object], ctx: SamplingContext) -> Iterator[Edit]:
-    """Asides behind sentences that end a line or stand inside prose."""
-    ends = list(_words(passage, r"(?<=\w)[.?!](?= [A-Z]|\n|$)")) or [
-        m for m in re.finditer(r"(?m)(?<=\w)$", passage.text) if _outside(m.start(), passage)
+def _distractors(text: _Text, ctx: SamplingContext) -> Iterator[Edit]:
+    """Asides after sentences that end a line or stand inside prose, or else after lines."""
+    ends = list(text.words(r"(?<=\w)[.?!](?= [A-Z]|\n|$)")) or [
+        match
+        for match in re.finditer(r"(?m)(?<=\w)$", text.text)
+        if all(match.start() <= p["start"] or match.start() >= p["end"] for p in text.places)
     ]
-    asides = ctx.some(_lines("distractors"), 1, 3)
-    for place, aside in zip(ctx.some(ends, min(len(ends), 3), min(len(ends), 3)), asides, strict=False):
-        stop = "" if place[0] else "."
-        yield Edit(*place.span(), f"{place[0]}{stop} {_told(aside, ctx)}")
 
+    def money(low: int, high: int) -> str:
+        return write_value(ctx.price(low, high) / 100, "symbol", ctx.rng, ctx.place.currency)[0]
 
-def _outside(at: int, passage: Passage) -> bool:
-    return all(at <= place["start"] or at >= place["end"] for place in passage.evidence.values())
+    def day() -> str:
+        style = ctx.one(("long", "us", "ordinal"))
+        return write_value(ctx.date().isoformat(), style, ctx.rng, ctx.place.currency)[0]
 
-
-def _told(aside: str, ctx: SamplingContext) -> str:
-    """An aside with its facts filled in."""
     facts: dict[str, Callable[[], str]] = {
         "person": lambda: ctx.person().name,
         "firm": ctx.firm,
         "town": lambda: ctx.town()[0],
-        "date": lambda: _date(ctx),
+        "date": day,
         "time": lambda: ctx.clock(7, 20),
-        "amount": lambda: _amount(ctx, 4000, 48000),
-        "small": lambda: _amount(ctx, 100, 2500),
+        "amount": lambda: money(4000, 48000),
+        "small": lambda: money(100, 2500),
         "number": lambda: str(ctx.between(2, 90)),
         "code": lambda: ctx.code(ctx.one(("@@-####", "######", "@###/##"))),
         "phone": lambda: ctx.phones[ctx.phone()],
-    }  # fmt: skip
-    return re.sub(r"\{(\w+)\}", lambda m: facts[m[1]](), aside)
-
-
-def _date(ctx: SamplingContext) -> str:
-    style = ctx.one(("long", "us", "ordinal"))
-    return write_value(ctx.date().isoformat(), style, ctx.rng, ctx.place.currency)[0]
-
-
-def _amount(ctx: SamplingContext, low: int, high: int) -> str:
-    return write_value(ctx.price(low, high) / 100, "symbol", ctx.rng, ctx.place.currency)[0]
-
-
-@cache
-def _lines(name: str) -> tuple[str, ...]:
-    return tuple((WORDS / f"{name}.txt").read_text("utf-8").splitlines())
+    }
+    asides = ctx.some(lexicon.lines("distractors"), 1, 3)
+    count = min(len(ends), 3)
+    for place, aside in zip(ctx.some(ends, count, count), asides, strict=False):
+        aside = re.sub(r"\{(\w+)\}", lambda match: facts[match[1]](), aside)
+        yield Edit(*place.span(), f"{place[0]}{'' if place[0] else '.'} {aside}")
 
 
 @cache
 def _pairs(name: str) -> dict[str, str]:
-    """Lines `word: what it becomes` of a file."""
-    return dict(line.split(": ", 1) for line in _lines(name))
+    """The lines `word: replacement` of a file."""
+    return dict(line.split(": ", 1) for line in lexicon.lines(name))
 
 
-_MAKERS: dict[str, Callable[[Passage, dict[str, object], SamplingContext], Iterator[Edit]]] = {
+_MAKERS: dict[str, Callable[[_Text, SamplingContext], Iterator[Edit]]] = {
     "ocr": _ocr,
     "speech": _speech,
     "typos": _typos,

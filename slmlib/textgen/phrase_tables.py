@@ -1,45 +1,72 @@
-"""How people say what a schema enumerates: phrase tables, by `<group>.<field>` or `<entity>.<field>`.
+"""Phrase tables: how people say the values of an enumeration or of a yes-or-no field.
 
-They stand in `texts/<group>.txt` beside the templates, and in `entities/<entity>.txt`, in blocks
-`=== phrases <field>:<form>` of lines `value: phrase | phrase`. A form is a grammatical shape that a
-text asks for with `{field:form}`; the empty one is the default. Over all forms of a table one
-phrase means one value: a test proves it. Each table becomes the normalisation `phrase.<table>`.
+A text file holds blocks, each begun by `=== heading`. A block `=== phrases <field>:<form>` has
+lines `value: phrase | phrase`; a form is a grammatical shape that a template asks for with
+`{field:form}`, and the empty one is the default. The table is named `<file>.<field>`. Over all
+forms of a table a phrase has one meaning, so that the rule `phrase.<table>` of `parsers` can read
+it back.
 """
 
 import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 
-GENERATE = Path(__file__).parents[1] / "tasks" / "edgejson" / "generate"
-FOLDER = GENERATE / "designed" / "texts"
-FOLDERS = (FOLDER, GENERATE / "entities")
-WORDS = {"true": True, "false": False}
+BOOLEANS = {"true": True, "false": False}
 
 
-def blocks(group: str, folder: Path = FOLDER) -> list[tuple[str, str]]:
-    """Heading and text of every block of a group's file."""
-    parts = re.split(r"^=== (.+)\n", (folder / f"{group}.txt").read_text("utf-8"), flags=re.M)
-    return [
-        (heading.strip(), text.strip("\n")) for heading, text in zip(parts[1::2], parts[2::2], strict=True)
-    ]
+def blocks(path: Path) -> list[tuple[str, str]]:
+    """Heading and text of every block of a file."""
+    parts = re.split(r"^=== (.+)\n", path.read_text("utf-8"), flags=re.M)
+    return [(h.strip(), text.strip("\n")) for h, text in zip(parts[1::2], parts[2::2], strict=True)]
 
 
-def _tables() -> dict[str, dict[str, dict]]:
-    tables: dict[str, dict[str, dict]] = {}
-    for path in (path for folder in FOLDERS for path in sorted(folder.glob("*.txt"))):
-        for heading, text in blocks(path.stem, path.parent):
-            kind, _, name = heading.partition(" ")
-            if kind == "phrases":
+class PhraseTables(Mapping):
+    """The phrase tables of some folders: table -> form -> value -> phrases; read on first use."""
+
+    def __init__(self, *folders: Path):
+        self.folders = folders
+
+    @cached_property
+    def tables(self) -> dict[str, dict[str, dict]]:
+        """All tables; a line without `value: ` raises `ValueError`."""
+        tables: dict[str, dict[str, dict]] = {}
+        for path in (path for folder in self.folders for path in sorted(folder.glob("*.txt"))):
+            for heading, text in blocks(path):
+                kind, _, name = heading.partition(" ")
+                if kind != "phrases":
+                    continue
                 field, _, form = name.partition(":")
-                tables.setdefault(f"{path.stem}.{field}", {})[form] = _values(text, path)
-    return tables
+                phrases = tables.setdefault(f"{path.stem}.{field}", {}).setdefault(form, {})
+                for line in filter(str.strip, text.splitlines()):
+                    value, mark, said = line.partition(": ")
+                    if not mark:
+                        fault = f"{line!r} in a phrase table is not `value: phrase | phrase`."
+                        raise ValueError(f"{path.name}: {fault}")
+                    phrases[BOOLEANS.get(value, value)] = [s.strip() for s in said.split(" | ")]
+        return tables
+
+    @cached_property
+    def meanings(self) -> dict[str, dict[str, object]]:
+        """The inverse: table -> phrase in lower case -> value."""
+        return {
+            name: {
+                phrase.casefold(): value
+                for form in table.values()
+                for value, phrases in form.items()
+                for phrase in phrases
+            }
+            for name, table in self.tables.items()
+        }
+
+    def __getitem__(self, name: str) -> dict[str, dict]:
+        return self.tables[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.tables)
+
+    def __len__(self) -> int:
+        return len(self.tables)
 
 
-def _values(text: str, path: Path) -> dict:
-    lines = [line for line in text.splitlines() if line.strip()]
-    if wrong := [line for line in lines if ": " not in line]:
-        raise ValueError(f"{path.name}: {wrong[0]!r} in a phrase table is not `value: phrase | phrase`.")
-    pairs = (line.split(": ", 1) for line in lines)
-    return {WORDS.get(value, value): [s.strip() for s in said.split(" | ")] for value, said in pairs}
-
-
-PHRASES = _tables()  # table -> form -> value -> phrases
+NO_PHRASES = PhraseTables()

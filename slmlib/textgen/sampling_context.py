@@ -1,6 +1,6 @@
 """Plausible people, addresses, numbers and dates, drawn from one explicit random generator.
 
-Only `random.Random` methods whose streams are the same in Python 3.11 to 3.14 are used. Money
+Only methods of `random.Random` are used whose streams are the same in Python 3.11 to 3.14. Money
 is drawn in cents and other decimals in whole steps, then divided once: the nearest float of an
 exact decimal prints the same on every machine. No clock, no locale, no hash order.
 """
@@ -14,7 +14,7 @@ from slmlib.textgen import lexicon
 
 FIRST_DAY = date(2025, 1, 6)
 HOLIDAYS = ((1, 1), (5, 1), (12, 24), (12, 25), (12, 26), (12, 31))
-DAYS = 900  # the world's dates lie in these days after the first
+DAYS = 900  # dates are drawn from this many days after the first
 
 
 @dataclass(frozen=True)
@@ -31,18 +31,18 @@ class Person:
 
 
 class SamplingContext:
-    """Draws everything that a record needs; one world makes one case.
+    """Draws everything that the record and the text of one case need, all from one country.
 
     Args:
-        rng: The only source of chance.
-        split: Decides which surnames and firms may occur.
+        rng: The only source of randomness.
+        role: "train", "val" or "test": which surnames and firms may occur.
     """
 
-    def __init__(self, rng: Random, split: str):
-        self.rng, self.split = rng, split
+    def __init__(self, rng: Random, role: str):
+        self.rng, self.role = rng, role
         self.place = rng.choice(lexicon.PLACES)
-        self.phones: dict[str, str] = {}  # number -> as it is said, in groups
-        self._taken: set[str] = set()
+        self.phones: dict[str, str] = {}  # number -> the same with spaces, as people say it
+        self._used: set[str] = set()
 
     def chance(self, share: float) -> bool:
         """True in this share of cases."""
@@ -52,9 +52,9 @@ class SamplingContext:
         """One of a sequence."""
         return self.rng.choice(values)
 
-    def dealt(self, values):
-        """One of those of a sequence that belong to this split."""
-        return self.rng.choice(lexicon.dealt(values, self.split))
+    def assigned(self, values):
+        """One of the values of a sequence that are assigned to this role."""
+        return self.rng.choice(lexicon.assigned(values, self.role))
 
     def some(self, values, low: int, high: int) -> list:
         """Between `low` and `high` different ones, in a random order."""
@@ -69,21 +69,23 @@ class SamplingContext:
         return self.rng.randint(low, high) / scale
 
     def price(self, low: int, high: int) -> int:
-        """A price in cents as shops make them: often ending in 9, 5 or 0."""
+        """A price in cents as in shops: often ending in 9, 5 or 0."""
         cents = self.rng.randint(low, high)
         return cents if self.chance(0.4) else cents - cents % 10 + self.one((0, 5, 9))
 
     def code(self, pattern: str) -> str:
-        """A pattern with `#` filled by digits and `@` by letters."""
+        """A pattern with `#` replaced by digits and `@` by letters."""
         fill = {"#": lambda: str(self.rng.randint(0, 9)), "@": lambda: self.one(lexicon.LETTERS)}
         return "".join(fill[c]() if c in fill else c for c in pattern)
 
     def settle(self, *codes: str) -> None:
-        """Move this case to one of these countries, before anything of a country is drawn."""
+        """Choose the country again, among these; call it before drawing anything local."""
         self.place = self.rng.choice([place for place in lexicon.PLACES if place.code in codes])
 
+    # Dates and times
+
     def date(self, *, months: range = range(1, 13)) -> date:
-        """A day of the world's two and a half years, in one of these months."""
+        """A day of two and a half years, in one of these months."""
         while True:
             day = FIRST_DAY + timedelta(days=self.rng.randrange(DAYS))
             if day.month in months:
@@ -94,25 +96,27 @@ class SamplingContext:
         return day + timedelta(days=self.rng.randint(low, high))
 
     def workday(self) -> date:
-        """A day from Monday to Friday that is no holiday."""
-        while True:
-            if _open(day := self.date()):
-                return day
+        """A day from Monday to Friday that is not a holiday."""
+        while not _is_workday(day := self.date()):
+            pass
+        return day
 
     def workday_near(self, day: date, low: int, high: int) -> date:
-        """A workday between `low` and `high` days after another, or a little further off."""
-        while not _open(found := self.later(day, low, high)):
+        """A workday between `low` and `high` days after another, or a little further away."""
+        while not _is_workday(near := self.later(day, low, high)):
             low, high = low - (low < 0), high + (high > 0)
-        return found
+        return near
 
     def clock(self, low: int, high: int, *, step: int = 15) -> str:
-        """A time of day from `low` o'clock to before `high` o'clock, on a step of minutes."""
-        minutes = self.rng.randrange(low * 60, high * 60, step)
-        return hhmm(minutes)
+        """A time of day from `low` to before `high` o'clock, in steps of minutes."""
+        return hhmm(self.rng.randrange(low * 60, high * 60, step))
+
+    # People, firms and addresses
 
     def person(self) -> Person:
-        """Somebody of this case's country whose names are new in this case."""
-        first, last = self._new(self.place.first), self._new(lexicon.dealt(self.place.last, self.split))
+        """A person from this country whose names are new in this case."""
+        first = self._unused(self.place.first)
+        last = self._unused(lexicon.assigned(self.place.last, self.role))
         return Person(first, last, self.place)
 
     def doctor(self) -> str:
@@ -120,13 +124,13 @@ class SamplingContext:
         return f"{self.one(('Dr', 'Dr', 'Dr', 'Nurse', 'Prof.'))} {self.person().last}"
 
     def firm(self) -> str:
-        """A company that has not been named in this case."""
-        return self._new(lexicon.dealt(lexicon.FIRMS, self.split))
+        """A company that is new in this case."""
+        return self._unused(lexicon.assigned(lexicon.FIRMS, self.role))
 
-    def _new(self, names: tuple[str, ...]) -> str:
+    def _unused(self, names: tuple[str, ...]) -> str:
         """A name that this case has not used, as long as there is one."""
-        name = self.one([n for n in names if n not in self._taken] or names)
-        self._taken.add(name)
+        name = self.one([n for n in names if n not in self._used] or names)
+        self._used.add(name)
         return name
 
     def street(self) -> str:
@@ -140,14 +144,14 @@ class SamplingContext:
         return town, self.code(pattern)
 
     def phone(self) -> str:
-        """A telephone number without its spaces; `phones` keeps how it is written, in groups."""
+        """A telephone number without spaces; `phones` keeps the spoken form."""
         spoken = self.code(self.one(self.place.phone))
         number = spoken.replace(" ", "")
         self.phones[number] = spoken
         return number
 
     def plate(self) -> str:
-        """A number plate of this case's country."""
+        """A number plate of this country."""
         return self.code(self.one(self.place.plate))
 
     def email(self, person: Person) -> str:
@@ -156,8 +160,19 @@ class SamplingContext:
         user = self.one((f"{first}.{last}", f"{first[0]}.{last}", f"{first}{self.between(2, 99)}"))
         return f"{user}@{self.one(('example.com', 'example.org', 'example.net', 'mail.example'))}"
 
+    def surroundings(self) -> dict:
+        """The context of any text: distractors, and how telephone numbers and amounts are said."""
+        return {
+            "agent": self.person().first,
+            "sender": self.person().name,
+            "friend": self.person().first,
+            "firm": self.firm(),
+            "phones": self.phones,
+            "currency": self.place.currency,
+        }
 
-def _open(day: date) -> bool:
+
+def _is_workday(day: date) -> bool:
     return day.weekday() < 5 and (day.month, day.day) not in HOLIDAYS
 
 
@@ -167,6 +182,6 @@ def hhmm(minutes: int) -> str:
 
 
 def _ascii(name: str) -> str:
-    """A name as mail systems take it: `möller` -> `moeller`, `lefèvre` -> `lefevre`."""
+    """A name as in e-mail addresses: `möller` -> `moeller`, `lefèvre` -> `lefevre`."""
     spelt = name.translate(str.maketrans({"ü": "ue", "ö": "oe", "ä": "ae", "ß": "ss", " ": ""}))
     return unicodedata.normalize("NFKD", spelt).encode("ascii", "ignore").decode()

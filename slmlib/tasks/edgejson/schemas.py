@@ -1,9 +1,9 @@
 """The EdgeJSON schemas: hand-written JSON Schema files (Draft 2020-12), loaded and checked here.
 
 A schema is data: `data/edgejson/schemas/<group>.json`. Its tier follows from its shape. House
-rules keep every answer bounded and every key declared, so that a grammar made from the schema
-ends and a missing field is a decision of the text. `x-order: "set"` marks a list whose order
-does not count; `x-rules` are cross-field rules, enforced by `validation`.
+rules bound every answer and declare every key, so that a grammar made from the schema ends, and a
+missing field is a decision about the text. `x-order: "set"` marks a list whose order does not
+count; `x-rules` are cross-field rules (`generate.field_rules`).
 """
 
 import json
@@ -50,22 +50,58 @@ def groups() -> tuple[str, ...]:
 def read(path: Path) -> dict:
     """Read and check one schema file; raises `DataError` with every broken rule."""
     schema = io.read_json(path)
-    problems = [] if schema.get("title") and schema.get("description") else ["root: no title or description"]
-    problems += faults(schema)
+    named = schema.get("title") and schema.get("description")
+    problems = ([] if named else ["root: no title or description"]) + faults(schema)
     if problems:
         raise io.DataError(f"{path}: " + "; ".join(problems))
     return schema
 
 
 def faults(schema: dict) -> list[str]:
-    """What is wrong with a schema: the meta-schema first, then the house rules."""
+    """Faults of a schema under the meta-schema, or else under the house rules."""
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         return [f"not a JSON Schema: {error.message}"]
-    problems = [f"{at or '/'}: {fault}" for at, node in walk(schema) for fault in _node_faults(node)]
-    problems += [f"x-rules: {fault}" for rule in schema.get("x-rules", []) for fault in _rule_faults(rule)]
-    return problems + _size_faults(schema)
+    problems = [
+        f"{at or '/'}: {fault}" for at, node in walk(schema) for fault in _node_faults(node)
+    ]
+    for rule in schema.get("x-rules", []):
+        needs = RULES.get(rule.get("rule"))
+        if needs is None:
+            problems.append(
+                f"x-rules: unknown rule {rule.get('rule')!r}; valid: {', '.join(RULES)}"
+            )
+        elif set(rule) - {"rule"} != needs:
+            problems.append(f"x-rules: {rule['rule']} needs exactly {sorted(needs)}")
+    count, tier = len(leaves(schema)), tier_of(schema)
+    low, high = LEAVES[tier]
+    if not low <= count <= high:
+        problems.append(f"{count} leaves; a {tier} schema has {low} to {high}")
+    return problems
+
+
+def _node_faults(node: dict) -> Iterator[str]:
+    kind = node.get("type")
+    if kind == "object":
+        if node.get("additionalProperties") is not False:
+            yield "additionalProperties is not false"
+        if not set(node.get("required", [])) <= set(node.get("properties", {})):
+            yield "required names an unknown property"
+    elif kind == "array":
+        yield from (f"no {bound}" for bound in ("minItems", "maxItems") if bound not in node)
+        if node.get("minItems", 1) == 0:
+            yield "an empty list has no evidence: minItems is 0"
+    elif kind == "string" and not {"maxLength", "pattern", "format"} & set(node):
+        yield "unbounded string"
+    elif "format" in node and {"minLength", "maxLength"} & set(node):
+        yield "minLength or maxLength beside a format, which grammars cannot combine"
+    elif kind in ("integer", "number") and not {"minimum", "maximum"} <= set(node):
+        yield "number without minimum and maximum"
+    elif kind is None and "enum" not in node:
+        yield "neither type nor enum"
+    if len(node.get("description", "")) > 80:
+        yield "description over 80 characters"
 
 
 def walk(node: dict, pointer: str = "") -> Iterator[tuple[str, dict]]:
@@ -75,40 +111,6 @@ def walk(node: dict, pointer: str = "") -> Iterator[tuple[str, dict]]:
         yield from walk(child, f"{pointer}/{key}")
     if "items" in node:
         yield from walk(node["items"], f"{pointer}/*")
-
-
-def _node_faults(node: dict) -> list[str]:
-    kind, faults_ = node.get("type"), []
-    if kind == "object":
-        if node.get("additionalProperties") is not False:
-            faults_.append("additionalProperties is not false")
-        if not set(node.get("required", [])) <= set(node.get("properties", {})):
-            faults_.append("required names an unknown property")
-    elif kind == "array":
-        faults_ += [f"no {bound}" for bound in ("minItems", "maxItems") if bound not in node]
-        faults_ += [] if node.get("minItems", 1) else ["an empty list has no evidence: minItems is 0"]
-    elif kind == "string" and not {"maxLength", "pattern", "format"} & set(node):
-        faults_.append("unbounded string")
-    elif "format" in node and {"minLength", "maxLength"} & set(node):
-        faults_.append("minLength or maxLength beside a format, which grammars cannot combine")
-    elif kind in ("integer", "number") and not {"minimum", "maximum"} <= set(node):
-        faults_.append("number without minimum and maximum")
-    elif kind is None and "enum" not in node:
-        faults_.append("neither type nor enum")
-    return faults_ + (["description over 80 characters"] if len(node.get("description", "")) > 80 else [])
-
-
-def _size_faults(schema: dict) -> list[str]:
-    count, tier = len(leaves(schema)), tier_of(schema)
-    low, high = LEAVES[tier]
-    return [] if low <= count <= high else [f"{count} leaves; a {tier} schema has {low} to {high}"]
-
-
-def _rule_faults(rule: dict) -> list[str]:
-    needs = RULES.get(rule.get("rule"))
-    if needs is None:
-        return [f"unknown rule {rule.get('rule')!r}; valid: {', '.join(RULES)}"]
-    return [] if set(rule) - {"rule"} == needs else [f"{rule['rule']} needs exactly {sorted(needs)}"]
 
 
 def leaves(schema: dict) -> dict[str, dict]:
@@ -123,28 +125,29 @@ def tier(group: str) -> str:
 
 
 def tier_of(schema: dict) -> str:
-    """simple: flat, up to 5 leaves; complex: three levels and a list of objects; medium: the rest."""
+    """simple: flat, at most 5 leaves; complex: three levels and a list of objects; else medium."""
     kinds = {pointer: node.get("type") for pointer, node in walk(schema)}
     objects = [pointer for pointer, kind in kinds.items() if kind == "object"]
-    if len(objects) == 1 and "array" not in kinds.values() and len(leaves(schema)) <= LEAVES["simple"][1]:
+    flat = len(objects) == 1 and "array" not in kinds.values()
+    if flat and len(leaves(schema)) <= LEAVES["simple"][1]:
         return "simple"
     levels = max(sum(inner.startswith(f"{outer}/") for outer in objects) for inner in objects)
     return "complex" if levels >= 2 and any(p.endswith("*") for p in objects) else "medium"
 
 
 def for_prompt(schema: dict) -> str:
-    """The schema as a model sees it: compact JSON without the keys that only validation reads."""
+    """The schema as a model sees it: compact JSON, without keywords that only validation reads."""
     shown = {key: value for key, value in schema.items() if key not in ("$schema", "x-rules")}
     return compact(shown)
 
 
 def compact(value) -> str:
-    """JSON without a space between its parts: how targets and schemas are measured and shown."""
+    """JSON without spaces between its parts."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def shape(schema: dict) -> tuple:
-    """Types and nesting without names and values: two schemas of one shape are renamings."""
+    """Types and nesting without names and values: schemas of one shape are renamed copies."""
     if schema.get("type") == "object":
         return ("object", tuple(sorted(map(repr, map(shape, schema["properties"].values())))))
     if schema.get("type") == "array":

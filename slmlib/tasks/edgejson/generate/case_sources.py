@@ -1,106 +1,69 @@
-"""Moulds: what a case is cast from.
+"""Case sources: hand-designed schemas with templates, and composed schemas.
 
-A mould has a schema, a register and a way of telling; casting it with a `SamplingContext` gives a record and
-its text. `Written` moulds are the templates of the hand-designed schemas, `Composed` ones belong to
-schemas that `composer` makes from entities.
+A source is a schema in one register. Sampling a case from it with a `SamplingContext` gives a
+record and its text.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from slmlib.tasks.edgejson import schemas
-from slmlib.tasks.edgejson.generate import composer, samplers
-from slmlib.textgen import templates
+from slmlib.tasks.edgejson.generate import composer, samplers, wordings
 from slmlib.textgen.sampling_context import SamplingContext
 from slmlib.textgen.templates import Passage, Template
 
 
-class Mould(Protocol):
-    """What the data set needs of a mould."""
+@dataclass(frozen=True, eq=False)
+class CaseSource:
+    """A schema in one register.
 
-    @property
-    def group(self) -> str: ...
-    @property
-    def tier(self) -> str: ...
-    @property
-    def register(self) -> str: ...
-    @property
-    def schema(self) -> dict: ...
-    @property
-    def origin(self) -> dict:
-        """Where the schema and the telling come from, for a row's `meta`."""
-        ...
+    Attributes:
+        group: name of the schema.
+        origin: "designed" or "composed".
+        meta: where schema and text come from, for the `meta` of a row.
+        sample_case: draws a record and puts it into words.
+    """
 
-    def cast(self, ctx: SamplingContext) -> tuple[dict, Passage]:
-        """A record and its text."""
-        ...
-
-
-@dataclass(frozen=True)
-class Written:
-    """A template of a hand-designed schema."""
-
-    template: Template
-
-    @property
-    def group(self) -> str:
-        return self.template.group
-
-    @property
-    def tier(self) -> str:
-        return schemas.tier(self.group)
-
-    @property
-    def register(self) -> str:
-        return self.template.register
-
-    @property
-    def schema(self) -> dict:
-        return schemas.load(self.group)
-
-    @property
-    def origin(self) -> dict:
-        return {"domain": samplers.domain(self.group), "template": self.template.name}
-
-    def cast(self, ctx: SamplingContext) -> tuple[dict, Passage]:
-        record, context = samplers.sample(self.group, ctx)
-        return record, templates.write(self.template, record, context, ctx.rng)
-
-
-@dataclass(frozen=True)
-class Composed:
-    """A composed schema told in a register."""
-
-    blueprint: composer.Blueprint
+    group: str
+    tier: str
+    origin: str
     register: str
-
-    @property
-    def group(self) -> str:
-        return self.blueprint.name
-
-    @property
-    def tier(self) -> str:
-        return self.blueprint.tier
-
-    @property
-    def schema(self) -> dict:
-        return self.blueprint.schema
-
-    @property
-    def origin(self) -> dict:
-        return {"domain": self.blueprint.domain, "root": self.blueprint.root, "composed": self.blueprint.seed}
-
-    def cast(self, ctx: SamplingContext) -> tuple[dict, Passage]:
-        record, instance = composer.sample(self.blueprint, ctx)
-        return record, composer.write(self.blueprint, self.register, instance, ctx.rng)
+    schema: dict
+    meta: dict
+    sample_case: Callable[[SamplingContext], tuple[dict, Passage]]
 
 
-def written(group: str, split: str) -> list[Mould]:
-    """The templates of a hand-designed schema that a split may use."""
-    return [Written(template) for template in templates.templates(group, split)]
+def designed(template: Template) -> CaseSource:
+    """A template of a hand-designed schema."""
+    group = template.group
+
+    def sample_case(ctx: SamplingContext) -> tuple[dict, Passage]:
+        record, context = samplers.sample(group, ctx)
+        return record, wordings.render(template, record, context, ctx.rng)
+
+    meta = {"domain": samplers.domain(group), "template": template.name}
+    schema, tier = schemas.load(group), schemas.tier(group)
+    return CaseSource(group, tier, "designed", template.register, schema, meta, sample_case)
 
 
-def composed(seed: str, tier: str, *, reserved: bool) -> list[Mould]:
-    """A composed schema in every register that suits it."""
+def composed(blueprint: composer.Blueprint, register: str) -> CaseSource:
+    """A composed schema in a register."""
+
+    def sample_case(ctx: SamplingContext) -> tuple[dict, Passage]:
+        record, instance = composer.sample(blueprint, ctx)
+        return record, composer.write(blueprint, register, instance, ctx.rng)
+
+    b = blueprint
+    meta = {"domain": b.domain, "root": b.root, "composed": b.seed}
+    return CaseSource(b.name, b.tier, "composed", register, b.schema, meta, sample_case)
+
+
+def designed_sources(group: str, role: str) -> list[CaseSource]:
+    """The templates of a hand-designed schema that a role may use."""
+    return [designed(template) for template in wordings.templates_of(group, role)]
+
+
+def composed_sources(seed: str, tier: str, *, reserved: bool) -> list[CaseSource]:
+    """A new composed schema in every register that suits it."""
     blueprint = composer.compose(seed, tier=tier, reserved=reserved)
-    return [Composed(blueprint, register) for register in composer.registers(blueprint)]
+    return [composed(blueprint, register) for register in composer.registers(blueprint)]

@@ -1,396 +1,317 @@
-"""The data set as a whole: make the splits, write them, compare and publish them.
+"""EdgeJSON's data set: build the splits, prove and write them, compare them with the published.
 
-    train, val, test   the hand-designed schemas, in words of their own each
-    test_noisy         the same schemas and the test's words, under noise
+    train, val, test   the hand-designed schemas, each split with its own templates and names
+    test_noisy         the same schemas and the test's templates, under noise
     test_unseen        schemas, entities and domains that occur nowhere else
     train_extended     training's schemas and composed ones, any number of cases, never committed
 
-Order of making is the tests, val, train: what is published for judging does not move when more
-training data are asked for. A case is made from its own seed string, so that it depends on
-nothing but its place; one whose text is too like an earlier one is drawn again.
+The tests are built first, then val, then train: more training data move no case of the others. A
+case depends only on its own seed string; one whose text is too like an earlier one is drawn again.
 """
 
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from random import Random
 
 from slmlib.core import io, paths, progress
+from slmlib.models import weights
+from slmlib.tasks import datasets
+from slmlib.tasks.base import Check
+from slmlib.tasks.datasets import Rows
 from slmlib.tasks.edgejson import schemas
-from slmlib.tasks.edgejson.generate import case_sources, checks, data_card, samplers
-from slmlib.tasks.edgejson.generate.case_sources import Mould
-from slmlib.tasks.edgejson.generate.checks import Rows
+from slmlib.tasks.edgejson.generate import case_sources, checks, data_card, samplers, wordings
+from slmlib.tasks.edgejson.generate.case_sources import CaseSource
 from slmlib.textgen import near_duplicates, noise
 from slmlib.textgen.sampling_context import SamplingContext
 
-NAME, VERSION, GENERATOR, SEED = "edgejson", "2.0.0", "2.0.0", 20261122
+NAME, VERSION, GENERATOR, SEED = "edgejson", "2.1.0", "2.1.0", 20261122
 LICENCE = "CC-BY-4.0"
 SPLITS = checks.SIZES
 UNSEEN, NOISY, EXTENDED = checks.UNSEEN, checks.NOISY, "train_extended"
-COMPOSED = {"simple": 43, "medium": 43, "complex": 22}  # unseen schemas beside the hand-designed ones
-CASES_A_SCHEMA = 10  # in a block of the extended split
+COMPOSED = {"simple": 43, "medium": 43, "complex": 22}  # unseen schemas, besides designed ones
+CASES_PER_SCHEMA = 10  # in a block of the extended split
 TIER_PATTERN = ("simple", "medium", "simple", "medium", "complex")  # 40/40/20 in every prefix
 ATTEMPTS = 100
 PUBLISHED = paths.DATA / NAME
 CARD = "README.md"  # prose by hand, numbers from the data
-FILES = tuple(f"{split}.jsonl" for split in SPLITS)
 
 
 @dataclass(frozen=True)
-class Slot:
-    """What one case is to be: its mould, and the noise that falls on it, if any."""
+class CaseSpec:
+    """Specification of one case: its source, and the kind of noise, if any."""
 
-    mould: Mould
+    source: CaseSource
     noise: str | None = None
 
-    @property
-    def place(self) -> tuple[int, str]:
-        """Tells slots of one plan apart."""
-        return id(self.mould), self.noise or ""
 
-
-def make(*, seed: int = SEED, sizes: dict[str, int] | None = None, step: Callable = lambda: None) -> Rows:
-    """All splits as lists of rows.
+def build(
+    *,
+    seed: int | None = None,
+    sizes: Mapping[str, int] = SPLITS,
+    on_case: Callable[[], object] = lambda: None,
+) -> dict[str, list[dict]]:
+    """Rows of all splits.
 
     Args:
-        seed: The same seed gives the same bytes on every machine.
-        sizes: Split -> number of cases, multiples of 5; default those of `SPLITS`.
-        step: Called after each case; `update` of a progress bar.
+        seed: The same seed gives the same bytes on every machine; default: the published data's.
+        sizes: Split -> number of cases, multiples of 5.
+        on_case: Called after each case, to update a progress bar.
     """
-    sizes, known, made = sizes or SPLITS, Known(), {}
+    seed, seen, rows = SEED if seed is None else seed, _SeenTexts(), {}
     for split in reversed(sizes):
-        made[split] = []
-        for index, slot in enumerate(plan(seed, split, sizes[split])):
-            made[split].append(_new_case(f"{seed}/{split}/{index}", split, index, slot, known))
-            step()
-    return {split: made[split] for split in sizes}
+        rows[split] = []
+        for index, spec in enumerate(plan(seed, split, sizes[split])):
+            draws = _draws(f"{seed}/{split}/{index}", split, index, spec)
+            rows[split].append(next(filter(seen.accept, draws)))
+            on_case()
+    return {split: rows[split] for split in sizes}
 
 
-def plan(seed: int, split: str, size: int) -> list[Slot]:
-    """What every case is to be: tiers 2:2:1 in turn, schemas, moulds and noise spread evenly."""
-    rng = Random(f"{seed}/{split}/plan")
-    turns = {tier: _shuffled(rng, _families(seed, split, tier)) for tier in schemas.TIERS}
-    slots, place, used = [], dict.fromkeys(schemas.TIERS, 0), {}
+def plan(seed: int, split: str, size: int) -> list[CaseSpec]:
+    """Specifications of a split: tiers 2:2:1 in turn; schemas, sources and noise spread evenly."""
+    rng, used, specs = Random(f"{seed}/{split}/plan"), Counter(), []
+    families = {t: _shuffled(rng, _families(seed, split, t)) for t in schemas.TIERS}
     for index in range(size):
         tier = TIER_PATTERN[index % len(TIER_PATTERN)]
-        family = turns[tier][place[tier] % len(turns[tier])]
-        place[tier] += 1
-        offers = _choices(family, split)
-        offers.sort(key=lambda slot: (used.get((tier, slot.noise), 0), used.get(slot.place, 0)))
-        slot = next((slot for slot in offers if _castable(slot)), None)
-        if slot is None:
-            raise io.DataError(
-                f"{family[0].group}: no text for {split}. "
-                "Add templates in registers that noise.REGISTERS names."
-            )
-        used |= {key: used.get(key, 0) + 1 for key in ((tier, slot.noise), slot.place)}
-        slots.append(slot)
-    return slots
+        family = families[tier][used[tier] % len(families[tier])]
+        offers = [CaseSpec(source) for source in family]
+        if split == NOISY:
+            offers = [CaseSpec(s, k) for k in noise.KINDS for s in family if _suits(s, k)]
+        offers.sort(key=lambda o: (used[tier, o.noise], used[id(o.source), o.noise]))
+        spec = next((o for o in offers if o.noise is None or _takes_noise(o)), None)
+        if spec is None:
+            fix = "Add templates in registers that noise.REGISTERS names."
+            raise io.DataError(f"{family[0].group}: no template for {split}. {fix}")
+        used.update((tier, (tier, spec.noise), (id(spec.source), spec.noise)))
+        specs.append(spec)
+    return specs
 
 
-def _families(seed: int | str, split: str, tier: str) -> list[list[Mould]]:
-    """The moulds of every schema of a tier that a split draws from."""
-    groups = [
-        g for g in schemas.groups() if schemas.tier(g) == tier and samplers.reserved(g) == (split == UNSEEN)
+def _families(seed: int | str, split: str, tier: str) -> list[list[CaseSource]]:
+    """The sources of every schema of a tier in a split, those of one schema together."""
+    families = [
+        case_sources.designed_sources(group, checks.role(split))
+        for group in schemas.groups()
+        if schemas.tier(group) == tier and samplers.reserved(group) == (split == UNSEEN)
     ]
-    families = [case_sources.written(group, split) for group in groups]
-    if split == UNSEEN:
-        seeds = (f"{seed}/{split}/{tier}/{index}" for index in count())
-        families += _different(seeds, tier, COMPOSED[tier])
+    if split == UNSEEN:  # none of the composed schemas is a renamed copy of any other schema
+        shapes = {schemas.shape(schemas.load(group)) for group in schemas.groups()}
+        number, size = count(), len(families) + COMPOSED[tier]
+        while len(families) < size:
+            key = f"{seed}/{split}/{tier}/{next(number)}"
+            family = case_sources.composed_sources(key, tier, reserved=True)
+            if (shape := schemas.shape(family[0].schema)) not in shapes:
+                shapes.add(shape)
+                families.append(family)
     rng = Random(f"{seed}/{split}/{tier}")
     return [_shuffled(rng, family) for family in families]
 
 
-def _different(seeds: Iterator[str], tier: str, number: int) -> list[list[Mould]]:
-    """Composed schemas, none of them a renaming of another or of a hand-designed one."""
-    taken = {schemas.shape(schemas.load(group)) for group in schemas.groups()}
-    found: list[list[Mould]] = []
-    while len(found) < number:
-        family = case_sources.composed(next(seeds), tier, reserved=True)
-        if (shape := schemas.shape(family[0].schema)) not in taken:
-            taken.add(shape)
-            found.append(family)
-    return found
-
-
-def _choices(family: list[Mould], split: str) -> list[Slot]:
-    """The slots that a family offers: under noise, those whose register suits the kind."""
-    if split != NOISY:
-        return [Slot(mould) for mould in family]
-    return [Slot(m, kind) for kind in noise.KINDS for m in family if m.register in noise.REGISTERS[kind]]
-
-
-def _castable(slot: Slot) -> bool:
-    """False for words in which this noise finds nothing to do."""
-    return slot.noise is None or all(_noisy(slot, index) for index in range(3))
-
-
-def _noisy(slot: Slot, index: int) -> bool:
-    try:
-        case(f"probe/{index}", NOISY, 0, slot)
-    except noise.TooClean:
-        return False
-    return True
-
-
-def _shuffled(rng: Random, values) -> list:
+def _shuffled(rng: Random, values: Iterable) -> list:
     values = list(values)
     rng.shuffle(values)
     return values
 
 
-class Known:
-    """The texts made so far, as `likeness` sees them: training must not resemble the tests' skeletons."""
+def _suits(source: CaseSource, kind: str) -> bool:
+    """True if texts of the source's register can have this noise."""
+    return source.register in noise.REGISTERS[kind]
+
+
+def _takes_noise(spec: CaseSpec) -> bool:
+    """True if the noise finds something to change in some cases of the source."""
+    try:
+        for index in range(3):
+            case(f"probe/{index}", NOISY, 0, spec)
+    except noise.TooClean:
+        return False
+    return True
+
+
+class _SeenTexts:
+    """The texts so far; a training text must not even be like a test's when values are masked."""
 
     def __init__(self):
-        self.texts, self.skeletons = near_duplicates.Index(), near_duplicates.Index()
+        self.texts, self.masked = near_duplicates.Index(), near_duplicates.Index()
 
-    def takes(self, row: dict) -> bool:
-        """True if the case is new, and then it is known."""
-        text = near_duplicates.plain(row["input"]["text"])
-        if self.texts.like(text):
-            return False
-        judged = row["split"].startswith("test")
-        skeleton = near_duplicates.skeleton(row)
-        if row["split"].startswith("train") and self.skeletons.like(skeleton):
+    def accept(self, row: dict) -> bool:
+        """Add a case; False if it is like an earlier one."""
+        text, masked = near_duplicates.plain(row["input"]["text"]), checks.masked(row)
+        role = checks.role(row["split"])
+        if self.texts.like(text) or (role == "train" and self.masked.like(masked)):
             return False
         self.texts.add(row["id"], text)
-        if judged:
-            self.skeletons.add(row["id"], skeleton)
+        if role == "test":
+            self.masked.add(row["id"], masked)
         return True
 
 
-def _new_case(key: str, split: str, index: int, slot: Slot, known: Known) -> dict:
-    """A case that `known` takes."""
+def _draws(key: str, split: str, index: int, spec: CaseSpec) -> Iterator[dict]:
+    """Cases of a specification, without those whose noise found nothing to change."""
     for attempt in range(ATTEMPTS):
         try:
-            row = case(f"{key}/{attempt}", split, index, slot)
+            yield case(f"{key}/{attempt}", split, index, spec)
         except noise.TooClean:
             continue
-        if known.takes(row):
-            return row
-    raise io.DataError(f"{slot.mould.origin}: {ATTEMPTS} draws gave no new text. Add templates or values.")
+    raise _exhausted(spec.source)
 
 
-def case(key: str, split: str, index: int, slot: Slot) -> dict:
+def _exhausted(source: CaseSource) -> io.DataError:
+    name, fix = source.meta.get("template", source.group), "Add templates, lines or values."
+    return io.DataError(f"{name}: {ATTEMPTS} draws gave no new text. {fix}")
+
+
+def case(key: str, split: str, index: int, spec: CaseSpec) -> dict:
     """One row from its seed string."""
-    ctx, mould = SamplingContext(Random(key), split), slot.mould
-    record, passage = mould.cast(ctx)
-    if slot.noise:
-        passage = noise.disturb(passage, slot.noise, dict(checks.leaves(record)), ctx)
-    meta = {**mould.origin, "register": mould.register}
-    meta |= {"noise": [slot.noise]} if slot.noise else {}
-    meta |= {} if split.startswith("train") else {"canary": checks.CANARY}
+    ctx, source = SamplingContext(Random(key), checks.role(split)), spec.source
+    record, passage = source.sample_case(ctx)
+    slices = {"tier": source.tier, "origin": source.origin, "register": source.register}
+    if spec.noise:
+        values = dict(checks.leaves(record))
+        passage = noise.disturb(passage, spec.noise, values, ctx, wordings.PHRASES)
+        slices["noise"] = spec.noise
+    canary = {} if checks.role(split) == "train" else {"canary": checks.CANARY}
     return {
         "id": f"{NAME}-{split}-{index + 1:04d}",
         "task": NAME,
         "split": split,
-        "group": mould.group,
-        "tier": mould.tier,
-        "input": {"text": passage.text, "schema": mould.schema},
+        "group": source.group,
+        "slices": slices,
+        "input": {"text": passage.text, "schema": source.schema},
         "target": record,
-        "meta": {**meta, "evidence": passage.evidence},
+        "meta": {**source.meta, **canary, "evidence": passage.evidence},
     }
+
+
+# More training data
 
 
 def extend(
     size: int, *, seed: int = SEED, noisy: float = 0.0, registers: Collection[str] | None = None
 ) -> Iterator[dict]:
-    """More training data: composed schemas and hand-designed ones in turn, each in a few cases.
+    """Cases of composed schemas and hand-designed ones in turn, a few of each, all proved.
 
-    Nothing is kept but the hashes of the texts, so that memory stays flat. Schemas come from
-    unreserved domains, words and names from the training's hand; every case is proved.
+    Only hashes of the texts are kept, so that memory does not grow with the cases. Schemas are of
+    unreserved domains, names and templates are those of training.
 
     Args:
         size: Number of cases.
         seed: The same seed and a smaller size give the beginning of the same split.
-        noisy: Share of the cases that are put under noise, where their register takes any; noise that breaks
-            a gate is taken away again.
-        registers: The kinds of text to take; all if not given.
+        noisy: Share of noisy cases, if their register allows noise and no check fails with it.
+        registers: The registers to use; all if not given.
 
     Raises:
-        DataError: a case fails a gate, without noise too.
+        DataError: a case fails a check without noise, too.
     """
     seen: set[int] = set()
     for index in range(size):
-        block, turn = divmod(index, CASES_A_SCHEMA)
+        block, turn = divmod(index, CASES_PER_SCHEMA)
         if turn == 0:
             family = _extension(f"{seed}/{EXTENDED}/{block}", block, registers)
-        mould, key = family[turn % len(family)], f"{seed}/{EXTENDED}/{index}"
-        yield _fresh(key, index, Slot(mould, _some_noise(key, mould, noisy)), seen)
+        key, source = f"{seed}/{EXTENDED}/{index}", family[turn % len(family)]
+        chance, kinds = Random(f"{key}/noise"), [k for k in noise.KINDS if _suits(source, k)]
+        kind = chance.choice(kinds) if kinds and chance.random() < noisy else None
+        for attempt in range(ATTEMPTS):
+            try:
+                row = case(f"{key}/{attempt}", EXTENDED, index, CaseSpec(source, kind))
+            except noise.TooClean:
+                kind = None
+                continue
+            digest = near_duplicates.digest(near_duplicates.plain(row["input"]["text"]))
+            if digest in seen:
+                continue
+            verdicts = checks.per_case({EXTENDED: [row]})
+            if kind and not all(verdict.ok for verdict in verdicts):
+                kind = None  # a word of the noise may mention what should be absent
+                continue
+            datasets.require(verdicts)
+            break
+        else:
+            raise _exhausted(source)
+        seen.add(digest)
+        yield row
 
 
-def _extension(key: str, block: int, registers: Collection[str] | None) -> list[Mould]:
-    """The moulds of one schema: even blocks compose it, odd ones take a hand-designed one."""
+def _extension(key: str, block: int, registers: Collection[str] | None) -> list[CaseSource]:
+    """The sources of one schema: even blocks compose it, odd ones take a hand-designed one."""
     rng, tier = Random(key), TIER_PATTERN[block // 2 % len(TIER_PATTERN)]
     for attempt in range(ATTEMPTS):
         if block % 2 == 0:
-            family = case_sources.composed(f"{key}/{attempt}" if attempt else key, tier, reserved=False)
+            seed = f"{key}/{attempt}" if attempt else key
+            family = case_sources.composed_sources(seed, tier, reserved=False)
         else:
             family = rng.choice(_families(key, "train", tier))
-        family = [mould for mould in family if registers is None or mould.register in registers]
+        family = [s for s in family if registers is None or s.register in registers]
         if family:
             return _shuffled(rng, family)
-    raise io.DataError(
-        f"no schema of tier {tier} has texts of the registers {', '.join(registers)}. Name others too."
-    )
+    names = ", ".join(registers)
+    raise io.DataError(f"no {tier} schema has texts of the registers {names}. Allow others, too.")
 
 
-def _some_noise(key: str, mould: Mould, share: float) -> str | None:
-    """A kind of noise that suits the register, for so many of the cases."""
-    chance = Random(f"{key}/noise")
-    kinds = [kind for kind in noise.KINDS if mould.register in noise.REGISTERS[kind]]
-    return chance.choice(kinds) if kinds and chance.random() < share else None
+# Files
 
 
-def _fresh(key: str, index: int, slot: Slot, seen: set[int]) -> dict:
-    for attempt in range(ATTEMPTS):
-        try:
-            row = case(f"{key}/{attempt}", EXTENDED, index, slot)
-        except noise.TooClean:
-            slot = Slot(slot.mould)
-            continue
-        mark = near_duplicates.mark(near_duplicates.plain(row["input"]["text"]))
-        if mark in seen:
-            continue
-        gates = checks.per_case({EXTENDED: [row]})
-        if slot.noise and not all(gate.ok for gate in gates):  # a word of it may tell what is absent
-            slot = Slot(slot.mould)
-            continue
-        checks.require(gates)
-        seen.add(mark)
-        return row
-    raise io.DataError(
-        f"{slot.mould.origin}: {ATTEMPTS} draws gave no new text. Add lines to its entities, or templates."
-    )
+def prove(rows: Rows) -> list[Check]:
+    """Run every check; targets are measured with the tokenizers of all models that are present."""
+    return checks.prove(rows, tokenizers={m: data_card.counter(m) for m in weights.present()})
 
 
-def write(rows: Rows, folder: Path, *, count: data_card.Count, seed: int = SEED) -> dict:
-    """Write splits, schemas, card and manifest, each file whole or not at all. Returns the manifest.
+def write(rows: Rows, folder: Path, *, seed: int | None = None) -> dict:
+    """Write splits, schemas, data card and manifest, each file whole or not at all.
 
-    `count` gives the tokens of a string, for the card.
+    The manifest, which is returned, records the seed that the rows were built with.
     """
-    for split, cases in rows.items():
-        io.write_jsonl(folder / f"{split}.jsonl", cases)
-    for group in schemas.groups():
-        target = folder / "schemas" / f"{group}.json"
-        source = (schemas.FOLDER / f"{group}.json").read_bytes()
-        if not target.exists() or target.read_bytes() != source:
-            io.write_bytes(target, source)
-    if (PUBLISHED / CARD).exists():
-        io.write_text(folder / CARD, data_card.render((PUBLISHED / CARD).read_text("utf-8"), rows, count))
-    made = manifest(rows, folder, seed=seed)
-    io.write_json(folder / "manifest.json", made)
-    return made
-
-
-def manifest(rows: Rows, folder: Path, *, seed: int) -> dict:
-    """What a reader needs to trust splits and schemas in `folder`: no times, so that it is reproducible."""
-    files = {
-        f"{split}.jsonl": {**_vouch(folder / f"{split}.jsonl"), "rows": len(cases)}
-        for split, cases in rows.items()
-    }
-    files |= {
-        f"schemas/{group}.json": _vouch(folder / "schemas" / f"{group}.json") for group in schemas.groups()
-    }
-    return {
+    files = [f"schemas/{group}.json" for group in schemas.groups()]
+    for name in files:
+        io.write_bytes(folder / name, (PUBLISHED / name).read_bytes())
+    io.write_text(folder / CARD, data_card.render((PUBLISHED / CARD).read_text("utf-8"), rows))
+    about = {
         "name": NAME,
         "version": VERSION,
         "generator": GENERATOR,
-        "seed": seed,
+        "seed": SEED if seed is None else seed,
         "licence": LICENCE,
         "canary": checks.CANARY,
-        "counts": {split: counts(cases) for split, cases in rows.items()},
-        "files": files,
     }
+    more = {"domain": lambda row: row["meta"]["domain"]}
+    return datasets.write(rows, folder, about, files=files, more=more)
 
 
-def _vouch(path: Path) -> dict:
-    return {"sha256": io.sha256(path), "bytes": path.stat().st_size}
+def compare_with_published(folder: Path) -> list[dict]:
+    """Compare a written data set with the published one, file by file (`datasets.compare`)."""
+    return datasets.compare(folder, PUBLISHED, more=[CARD])
 
 
-def counts(rows: list[dict]) -> dict:
-    """Cases of a split: in all, by tier, by schema, by register, by domain and by kind of noise."""
-    tiers = Counter(row["tier"] for row in rows)
-    tally = {
-        "group": Counter(row["group"] for row in rows),
-        "register": Counter(row["meta"]["register"] for row in rows),
-        "domain": Counter(row["meta"]["domain"] for row in rows),
-        "noise": Counter(kind for row in rows for kind in row["meta"].get("noise", ())),
-    }
-    named = {name: dict(sorted(found.items())) for name, found in tally.items() if found}
-    return {"cases": len(rows), "tier": {tier: tiers[tier] for tier in schemas.TIERS}, **named}
-
-
-def read(folder: Path = PUBLISHED) -> Rows:
-    """The splits in a folder, each row checked against the contract."""
-    return {split: io.read_jsonl(folder / f"{split}.jsonl", schema=io.EXAMPLE) for split in SPLITS}
-
-
-def compare(folder: Path, published: Path = PUBLISHED) -> list[dict]:
-    """File by file: is what was made what is published? Rows of file, bytes, sha256, same."""
-    names = [*FILES, *(f"schemas/{group}.json" for group in schemas.groups()), CARD, "manifest.json"]
-    return [_compared(name, folder / name, published / name) for name in names]
-
-
-def _compared(name: str, mine: Path, theirs: Path) -> dict:
-    here, there = (io.sha256(path) if path.exists() else None for path in (mine, theirs))
-    size = mine.stat().st_size if mine.exists() else 0
-    return {
-        "file": name,
-        "bytes": size,
-        "sha256": here,
-        "published": there,
-        "same": here is not None and here == there,
-    }
-
-
-def require_same(rows: list[dict]) -> None:
-    """Refuse a comparison in which a file differs from the published one."""
-    changed = [row["file"] for row in rows if not row["same"]]
-    if changed:
-        raise io.DataError(
-            f"{', '.join(changed)}: what was made is not what is published. Restore the published "
-            "files: git checkout data/edgejson. Or, if the generator was changed on purpose, publish "
-            'what it makes with `profile = "full"`.'
-        )
-
-
-def publish(folder: Path, published: Path = PUBLISHED) -> list[str]:
-    """Copy the made files over the published ones; returns the names of those that changed.
-
-    The manifest goes last, so that a broken copy is never vouched for.
+def publish(folder: Path) -> list[str]:
+    """Copy a written data set over the published one; returns the files that changed.
 
     Raises:
-        DataError: the files were made with another seed than this version's.
+        DataError: the data set has another seed than this version.
     """
-    seed = io.read_json(folder / "manifest.json")["seed"]
+    seed = io.read_json(folder / datasets.MANIFEST)["seed"]
     if seed != SEED:
         raise io.DataError(
             f"{folder}: made with seed {seed}; version {VERSION} is published with seed {SEED}. "
-            "Leave the seed as it is, or set SEED and VERSION in slmlib/tasks/edgejson/generate/dataset.py."
+            f"Use that seed, or set SEED and VERSION in {Path(__file__).name}."
         )
-    changed = [row["file"] for row in compare(folder, published) if not row["same"]]
-    for name in changed:
-        io.write_bytes(published / name, (folder / name).read_bytes())
-    return changed
+    return datasets.publish(folder, PUBLISHED, more=[CARD])
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Write an extended training split: `python -m slmlib.tasks.edgejson.generate.dataset 20000 runs/extended.jsonl`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m slmlib.tasks.edgejson.generate.dataset", description=main.__doc__
-    )
+    """Write training cases: `python -m slmlib.tasks.edgejson.generate.dataset 20000 more.jsonl`."""
+    module = "python -m slmlib.tasks.edgejson.generate.dataset"
+    parser = argparse.ArgumentParser(prog=module, description="Write an extended training split.")
     parser.add_argument("size", type=int, help="number of cases")
     parser.add_argument("out", type=Path, help="the JSONL file to write")
     parser.add_argument("--seed", type=int, default=SEED)
-    chosen = parser.parse_args(arguments)
-    rows = progress.bar(extend(chosen.size, seed=chosen.seed), total=chosen.size, desc="cases", unit="case")
-    io.write_jsonl(chosen.out, rows)
+    options = parser.parse_args(arguments)
+    rows = extend(options.size, seed=options.seed)
+    io.write_jsonl(options.out, progress.bar(rows, total=options.size, desc="cases", unit="case"))
 
 
 if __name__ == "__main__":

@@ -24,9 +24,9 @@ from scipy.optimize import linear_sum_assignment
 
 from slmlib.tasks.edgejson import schemas
 from slmlib.tasks.edgejson.generate import checks, field_rules
+from slmlib.tasks.edgejson.generate.wordings import PHRASES
 from slmlib.textgen import formats, parsers, templates
 from slmlib.textgen.parsers import CURRENCIES, MONTHS, TENS, UNITS
-from slmlib.textgen.phrase_tables import PHRASES
 
 TABLES = {f"phrase.{name}": table for name, table in PHRASES.items()}
 UNDECIDED = object()  # the value of a mention that can be read in more than one way
@@ -162,7 +162,7 @@ def _in_the_way(other: Mention, mention: Mention) -> bool:
 def _read(match: re.Match, kind: str, rule: str) -> Mention:
     """The mention that a match is; its value is `UNDECIDED` if the rule cannot read it."""
     try:
-        value = parsers.apply(rule, match[0])
+        value = parsers.apply(rule, match[0], PHRASES)
     except Exception:  # a rule may fail in any way on a span that it does not read
         value = UNDECIDED
     return Mention(match.start(), match.end(), kind, rule, value)

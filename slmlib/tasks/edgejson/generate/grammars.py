@@ -1,8 +1,8 @@
-"""What constrained decoding could write: a target is put to the grammars that two engines make.
+"""Put a target to the grammars of constrained decoding: could it be generated at all?
 
 xgrammar and llguidance compile a schema to a grammar, formats and patterns included, and differ
-from a validator in what they take. A target that a grammar refuses can never be generated under
-it, however good the model. Both read text here, so no model's tokenizer has a say.
+from a validator in what they accept. A target that a grammar refuses can never be generated under
+it, however good the model. Both read text here, so that the check holds for any tokenizer.
 """
 
 import json
@@ -11,35 +11,35 @@ from functools import cache, lru_cache
 
 from slmlib.engines import constraints
 
-END = 0  # the one token of a vocabulary that only says where an answer may end
+END = 0  # the only token of a vocabulary that just says where an answer may end
 
 
 def refusal(schema: Mapping, target) -> str | None:
     """Why a grammar refuses a target, or None.
 
     Args:
-        schema: The JSON Schema; what only validation reads is left out, as in decoding.
+        schema: The JSON Schema; keywords that only validation reads are ignored, as in decoding.
         target: The target, keys in the order of the schema.
     """
-    grammars = (
+    written = json.dumps(target, ensure_ascii=False, separators=constraints.SEPARATORS).encode()
+    for name, accepted, grammar in (
         ("xgrammar", _xgrammar, constraints.ebnf(schema)),
         ("llguidance", _llguidance, constraints.lark(schema)),
-    )
-    written = json.dumps(target, ensure_ascii=False, separators=constraints.SEPARATORS).encode()
-    for name, accepted, grammar in grammars:
+    ):
         done = accepted(grammar, written)
         if done < len(written):
-            return f"{name} refuses it at byte {done}: {written[done : done + 24].decode(errors='replace')!r}"
+            rest = written[done : done + 24].decode(errors="replace")
+            return f"{name} refuses it at byte {done}: {rest!r}"
     return None
 
 
 @cache
 def _compiler():
-    """xgrammar over one token, which is the least work; imported here, as it brings torch with it."""
-    import xgrammar
+    """xgrammar's compiler, with a vocabulary of one token, which is the least work."""
+    import xgrammar  # brings torch
 
     info = xgrammar.TokenizerInfo([b"</s>"], vocab_size=1, stop_token_ids=[END])
-    return xgrammar.GrammarCompiler(info, max_threads=1, cache_enabled=False)  # it would keep every schema
+    return xgrammar.GrammarCompiler(info, max_threads=1, cache_enabled=False)  # or it keeps all
 
 
 @lru_cache(maxsize=128)
@@ -48,7 +48,7 @@ def _compiled(grammar: str):
 
 
 def _xgrammar(grammar: str, target: bytes) -> int:
-    """Bytes accepted; all of them only if the answer may end there."""
+    """Bytes that xgrammar accepts; all of them only if the answer may end there."""
     import xgrammar
 
     matcher = xgrammar.GrammarMatcher(_compiled(grammar))
@@ -60,7 +60,7 @@ def _xgrammar(grammar: str, target: bytes) -> int:
 
 @lru_cache(maxsize=128)
 def _matcher(grammar: str):
-    """llguidance's matcher of a grammar, to be reset before each use: making one costs more than using it."""
+    """llguidance's matcher of a grammar; reset it before use, since making one costs more."""
     from llguidance import LLMatcher, LLTokenizer
 
     matcher = LLMatcher(LLTokenizer("byte"), grammar)
@@ -70,6 +70,7 @@ def _matcher(grammar: str):
 
 
 def _llguidance(grammar: str, target: bytes) -> int:
+    """Bytes that llguidance accepts; all of them only if the answer may end there."""
     matcher = _matcher(grammar)
     matcher.reset()
     done = matcher.try_consume_tokens(list(target))

@@ -1,6 +1,6 @@
-"""Read what a schema's templates make, and prove it, while they are being written.
+"""Show cases of hand-designed schemas and prove them, while their templates are being written.
 
-python -m slmlib.tasks.edgejson.generate.preview_cases parcel_pickup           every template once, then the proof
+python -m slmlib.tasks.edgejson.generate.preview_cases parcel_pickup
 python -m slmlib.tasks.edgejson.generate.preview_cases parcel_pickup --draws 50 --quiet
 """
 
@@ -10,60 +10,63 @@ import sys
 from collections import Counter
 
 from slmlib.core import io
+from slmlib.tasks import data_checks
+from slmlib.tasks.base import Check
 from slmlib.tasks.edgejson import schemas
-from slmlib.tasks.edgejson.generate import checks, dataset, samplers
-from slmlib.tasks.edgejson.generate.case_sources import Written
-from slmlib.textgen import templates
+from slmlib.tasks.edgejson.generate import case_sources, checks, dataset, samplers, wordings
 
 
 def draw(group: str, draws: int) -> list[dict]:
-    """Cases of a group: every template so many times, each from a seed of its own."""
+    """Cases of a schema: every template so many times, each from its own seed."""
     split = dataset.UNSEEN if samplers.reserved(group) else "test"
-    slots = [dataset.Slot(Written(template)) for _ in range(draws) for template in templates.templates(group)]
-    return [dataset.case(f"proof/{group}/{i}", split, i, slot) for i, slot in enumerate(slots)]
+    sources = [case_sources.designed(t) for t in wordings.templates_of(group)] * draws
+    specs = enumerate(map(dataset.CaseSpec, sources))
+    return [dataset.case(f"proof/{group}/{i}", split, i, spec) for i, spec in specs]
 
 
 def show(row: dict) -> str:
-    """A case as a person reads it."""
-    meta = row["meta"]
+    """A case as text."""
+    slices, meta = row["slices"], row["meta"]
     name = meta.get("template", row["group"])
-    head = f"--- {name} · {meta['register']} · {row['tier']} · {meta['domain']}"
+    head = f"--- {name} · {slices['register']} · {slices['tier']} · {meta['domain']}"
     return f"{head}\n{row['input']['text']}\n=> {json.dumps(row['target'], ensure_ascii=False)}\n"
 
 
-def prove(rows: list[dict]) -> list[checks.Check]:
-    """The gates that look at each case by itself."""
-    by_split: checks.Rows = {}
+def prove(rows: list[dict]) -> list[Check]:
+    """The checks that look at each case by itself."""
+    splits: dict[str, list[dict]] = {}
     for row in rows:
-        by_split.setdefault(row["split"], []).append(row)
-    return [checks.contract(by_split), checks.schema_files(by_split), *checks.per_case(by_split)]
+        splits.setdefault(row["split"], []).append(row)
+    contract = data_checks.contract(splits, checks.SAMPLE)
+    return [contract, checks.schema_files(splits), *checks.per_case(splits)]
 
 
 def counts(group: str) -> str:
-    """How many templates a group has for each register and for each split."""
-    registers = Counter(template.register for template in templates.templates(group))
-    dealt = {split: len(templates.templates(group, split)) for split in ("train", "val", "test")}
+    """The number of templates of a schema by register and by role."""
+    registers = Counter(template.register for template in wordings.templates_of(group))
+    by_role = {r: len(wordings.templates_of(group, r)) for r in ("train", "val", "test")}
     listed = ", ".join(f"{register} {count}" for register, count in registers.items())
     leaves = len(schemas.leaves(schemas.load(group)))
-    return f"{group}: {schemas.tier(group)}, {leaves} leaf fields; {listed}; dealt {dealt}"
+    return f"{group}: {schemas.tier(group)}, {leaves} leaf fields; {listed}; by role {by_role}"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command; returns its exit status."""
+    """Run the command; returns its exit status."""
+    prog = "python -m slmlib.tasks.edgejson.generate.preview_cases"
     parser = argparse.ArgumentParser(
-        prog="python -m slmlib.tasks.edgejson.generate.preview_cases", description=__doc__
+        prog=prog, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("groups", nargs="*", metavar="GROUP", help="default: all")
-    parser.add_argument("--draws", type=int, default=20, help="cases of each template that are proved")
+    parser.add_argument("groups", nargs="*", metavar="SCHEMA", help="default: all")
+    parser.add_argument("--draws", type=int, default=20, help="proved cases of each template")
     parser.add_argument("--quiet", action="store_true", help="show no cases")
-    chosen = parser.parse_args(arguments)
-    failed = 0
-    for group in chosen.groups or schemas.groups():
-        rows = draw(group, chosen.draws)
-        for row in () if chosen.quiet else rows[: len(templates.templates(group))]:
+    options, failed = parser.parse_args(arguments), 0
+    for group in options.groups or schemas.groups():
+        rows = draw(group, options.draws)
+        for row in () if options.quiet else rows[: len(wordings.templates_of(group))]:
             print(show(row))
         failures = [f"  {check.name}: {text}" for check in prove(rows) for text in check.failures]
-        print(counts(group), f"{len(rows)} cases, {len(failures)} failures", *failures[:20], sep="\n")
+        print(counts(group), f"{len(rows)} cases, {len(failures)} failures", sep="\n")
+        print(*failures[:20], sep="\n", end="\n" if failures else "")
         failed += len(failures)
     return 1 if failed else 0
 

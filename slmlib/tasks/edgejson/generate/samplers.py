@@ -1,10 +1,10 @@
-"""Truth first: one sampler per schema draws a record whose cross-field rules hold by construction.
+"""Truth first: one sampler per hand-designed schema draws a record in which every rule holds.
 
-A sampler gets a `SamplingContext` and returns `(record, context)`: the record is the target; the context
-holds what the text may mention beside it (other people, earlier dates, old prices), the
-distractors. Optional fields are left out with a fixed chance, and then the text lacks them too.
-Samplers stand in `domains`, one module for each domain, and register themselves under their own
-name, the group's. The reserved domains are kept for the split of unseen schemas.
+A sampler takes a `SamplingContext` and returns `(record, context)`: the record is the target; the
+context has what the text may mention besides (other people, earlier dates, old prices), the
+distractors. Optional fields are omitted with a fixed probability, and then the text lacks them
+too. Samplers are in `designed`, one module for each domain, and register themselves under their
+own name, the schema's. The reserved domains are kept for the split of unseen schemas.
 """
 
 import importlib
@@ -16,7 +16,7 @@ from slmlib.tasks.edgejson.generate import designed
 from slmlib.textgen.sampling_context import SamplingContext
 
 Sampler = Callable[[SamplingContext], tuple[dict, dict]]
-RESERVED = ("education", "marine", "museum", "sport", "veterinary")  # seen by no training
+RESERVED = ("education", "marine", "museum", "sport", "veterinary")  # never in training data
 SAMPLERS: dict[str, Sampler] = {}
 
 
@@ -35,25 +35,19 @@ def samplers() -> dict[str, Sampler]:
 
 
 def domain(group: str) -> str:
-    """The domain in which a group's sampler stands."""
+    """The domain of a hand-designed schema: the module of its sampler."""
     return samplers()[group].__module__.rpartition(".")[2]
 
 
 def reserved(group: str) -> bool:
-    """True for the groups that only the split of unseen schemas holds."""
+    """True for a hand-designed schema that occurs only in the split of unseen schemas."""
     return domain(group) in RESERVED
 
 
 def sample(group: str, ctx: SamplingContext) -> tuple[dict, dict]:
-    """A record of the group and the context of its text."""
+    """A record of a hand-designed schema and the context of its text."""
     record, context = samplers()[group](ctx)
-    return record, surroundings(ctx) | context
-
-
-def surroundings(ctx: SamplingContext) -> dict:
-    """What every text may mention: people to write to and from, a firm; and how numbers are said."""
-    people = {"agent": ctx.person().first, "sender": ctx.person().name, "friend": ctx.person().first}
-    return people | {"firm": ctx.firm(), "phones": ctx.phones, "currency": ctx.place.currency}
+    return record, ctx.surroundings() | context
 
 
 def only(ctx: SamplingContext, share: float, **fields) -> dict:

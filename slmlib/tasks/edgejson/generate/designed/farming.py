@@ -81,7 +81,7 @@ def harvest_load(ctx: SamplingContext) -> tuple[dict, dict]:
         "field": ctx.one(LAND[ctx.place.code]),
         "ticket": ctx.code("####"),
         "ticket_2": ctx.code("####"),
-        "elevator": ctx.dealt(STORES[ctx.place.code]),
+        "elevator": ctx.assigned(STORES[ctx.place.code]),
         "price": ctx.price(*prices) / 100,
     }
 

@@ -64,7 +64,7 @@ def expense_claim(ctx: SamplingContext) -> tuple[dict, dict]:
     paid_on = ctx.date()
     cents = ctx.price(*MERCHANT_PRICES[category])
     record = {
-        "merchant": ctx.dealt(MERCHANTS[category]),
+        "merchant": ctx.assigned(MERCHANTS[category]),
         "amount": cents / 100,
         "currency": ctx.place.currency,
         "paid_on": paid_on.isoformat(),
@@ -146,7 +146,7 @@ def loan_offer(ctx: SamplingContext) -> tuple[dict, dict]:
     record |= only(ctx, 0.5, fee_usd=ctx.one((95, 125, 150, 195, 240)))
     record |= only(ctx, 0.5, autopay=ctx.chance(0.6))
     beside = {"issued": issued.isoformat(), "wanted": (hundreds + ctx.between(5, 40)) * 100}
-    beside |= {"other_rate": (rate + 5 * ctx.between(8, 60)) / 100, "lender": ctx.dealt(LENDERS)}
+    beside |= {"other_rate": (rate + 5 * ctx.between(8, 60)) / 100, "lender": ctx.assigned(LENDERS)}
     return record, beside | {"other_term": ctx.one([term for term in TERMS if term != months])}
 
 

@@ -111,7 +111,7 @@ def table_reservation(ctx: SamplingContext) -> tuple[dict, dict]:
         "old_size": size + ctx.one((-1, 1, 2) if size > 3 else (1, 2)),
         "booked_on": ctx.later(day, -40, -9).isoformat(),
     }
-    return record, beside | {"restaurant": ctx.dealt(RESTAURANTS), "caller": ctx.person().name}
+    return record, beside | {"restaurant": ctx.assigned(RESTAURANTS), "caller": ctx.person().name}
 
 
 @sampler
@@ -157,7 +157,7 @@ def catering_order(ctx: SamplingContext) -> tuple[dict, dict]:
         "price": _catering_price(ctx, guests),
     }
     beside = {"old_guests": guests + ctx.between(3, 20), "set_up": f"{int(hour[:2]) - 2:02d}{hour[2:]}"}
-    beside |= {"tasting": ctx.workday_near(day, -60, -15).isoformat(), "caterer": ctx.dealt(CATERERS)}
+    beside |= {"tasting": ctx.workday_near(day, -60, -15).isoformat(), "caterer": ctx.assigned(CATERERS)}
     served = {dish["dish"] for dish in record["dishes"]}
     return record, beside | {"dropped": ctx.one([dish for _, dish in SIDES if dish not in served])}
 

@@ -112,7 +112,7 @@ def goods_receipt(ctx: SamplingContext) -> tuple[dict, dict]:
     }
     other = {"other_po": ctx.code("PO-######"), "other_pallets": ctx.between(2, 19)}
     return record, other | {
-        "supplier": ctx.dealt(IMPORTERS),
+        "supplier": ctx.assigned(IMPORTERS),
         "checker": ctx.person().name,
         "sent": ctx.workday_near(day, -4, -1).isoformat(),
         "due": ctx.workday_near(day, -9, -2).isoformat(),
@@ -164,12 +164,12 @@ def customs_declaration(ctx: SamplingContext) -> tuple[dict, dict]:
         goods.append(line | {"net_kg": net / 10, "value_eur": value / 100})
         tenths, cents = tenths + net, cents + value
     city, postcode = ctx.town()
-    importer = {"name": ctx.dealt(IMPORTERS)}
+    importer = {"name": ctx.assigned(IMPORTERS)}
     importer |= only(ctx, 0.7 if len(goods) < 3 else 0, eori=ctx.code(EORI[ctx.place.code]))
     record = {
         "mrn": f"{day.year % 100}{ctx.place.code.upper()}{ctx.code('####@#@######@')}",
         "lodged_on": day.isoformat(),
-        "exporter": {"name": ctx.dealt(EXPORTERS[country]), "country": country},
+        "exporter": {"name": ctx.assigned(EXPORTERS[country]), "country": country},
         "importer": importer | {"address": {"street": ctx.street(), "postcode": postcode, "city": city}},
         "goods": goods,
         "totals": {

@@ -71,7 +71,7 @@ def store_order(ctx: SamplingContext) -> tuple[dict, dict]:
     return record, {
         "gone": gone,
         "ordered": ctx.workday_near(day, -4, -1).isoformat(),
-        "firm": ctx.dealt(GROCERS),
+        "firm": ctx.assigned(GROCERS),
     }
 
 
@@ -110,5 +110,5 @@ def return_request(ctx: SamplingContext) -> tuple[dict, dict]:
     record |= only(ctx, 0.55, send_by=ctx.later(bought_on, 28, 60).isoformat())
     kept = ctx.one([good[0] for good in RETURNED if good[0] not in {name for _, name, *_ in goods}])
     beside = {"paid": (cents + ctx.one((390, 490, 595))) / 100, "kept": kept}
-    beside |= {"shop": ctx.dealt(ONLINE_SHOPS)}
+    beside |= {"shop": ctx.assigned(ONLINE_SHOPS)}
     return record, beside | {"came_on": ctx.later(bought_on, 2, 9).isoformat()}

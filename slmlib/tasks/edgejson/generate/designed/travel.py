@@ -93,7 +93,7 @@ def hotel_booking(ctx: SamplingContext) -> tuple[dict, dict]:
     room = {"type": ctx.one(("single", "double", "twin", "family", "suite"))}
     record = {
         "booking_no": ctx.code("@@@#####"),
-        "hotel": ctx.dealt(HOTELS[ctx.place.code]),
+        "hotel": ctx.assigned(HOTELS[ctx.place.code]),
         "guest": booker,
         "stay": {"check_in": arrive.isoformat(), "check_out": leave.isoformat(), "nights": nights},
         "room": room | only(ctx, 0.75, breakfast=ctx.chance(0.6)),
@@ -137,7 +137,7 @@ def train_ticket(ctx: SamplingContext) -> tuple[dict, dict]:
 @sampler
 def luggage_claim(ctx: SamplingContext) -> tuple[dict, dict]:
     """One bag of two; only a missing one has to be delivered."""
-    airline, name, hub, _, cities = ctx.dealt(AIRLINES)
+    airline, name, hub, _, cities = ctx.assigned(AIRLINES)
     city = ctx.one([place for place, _, _ in cities if place in STATIONS])
     here, coming_from = (city, hub) if hub not in STATIONS or ctx.chance(0.5) else (hub, city)
     code, country = STATIONS[here]
@@ -172,7 +172,7 @@ def luggage_claim(ctx: SamplingContext) -> tuple[dict, dict]:
 @sampler
 def flight_itinerary(ctx: SamplingContext) -> tuple[dict, dict]:
     """Local times follow from the time in the air and the zones; base fare and taxes are the total."""
-    code, airline, hub, zone, cities = ctx.dealt(AIRLINES)
+    code, airline, hub, zone, cities = ctx.assigned(AIRLINES)
     day, flights = ctx.date(), iter(ctx.some(range(211, 989), 4, 4))
     route = _route(ctx, (hub, zone, 0), *ctx.some(cities, 2, 2))
     legs = [_leg(f"{code}{next(flights)}", day, *hop) for hop in route]

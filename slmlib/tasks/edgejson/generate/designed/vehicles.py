@@ -65,7 +65,7 @@ def fuel_stop(ctx: SamplingContext) -> tuple[dict, dict]:
         "date": ctx.date().isoformat(),
     }
     beside |= {"card": ctx.code("####"), "other_litres": ctx.between(15, 70)}
-    return record, beside | {"station": ctx.dealt(STATIONS)}
+    return record, beside | {"station": ctx.assigned(STATIONS)}
 
 
 @sampler
@@ -85,7 +85,7 @@ def tyre_check(ctx: SamplingContext) -> tuple[dict, dict]:
         "date": ctx.workday().isoformat(),
         "at": ctx.clock(5, 22, step=1),
         "other_plate": ctx.plate(),
-        "garage": ctx.dealt(GARAGES[ctx.place.code]),
+        "garage": ctx.assigned(GARAGES[ctx.place.code]),
         "service": ctx.one(("oil change", "wheel alignment", "yearly service", "brake check")),
     }
 
@@ -113,7 +113,7 @@ def charging_session(ctx: SamplingContext) -> tuple[dict, dict]:
         "soc_to": low + gain,
         "per_kwh": cent / 100,
         "date": ctx.date().isoformat(),
-        "operator": ctx.dealt(CHARGERS),
+        "operator": ctx.assigned(CHARGERS),
         "place": ctx.one(PLACES),
         "plug": "CCS" if power > 22 else "Type 2",
         "card": ctx.code("####"),
@@ -181,7 +181,7 @@ def workshop_order(ctx: SamplingContext) -> tuple[dict, dict]:
         "estimate": (net + vat) * ctx.one((75, 85, 92, 108, 115, 125)) // 10_000,
         "last_km": odometer - ctx.between(6_000, 17_000),
         "other_plate": ctx.plate(),
-        "garage": ctx.dealt(GARAGES[ctx.place.code]),
+        "garage": ctx.assigned(GARAGES[ctx.place.code]),
         "called": ctx.workday_near(day, -9, -1).isoformat(),
     }
 
