@@ -1,12 +1,12 @@
-"""A schema in another guise, and targets of the old one as targets of the new one.
+"""Schema augmentation: rename, reorder, re-nest or drop fields, and transform targets to match.
 
-What a schema asks for stays true of the text, whatever its keys are called, in which order they stand, how
-they are nested, and whether all of them are asked for. A model that meets many guises of few schemas has to
-read the one in front of it.
+A text that states what a schema asks for still does so if the keys have other names, another order
+or another nesting, or if only some of them are asked for. A model that meets many variants of few
+schemas has to read the schema in front of it.
 
-A step of redrawing is told by a plan beside the new schema: for an object `{new key: (path, plan)}`, where
-`path` is the keys that lead there in the old value, or to the object from which a new one takes its fields;
-for a list `[plan]`; for a scalar None.
+Each step returns a plan beside the new schema, which transforms a target of the old schema: for an
+object {new key: (path, plan)}, where path is the keys that lead to the value in the old target, or
+to the object whose fields a new object takes; for a list [plan]; for a scalar None.
 """
 
 import re
@@ -21,78 +21,77 @@ STYLES: dict[str, Callable[[list[str]], str]] = {
     "kebab": "-".join,
     "upper": lambda words: "_".join(words).upper(),
 }
-AS_IT_IS = 0.5  # share of redrawn schemas that keep the style of their keys
-KEEPS_ORDER = 0.4  # and the order of their keys
-DROPS = 0.3  # share of redrawn schemas without descriptions
-LEFT_OUT = (0.2, 0.6)  # between these is drawn, for each partial schema, how likely a field is left out
-FLATTENED = 0.6  # share of a reshaped schema's inner objects whose fields move up
-GROUPED = 0.5  # and of its large objects in which some fields move into an object of their own
-GROUPS = ("details", "info", "record", "entry", "particulars", "more", "data", "summary")
-LARGE = 4  # fields of a large object, at least
+KEEPS_STYLE = 0.5  # share of variants whose keys keep their style
+KEEPS_ORDER = 0.4  # and their order
+DROPS_DESCRIPTIONS = 0.3
+DROPOUT = (0.2, 0.6)  # range of the probability that a partial variant drops a field
+FLATTENS = 0.6  # probability that the fields of an inner object move up, if nesting may change
+GROUPS = 0.5  # and that some fields of a large object move into a new one
+GROUP_NAMES = ("details", "info", "record", "entry", "particulars", "more", "data", "summary")
+LARGE = 4  # least number of fields of a large object
 
 Plan = dict | list | None
+MISSING = object()
 
 
 class Group(dict):
-    """The plan of a new object, which is absent where all of its fields are."""
+    """The plan of a new object, which is absent if all of its fields are."""
 
 
 @dataclass(frozen=True)
-class Redrawn:
-    """A schema in another guise, and the plans that led to it, in order."""
+class SchemaVariant:
+    """A variant of a schema, and the plans of the steps that made it, in order."""
 
     schema: dict
     plans: tuple[Plan, ...]
 
-    def retell(self, target):
-        """A target of the old schema as one of this, its keys in this one's order."""
+    def transform_target(self, target):
+        """Turn a target of the original schema into one of this, with keys in this one's order."""
         for plan in self.plans:
-            target = _retold(target, plan)
+            target = _transformed(target, plan)
         return target
 
 
-def redraw(schema: Mapping, rng: Random, *, partial: bool = False, reshaped: bool = False) -> Redrawn:
-    """A schema in another guise, of which a text that fits the old one tells as much.
+def vary(
+    schema: Mapping, rng: Random, *, partial: bool = False, restructured: bool = False
+) -> SchemaVariant:
+    """Draw a variant of a schema.
 
     Args:
-        schema: an object's, as the data set has them.
-        rng: decides all that is drawn.
-        partial: ask for some of the fields only, mostly; a few schemas keep them all.
-        reshaped: move fields out of inner objects and into new ones, where chance wants it.
+        schema: of an object, made of the keywords that the data set uses.
+        rng: source of all random decisions.
+        partial: drop some of the fields; a few variants keep them all.
+        restructured: move fields out of inner objects and into new ones, at random.
     """
-    steps: list[Callable] = [_part] if partial else []
-    steps += [_reshape] if reshaped else []
     plans: list[Plan] = []
-    for step in steps:
-        schema, plan = step(schema, rng)
-        plans.append(plan)
-    schema, plan = _reword(schema, rng)
-    return Redrawn(schema, (*plans, plan))
+    steps = ((_drop_fields, partial), (_restructure, restructured), (_restyle, True))
+    for step, wanted in steps:
+        if wanted:
+            schema, plan = step(schema, rng)
+            plans.append(plan)
+    return SchemaVariant(schema, tuple(plans))
 
 
-# --- fewer fields -----------------------------------------------------------------------------
-
-
-def _part(schema: Mapping, rng: Random) -> tuple[dict, Plan]:
-    """Some of the fields of each object: one that it requires at least, or it could be empty."""
-    least, most = LEFT_OUT
-    share = least + (most - least) * rng.random()
+def _drop_fields(schema: Mapping, rng: Random) -> tuple[dict, Plan]:
+    """Drop fields, but keep one that each object requires, so that no object can be empty."""
+    least, most = DROPOUT
+    dropout = least + (most - least) * rng.random()
 
     def change(node: Mapping) -> tuple[dict, Plan]:
         if "properties" not in node:
-            return _through(node, change)
-        needed, names = node.get("required", ()), list(node["properties"])
-        kept = {name for name in names if rng.random() >= share}
-        if not kept.intersection(needed or names):
-            kept.add(rng.choice(needed or names))
-        parts = {name: change(node["properties"][name]) for name in names if name in kept}
+            return _inside(node, change)
+        required, names = node.get("required", ()), list(node["properties"])
+        chosen = {name for name in names if rng.random() >= dropout}
+        if not chosen.intersection(required or names):
+            chosen.add(rng.choice(required or names))
+        parts = {name: change(node["properties"][name]) for name in names if name in chosen}
         plan = {name: ((name,), inner) for name, (_, inner) in parts.items()}
-        return _object(node, {name: part for name, (part, _) in parts.items()}, set(needed)), plan
+        return _with(node, {name: part for name, (part, _) in parts.items()}, set(required)), plan
 
     return change(schema)
 
 
-# --- other nesting ----------------------------------------------------------------------------
+# --- nesting ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -105,138 +104,127 @@ class _Field:
     required: bool
 
 
-def _reshape(schema: Mapping, rng: Random) -> tuple[dict, Plan]:
-    """Fields of inner objects one level up, and other fields one level down."""
+def _restructure(schema: Mapping, rng: Random) -> tuple[dict, Plan]:
+    """Move fields of inner objects up one level, and other fields down into new objects."""
 
     def change(node: Mapping) -> tuple[dict, Plan]:
         if "properties" not in node:
-            return _through(node, change)
+            return _inside(node, change)
         fields: dict[str, _Field] = {}
         for name, child in node["properties"].items():
-            new, plan = change(child)
-            field = _Field(new, (name,), plan, name in node.get("required", ()))
-            moved = _moved_up(name, field) if rng.random() < FLATTENED else {}
+            part, plan = change(child)
+            field = _Field(part, (name,), plan, name in node.get("required", ()))
+            moved = _flattened(name, field) if rng.random() < FLATTENS else {}
             clash = (fields.keys() | node["properties"].keys()) & moved.keys()
             fields |= moved if moved and not clash else {name: field}
-        if len(fields) >= LARGE and rng.random() < GROUPED:
+        if len(fields) >= LARGE and rng.random() < GROUPS:
             fields = _grouped(fields, rng)
-        return _of_fields(node, fields)
+        return _assembled(node, fields)
 
     return change(schema)
 
 
-def _moved_up(name: str, field: _Field) -> dict[str, _Field]:
-    """The fields of an inner object, each named by both; none if it is no object."""
-    needed = field.schema.get("required", ()) if field.required else ()
-    return {
-        _joined(name, key): _Field(part, field.path + field.plan[key][0], field.plan[key][1], key in needed)
-        for key, part in field.schema.get("properties", {}).items()
-    }
+def _flattened(outer: str, field: _Field) -> dict[str, _Field]:
+    """The fields of an inner object, named after both; none if it is not an object.
 
-
-def _joined(outer: str, inner: str) -> str:
-    """`address` and `street` are `address_street`; with `homeAddress` it is `homeAddressStreet`."""
-    camel = any(letter.isupper() for letter in outer + inner) and "_" not in outer + inner
-    return outer + inner[:1].upper() + inner[1:] if camel else f"{outer}_{inner}"
+    `address` and `street` become `address_street`, `homeAddress` and `street` `homeAddressStreet`.
+    """
+    required = field.schema.get("required", ()) if field.required else ()
+    fields = {}
+    for name, part in field.schema.get("properties", {}).items():
+        camel = any(letter.isupper() for letter in outer + name) and "_" not in outer + name
+        key = outer + name[:1].upper() + name[1:] if camel else f"{outer}_{name}"
+        path, plan = field.plan[name]
+        fields[key] = _Field(part, field.path + path, plan, name in required)
+    return fields
 
 
 def _grouped(fields: dict[str, _Field], rng: Random) -> dict[str, _Field]:
-    """Some of the fields in an object of their own, which stands in place of the first of them."""
+    """Some of the fields in a new object, which takes the place of the first of them."""
     chosen = set(rng.sample(sorted(fields), rng.randint(2, len(fields) - 2)))
-    name = rng.choice([group for group in GROUPS if group not in fields] or ["grouped_fields"])
+    name = rng.choice([name for name in GROUP_NAMES if name not in fields] or ["grouped_fields"])
     inner = {key: field for key, field in fields.items() if key in chosen}
-    schema, plan = _of_fields({"type": "object", "additionalProperties": False}, inner)
+    schema, plan = _assembled({"type": "object", "additionalProperties": False}, inner)
     group = _Field(schema, (), Group(plan), any(field.required for field in inner.values()))
-    found: dict[str, _Field] = {}
+    grouped: dict[str, _Field] = {}
     for key, field in fields.items():
-        found |= {name: group} if key in chosen else {key: field}
-    return found
+        grouped |= {name: group} if key in chosen else {key: field}
+    return grouped
 
 
-def _of_fields(node: Mapping, fields: Mapping[str, _Field]) -> tuple[dict, Plan]:
-    needed = {name for name, field in fields.items() if field.required}
+def _assembled(node: Mapping, fields: Mapping[str, _Field]) -> tuple[dict, Plan]:
+    required = {name for name, field in fields.items() if field.required}
     plan = {name: (field.path, field.plan) for name, field in fields.items()}
-    return _object(node, {name: field.schema for name, field in fields.items()}, needed), plan
+    return _with(node, {name: field.schema for name, field in fields.items()}, required), plan
 
 
-# --- other words ------------------------------------------------------------------------------
+# --- wording ------------------------------------------------------------------------------------
 
 
-def _reword(schema: Mapping, rng: Random) -> tuple[dict, Plan]:
-    """Keys in another style and order, with or without descriptions."""
-    style = None if rng.random() < AS_IT_IS else rng.choice(sorted(STYLES))
-    ordered, bare = rng.random() < KEEPS_ORDER, rng.random() < DROPS
+def _restyle(schema: Mapping, rng: Random) -> tuple[dict, Plan]:
+    """Write keys in another style and order, with or without descriptions."""
+    style = None if rng.random() < KEEPS_STYLE else rng.choice(sorted(STYLES))
+    ordered, bare = rng.random() < KEEPS_ORDER, rng.random() < DROPS_DESCRIPTIONS
     dropped = {"x-rules", "$schema"} | ({"title", "description"} if bare else set())
 
     def change(node: Mapping) -> tuple[dict, Plan]:
         node = {key: value for key, value in node.items() if key not in dropped}
         if "properties" not in node:
-            return _through(node, change)
-        names = _names(list(node["properties"]), style)
-        parts = [(old, *change(child)) for old, child in node["properties"].items()]
+            return _inside(node, change)
+        names = _restyled(list(node["properties"]), style)
+        parts = [(names[old], old, *change(child)) for old, child in node["properties"].items()]
         if not ordered:
             rng.shuffle(parts)
-        needed = {names[old] for old in node.get("required", ())}
-        plan = {names[old]: ((old,), inner) for old, _, inner in parts}
-        return _object(node, {names[old]: part for old, part, _ in parts}, needed), plan
+        required = {names[old] for old in node.get("required", ())}
+        plan = {name: ((old,), inner) for name, old, _, inner in parts}
+        return _with(node, {name: part for name, _, part, _ in parts}, required), plan
 
     return change(schema)
 
 
-def _names(names: list[str], style: str | None) -> dict[str, str]:
-    """Each key in another style; all as they are where two would fall together."""
-    if style is None:
-        return {name: name for name in names}
-    changed = {name: STYLES[style](_words(name)) for name in names}
-    return changed if len(set(changed.values())) == len(names) else {name: name for name in names}
+def _restyled(names: list[str], style: str | None) -> dict[str, str]:
+    """Each key in another style; all as they are if two would become equal."""
+    if style is not None:
+        restyled = {name: STYLES[style](words(name)) for name in names}
+        if len(set(restyled.values())) == len(names):
+            return restyled
+    return {name: name for name in names}
 
 
-def _words(name: str) -> list[str]:
-    """`guestCount`, `guest_count` and `GUEST-COUNT` are the words guest and count."""
+def words(name: str) -> list[str]:
+    """The words of a key: `guestCount`, `guest_count` and `GUEST-COUNT` are guest and count."""
     parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
     return [word.lower() for word in re.split(r"[_\-\s]+", parted) if word]
 
 
-# --- what the steps share ---------------------------------------------------------------------
+# --- shared by all steps ------------------------------------------------------------------------
 
 
-def _through(node: Mapping, change: Callable) -> tuple[dict, Plan]:
-    """What is no object: a list is changed in its items, a scalar stays."""
+def _inside(node: Mapping, change: Callable) -> tuple[dict, Plan]:
+    """Change the items of a list; keep a scalar."""
     if "items" not in node:
         return dict(node), None
     items, plan = change(node["items"])
     return {**node, "items": items}, [plan]
 
 
-def _object(node: Mapping, properties: Mapping, needed: set) -> dict:
-    """An object's schema with other properties, those required in their order."""
-    return {
-        **node,
-        "properties": dict(properties),
-        "required": [name for name in properties if name in needed],
-    }
+def _with(node: Mapping, properties: Mapping, required: set) -> dict:
+    """The schema of an object with other properties; those required are listed in their order."""
+    ordered = [name for name in properties if name in required]
+    return {**node, "properties": dict(properties), "required": ordered}
 
 
-MISSING = object()
-
-
-def _retold(value, plan: Plan):
+def _transformed(value, plan: Plan):
     if isinstance(plan, list):
-        return [_retold(each, plan[0]) for each in value]
+        return [_transformed(item, plan[0]) for item in value]
     if plan is None:
         return value
-    found = {}
+    transformed = {}
     for key, (path, inner) in plan.items():
-        old = _within(value, path)
-        new = MISSING if old is MISSING else _retold(old, inner)
+        old = value
+        for step in path:
+            old = MISSING if old is MISSING else old.get(step, MISSING)
+        new = MISSING if old is MISSING else _transformed(old, inner)
         if new is not MISSING and (new or not isinstance(inner, Group)):
-            found[key] = new
-    return found
-
-
-def _within(value, path: tuple[str, ...]):
-    for key in path:
-        if key not in value:
-            return MISSING
-        value = value[key]
-    return value
+            transformed[key] = new
+    return transformed

@@ -1,20 +1,21 @@
-"""How EdgeJSON's cases are asked: three wordings, with none, one or three worked examples.
+"""The prompts of EdgeJSON: three wordings, with zero, one or three worked examples.
 
-A prompt shows the schema compactly, without the keys that only validation reads.
+A prompt shows the schema as compact JSON, without the keys that only validation reads.
 
-    one-shot          the schema, the text, and a form to fill: the schema's keys with a hint for each value
+    one-shot          the schema, the text, and a form: the schema's keys with a hint for each value
     one-shot-schema   the schema and the text
-    one-shot-rules    the schema, the text, and what to heed in words
-    …-bare            without the model's chat template
-    zero-shot-text    the text alone, to see what a trained model knows by heart
+    one-shot-rules    the schema, the text, and instructions in words
+    ...-bare          without the model's chat template
+    zero-shot-text    the text alone, to see what a trained model has memorised
 
-and likewise `zero-shot` and `three-shot`. Asked with the schema alone, a 135M model that decodes freely
-mostly recites it; so the default ends with the form and starts with one worked example. Under
-constrained decoding the form is in the way. The examples are of domains that the data do not have.
+and likewise `zero-shot` and `three-shot`. In unconstrained decoding a 135M model that sees only the
+schema mostly repeats it, so the default prompt has the form and one worked example. In constrained
+decoding the form makes answers worse. The domains of the examples do not occur in the data.
 """
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 from slmlib.engines import constraints
 from slmlib.tasks.base import Prompt, Sample
@@ -23,7 +24,8 @@ from slmlib.tasks.edgejson import schemas
 SYSTEM = "You turn text into JSON. Answer with one JSON object and nothing else."
 FORM = (
     "JSON Schema:\n{schema}\n\nText:\n{text}\n\n"
-    "Fill in this form with the values from the text. Leave out fields that the text does not give.\n{form}"
+    "Fill in this form with the values from the text. "
+    "Leave out fields that the text does not give.\n{form}"
 )
 PLAIN = "JSON Schema:\n{schema}\n\nText:\n{text}\n\nJSON:"
 RULES = (
@@ -35,8 +37,8 @@ RULES = (
 TEXT = "Text:\n{text}\n\nJSON:"
 WORDINGS = {"": FORM, "-schema": PLAIN, "-rules": RULES}
 SHOTS = {"one": 1, "zero": 0, "three": 3}
-TRAINED = "zero-shot-schema"  # how models are trained, and then asked
-BARE = ("one-shot", "one-shot-schema", "zero-shot-rules")  # also asked without a chat template
+TRAINED = "zero-shot-schema"  # the prompt of models that are trained here
+BARE = ("one-shot", "one-shot-schema", "zero-shot-rules")  # also without a chat template
 
 LOAN = (
     {
@@ -91,7 +93,8 @@ BROADCAST = (
         },
     },
     "Next on Hill Radio, from a quarter past nine in the evening: two songs by the Cold Lakes, "
-    '"Harbour" (3.5 min) and "North Wall", four minutes. The talk about bees has been moved to Friday.',
+    '"Harbour" (3.5 min) and "North Wall", four minutes. '
+    "The talk about bees has been moved to Friday.",
     {
         "station": "Hill Radio",
         "starts": "21:15",
@@ -112,7 +115,8 @@ SIGHTING = (
             "photographed": {"type": "boolean"},
         },
     },
-    "Ana Ruiz: shooting star low in the east on 12 Aug 2020, as bright as -2.5, too quick for a photo. "
+    "Ana Ruiz: shooting star low in the east on 12 Aug 2020, as bright as -2.5, "
+    "too quick for a photo. "
     "(The comet of July was brighter.)",
     {
         "observer": "Ana Ruiz",
@@ -126,18 +130,19 @@ EXAMPLES = (LOAN, BROADCAST, SIGHTING)  # schema, text, target
 
 
 def form(schema: Mapping) -> str:
-    """The keys of a schema, any one of an object, with a hint in place of each value, as one line of JSON."""
+    """The keys of any object schema, with a hint in place of each value, as one line of JSON."""
     return json.dumps(_hint(schema), ensure_ascii=False)
 
 
 def _hint(node):
-    """What stands for a value: its choices, its parts, or a sample of its first type that is not null."""
+    """What replaces a value: its choices, its parts, or a sample of its first type except null."""
     node = constraints.nullable(node) if isinstance(node, Mapping) else {}
     choices = [node["const"]] if "const" in node else node.get("enum")
     if choices is not None:
         return "|".join(str(choice) for choice in choices if choice is not None)
     kinds = node.get("type", "string")
-    kind = next((kind for kind in ([kinds] if isinstance(kinds, str) else kinds) if kind != "null"), "null")
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    kind = next((kind for kind in kinds if kind != "null"), "null")
     if kind == "object":
         return {key: _hint(child) for key, child in node.get("properties", {}).items()}
     if kind == "array":
@@ -151,30 +156,25 @@ def _fields(schema: Mapping, text: str) -> dict[str, str]:
     return {"schema": schemas.for_prompt(schema), "text": text, "form": form(schema)}
 
 
-def shown(example: Sample) -> dict[str, str]:
-    """The parts of a question."""
-    return _fields(example.input["schema"], example.input["text"])
+def fields(sample: Sample) -> dict[str, str]:
+    """The fields of the wordings."""
+    return _fields(sample.input["schema"], sample.input["text"])
 
 
-def _shots(question: str, count: int) -> tuple[tuple[str, str], ...]:
-    """The first worked examples, asked in these words."""
-    return tuple(
-        (question.format_map(_fields(schema, text)), json.dumps(target, ensure_ascii=False))
-        for schema, text, target in EXAMPLES[:count]
-    )
-
-
-def _all() -> dict[str, Prompt]:
-    found = {}
+def _prompts() -> dict[str, Prompt]:
+    prompts = {}
     for shots, count in SHOTS.items():
-        for suffix, words in WORDINGS.items():
+        for suffix, wording in WORDINGS.items():
+            examples = tuple(
+                (wording.format_map(_fields(schema, text)), json.dumps(target, ensure_ascii=False))
+                for schema, text, target in EXAMPLES[:count]
+            )
             name = f"{shots}-shot{suffix}"
-            found[name] = Prompt(name, SYSTEM, words, shown, shots=_shots(words, count))
+            prompts[name] = Prompt(name, SYSTEM, wording, fields, shots=examples)
     for name in BARE:
-        asked = found[name]
-        found[f"{name}-bare"] = Prompt(f"{name}-bare", SYSTEM, asked.user, shown, asked.shots, chat=False)
-    found["zero-shot-text"] = Prompt("zero-shot-text", SYSTEM, TEXT, shown)
-    return found
+        prompts[f"{name}-bare"] = replace(prompts[name], name=f"{name}-bare", chat=False)
+    prompts["zero-shot-text"] = Prompt("zero-shot-text", SYSTEM, TEXT, fields)
+    return prompts
 
 
-PROMPTS = _all()
+PROMPTS = _prompts()

@@ -26,9 +26,9 @@ What counts as right is read from the schema, field by field. The choices that m
   the first of three classes that one of the wrong values belongs to:
     - `misnormalised`: the value shows that the right place was read. It is the raw span of its
       evidence, or the right value in another type, case, spacing or punctuation. Unless another
-      place gives the value too, the right date or time in another notation, with its parts exchanged
-      or half a day away, and, where the evidence is a normalisation, the right number with its
-      decimal point moved also count.
+      place gives the value too, the right date or time in another notation, with its parts
+      exchanged or half a day away, and, where the evidence is a normalisation, the right number
+      with its decimal point moved also count.
     - `other_field`: another place gives the value. It is a string or number of the target, or the
       text outside the evidence of the field gives it, as it is written or in a notation that a
       normalisation reads (`mentions`). So a distractor counts as a field that nobody asked for.
