@@ -33,7 +33,7 @@ COMMANDS = {
         "summary": Command("slmlib.pipeline.summary", "compare local runs with published ones"),
         "rescore": Command("slmlib.evaluation.rescore", "score recorded completions again"),
         "check": Command("slmlib.evaluation.submission", "check results that are submitted"),
-        "site": Command("slmlib.pipeline.site", "render the website and the paper"),
+        "site": Command("slmlib.pipeline.preview", "render the website and the paper"),
     },
     "Training": {
         "train": Command("slmlib.training.sft", "fine-tune a model from a recipe"),
@@ -86,7 +86,8 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (ValueError, RuntimeError, OSError, ImportError) as error:
-        if os.environ.get("SLMBENCH_TRACEBACK"):
+        ours = isinstance(error, ImportError) and str(error.name).startswith("slmlib")
+        if ours or os.environ.get("SLMBENCH_TRACEBACK"):
             raise
         hint = ". Run: pip install 'slmlib[all]'" if type(error) is ModuleNotFoundError else ""
         print(f"error: {error}{hint}", file=sys.stderr)

@@ -1,6 +1,7 @@
 """Starting an engine by name: what engines there are, and what each one needs, computes and supports."""
 
 import importlib
+import importlib.util
 from collections.abc import Mapping
 
 from slmlib.core import machine
@@ -113,10 +114,14 @@ def require_support(name: str, constraint: Constraint | None, want_scores: Score
 
 
 def resolve(name: str, *, gguf: bool) -> str:
-    """Turn "auto" into an engine: openvino, or transformers on a GPU or for a model without a GGUF file."""
+    """Turn "auto" into an engine.
+
+    That is openvino for a model with a GGUF file on a CPU, if it is installed, else transformers.
+    """
     if name != "auto":
         return name
-    return "openvino" if gguf and not machine.torch_has_gpu() else "transformers"
+    fast = gguf and not machine.torch_has_gpu() and importlib.util.find_spec("openvino_genai")
+    return "openvino" if fast else "transformers"
 
 
 def resolve_dtype(dtype: str, *, engine: str = "transformers") -> str:

@@ -1,0 +1,69 @@
+"""The command `slmbench`: would break if a command were gone, or an error a traceback."""
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+from slmlib import __main__ as cli
+from slmlib.core.optional import MissingPackage, require
+
+TABLE = {name: command for group in cli.commands().values() for name, command in group.items()}
+
+
+def test_every_command_is_listed_and_explains_itself(capsys):
+    assert cli.main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    for name, command in TABLE.items():
+        assert f"  {name:16} {command.help}\n" in shown
+        with pytest.raises(SystemExit) as caught:
+            importlib.import_module(command.module).main([*command.words, "--help"])
+        assert caught.value.code == 0
+        assert f"usage: slmbench {name}" in capsys.readouterr().out
+
+
+def test_errors_are_one_line_and_an_exit_code(monkeypatch, capsys):
+    errors = {
+        ValueError("bad schema"): (1, "error: bad schema\n"),
+        FileNotFoundError(2, "No such file", "x"): (1, "error: [Errno 2] No such file: 'x'\n"),
+        MissingPackage("typst is not installed."): (1, "error: typst is not installed.\n"),
+        KeyboardInterrupt(): (130, "stopped; run the same command again to continue\n"),
+    }
+
+    def call(error):
+        raise error
+
+    for error, (code, message) in errors.items():
+        monkeypatch.setattr(cli, "_call", lambda words, error=error: call(error))
+        assert cli.main(["toy"]) == code
+        assert capsys.readouterr().err == message
+    monkeypatch.setattr(cli, "_call", lambda words: call(ImportError("a bug", name="slmlib.core")))
+    with pytest.raises(ImportError, match="a bug"):
+        cli.main(["toy"])
+
+
+def test_missing_package_is_named_with_its_install_line():
+    with pytest.raises(MissingPackage, match=r"pip install 'slmlib\[eval\]'"):
+        require("no_such_package.part", extra="eval")
+
+
+def test_misspelt_commands_are_corrected(capsys):
+    assert cli.main(["notebok"]) == 1
+    assert "did you mean 'notebook'" in capsys.readouterr().err
+
+
+def test_importing_the_package_reads_no_data():
+    """Texts, figures and styles are for those who use them."""
+    code = """
+import sys
+opened = []
+sys.addaudithook(lambda event, args: event == "open" and opened.append(str(args[0])))
+import slmlib, slmlib.tasks
+from slmlib.core import paths
+folder = str(paths.PACKAGE.parent)
+print([p for p in opened if p.startswith(folder + "/") and ".venv" not in p
+       and not p.endswith((".py", ".pyc"))])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
