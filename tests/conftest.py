@@ -1,4 +1,4 @@
-"""What several test modules share: the toy data set and the embedded model, loaded once."""
+"""Fixtures that several test modules share: the toy tasks and the embedded model, loaded once."""
 
 import os
 import sys
@@ -12,6 +12,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import toy
 
 from slmlib.core import paths
+from slmlib.tasks import base
 
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     # a share of the cores, so that each process starts threads for its own alone
@@ -22,26 +23,33 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
 
 
 @pytest.fixture
-def toy_task(tmp_path, monkeypatch):
-    """The toy task, its data in a temporary folder."""
+def toy_tasks(tmp_path, monkeypatch):
+    """All toy tasks by name, registered, their data in a temporary folder."""
     monkeypatch.setattr(paths, "DATA", tmp_path / "data")
+    monkeypatch.setattr(base, "_REGISTERED", {})
     toy.write(tmp_path / "data")
-    return toy.TASK
+    return {task.name: task for task in toy.TASKS}
+
+
+@pytest.fixture
+def toy_task(toy_tasks):
+    """The toy task of one turn with JSON answers."""
+    return toy_tasks["toy"]
 
 
 @pytest.fixture(scope="session")
 def loaded():
     """The embedded model in fp32."""
-    from slmlib.models import registry as models
+    from slmlib.models import weights
 
-    return models.load("smollm2-135m-instruct")
+    return weights.load("smollm2-135m-instruct")
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
-    """The built site: the preview of the committed sources, or what `SLMBENCH_SITE` names, as of Quarto."""
-    from slmlib.pipeline import preview
+    """The built site: a preview of the committed sources, or the build that `SLMBENCH_SITE` names."""
+    from slmlib.pipeline import site
 
     if os.environ.get("SLMBENCH_SITE"):
         return Path(os.environ["SLMBENCH_SITE"]).resolve()
-    return preview.build(tmp_path_factory.mktemp("site") / "_site").parent
+    return site.build(tmp_path_factory.mktemp("site") / "_site").parent

@@ -1,8 +1,8 @@
 """Toy tasks: small enough to answer in seconds, and different enough to show that shared code names none.
 
-    toy         text and schema in, JSON out; one turn, a constraint by JSON Schema
-    toylabels   an utterance in, one of four labels out; a choice, macro-F1, an out-of-scope slice
-    toytools    a request in, a tool call and a report out; two turns, an environment, its state is scored
+toy         text and schema in, JSON out; one turn, a constraint by JSON Schema
+toylabels   an utterance in, one of four labels out; a choice, macro-F1, an out-of-scope slice
+toytools    a request in, a tool call and a report out; two turns, an environment, its state is scored
 """
 
 import json
@@ -14,7 +14,10 @@ from slmlib.tasks.base import Check, Metric, Prompt, Sample, Score, Slice, Split
 
 SCHEMA = {
     "type": "object",
-    "properties": {"name": {"type": "string", "maxLength": 8}, "age": {"type": "integer", "maximum": 99}},
+    "properties": {
+        "name": {"type": "string", "maxLength": 8},
+        "age": {"type": "integer", "maximum": 99},
+    },
     "required": ["name", "age"],
     "additionalProperties": False,
 }
@@ -94,7 +97,9 @@ class _Toy(Task):
     def write(self, rows, folder: Path) -> dict:
         path = folder / "sample.schema.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"type": "object", "required": ["id", "group", "slices"]}), "utf-8")
+        path.write_text(
+            json.dumps({"type": "object", "required": ["id", "group", "slices"]}), "utf-8"
+        )
         return datasets.write(rows, folder, {"name": self.name, "version": "1.0.0"})
 
 
@@ -120,7 +125,10 @@ class Toy(_Toy):
                 i,
                 "person" if i % 2 else "guest",
                 {"size": "small" if i < 4 else "large"},
-                {"text": f"{name} is {age} years old." + " Nice to meet you." * i, "schema": SCHEMA},
+                {
+                    "text": f"{name} is {age} years old." + " Nice to meet you." * i,
+                    "schema": SCHEMA,
+                },
                 {"name": name, "age": age},
             )
             for i, (name, age) in enumerate(PEOPLE)
@@ -230,7 +238,9 @@ class ToyTools(_Toy):
     name, title = "toytools", "Toy tools"
     slices = (Slice("room", "Room"),)
     metrics = (
-        Metric("success", "Success", "proportion", "the house is as it should be, and it was reported"),
+        Metric(
+            "success", "Success", "proportion", "the house is as it should be, and it was reported"
+        ),
     )
     failures = {"wrong_state": "wrong state", "silent": "no report", "error": "no answer"}
     prompts = {

@@ -11,7 +11,7 @@ import importlib.util
 import json
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -231,14 +231,21 @@ class TrainingData(Protocol):
     """A task's training material: what a recipe's `data` chooses, as training samples."""
 
     schema: Mapping[str, Any]  # JSON Schema of the task's part of a recipe's `data`, with defaults
+    card: Path  # template of the task's sections of a model card, filled with `facts`
 
     def samples(
         self, mix: Mapping, *, seed: int, group_size: int, on_sample: Callable[[], object]
     ) -> Iterator[TrainingSample]:
         """Training samples in order; the same mix and seed give the same samples."""
 
+    def examples(self, samples: Iterable[Sample], mix: Mapping) -> Iterator[TrainingSample]:
+        """Samples of a split as they are prompted in the evaluation, with their right answers."""
+
     def describe(self, samples: Collection[TrainingSample]) -> dict[str, int]:
         """Counts for the record of a training, such as cases by source."""
+
+    def facts(self, mix: Mapping, counts: Mapping[str, int]) -> dict[str, object]:
+        """Facts about a training on this task as printed: for the model card and for variables."""
 
     def size(self, mix: Mapping) -> int:
         """Number of samples that will be generated (not read from a split), for a progress bar."""
@@ -473,9 +480,8 @@ def register(task: Task) -> Task:
 
 def names() -> list[str]:
     """Names of all tasks: the packages of `slmlib.tasks` that have a module `task`, and registered ones."""
-    from slmlib import tasks
-
-    packages = [module.name for module in pkgutil.iter_modules(tasks.__path__) if module.ispkg]
+    folder = Path(__file__).parent
+    packages = [module.name for module in pkgutil.iter_modules([str(folder)]) if module.ispkg]
     return [
         *(p for p in packages if importlib.util.find_spec(f"slmlib.tasks.{p}.task")),
         *_REGISTERED,
