@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-Message = dict[str, Any]  # {"role", "content"}; also "tool_calls" (assistant), "tool_call_id" (tool)
+Message = dict[
+    str, Any
+]  # {"role", "content"}; also "tool_calls" (assistant), "tool_call_id" (tool)
 Tool = Mapping[str, Any]  # {"type": "function", "function": {"name", "description", "parameters"}}
 Stop = Literal["eos", "json", "line"]
 Scores = Literal["", "tokens", "labels"]

@@ -1,473 +1,411 @@
-"""Schema-constrained decoding: at each step only tokens that can still become a valid answer.
+"""Constraints as grammars: at each step, only tokens that can still become a valid completion.
 
-llguidance turns the case's JSON Schema into a grammar over the model's tokens and fills a bit mask for
-each row; logits outside it are set to minus infinity. Formats, patterns and bounds are part of the
-grammar; dates are days that the calendar has, and numbers end. White space is fixed (one space behind a
-comma and a colon, as models write JSON), so that an answer cannot be padded for ever; keys come in the
-order of the schema.
+llguidance turns a JSON Schema, a choice of labels or a set of tools into a grammar over the model's
+tokens and fills a bit mask; logits outside of it become minus infinity. Formats, patterns and bounds
+are part of the grammar: dates are days of the calendar, and numbers end. White space is fixed (one
+space after a comma and a colon, as models write JSON), so that a completion cannot be padded for ever;
+keys come in the order of the schema.
 
-A schema keyword that the grammar would drop is refused by name, never ignored. What demands nothing, such
-as `default`, is left out of the grammar, and a choice between a schema and null, as Pydantic writes
-`Optional`, is held as a type beside null.
+A schema keyword that a grammar would drop is refused by name. Keywords that demand nothing, such as
+`default`, are left out, and `anyOf` a schema and null, as Pydantic writes `Optional`, becomes a type
+beside null.
 """
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from itertools import takewhile
 
 from jsonschema import Draft202012Validator
 
-from slmlib.engines.base import UnsupportedConstraint
+from slmlib.engines.base import (
+    Choice,
+    Constraint,
+    JsonSchema,
+    Tool,
+    ToolCalls,
+    UnsupportedConstraint,
+)
 
-VERSION = "2"  # of the language that answers to the data's schemas are written in; a result names it
+VERSION = "2"  # of the language in which a JSON Schema is answered; a result names it
 SEPARATORS = (", ", ": ")
-KNOWN = {
-    "$schema", "title", "description", "type", "properties", "required", "additionalProperties", "items",
-    "minItems", "maxItems", "enum", "const", "format", "pattern", "minLength", "maxLength", "minimum",
-    "maximum",
+ANNOTATIONS = {"$schema", "title", "description"}  # demand nothing; some grammars read them
+ENFORCED = ANNOTATIONS | {
+    "type", "properties", "required", "additionalProperties", "items", "minItems", "maxItems", "enum",
+    "const", "format", "pattern", "minLength", "maxLength", "minimum", "maximum",
 }  # fmt: skip
-SILENT = {  # keywords of JSON Schema 2020-12 that no value can break
+SILENT = {  # keywords of JSON Schema 2020-12 that no value can violate
     "$id", "$comment", "default", "examples", "deprecated", "readOnly", "writeOnly", "contentEncoding",
     "contentMediaType", "contentSchema",
 }  # fmt: skip
-TITLES = {"$schema", "title", "description"}  # as silent, but the published schemas' grammars have them
+BOUNDS = {"pattern", "format", "minLength", "maxLength", "minimum", "maximum"}
 
-BOUNDS = ("pattern", "format", "minLength", "maxLength", "minimum", "maximum")
+_YEAR = r"(\d{3}[1-9]|\d{2}[1-9]\d|\d[1-9]\d{2}|[1-9]\d{3})"  # there is no year 0
+_FOURTH = "(0[48]|[2468][048]|[13579][26])"  # two digits that four divides, except 00
+_LEAP = rf"(\d{{2}}{_FOURTH}|{_FOURTH}00)"
+_DAY = r"((0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|(0[469]|11)-(0[1-9]|[12]\d|30)|02-(0[1-9]|1\d|2[0-8]))"
+_DATE = f"({_YEAR}-{_DAY}|{_LEAP}-02-29)"
+_CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
+_ATOM, _WORD = r"[A-Za-z0-9_%+\-]{1,20}", "[A-Za-z0-9]{1,20}"
+_HOST = f"{_WORD}(-{_WORD}){{0,2}}"
+FORMATS = {  # as formats, grammars allow 31 April, and addresses that never end
+    "date": f"^{_DATE}$",
+    "date-time": rf"^{_DATE}T{_CLOCK}:[0-5]\d(\.\d{{1,6}})?(Z|[+\-]{_CLOCK})$",
+    "email": rf"^{_ATOM}(\.{_ATOM}){{0,2}}@{_HOST}(\.{_HOST}){{1,3}}$",
+}
+LARGEST = 10**15  # of a number without bounds
+SMALLEST = 1e-6  # a number has at most six decimals
+
+TEXTS = {  # by notation: plain text in which no call can begin
+    "hermes": r"[^<\s]([^<]|<[^t<])*",
+    "json": r"[^{\[\s][^{]*",
+}
 
 
-class UnsupportedSchema(UnsupportedConstraint):
-    """A schema whose keywords the grammar cannot hold."""
+# --- JSON Schemas -------------------------------------------------------------------------------
 
 
-def grammar_text(schema: Mapping) -> str:
-    """The schema as the grammar is made from: without the keys that only validation reads.
+def simplify(schema: Mapping) -> dict:
+    """Reduce a schema to what engines enforce: no annotations, no `x-` keys, null as a type.
 
     Raises:
-        UnsupportedSchema: it has a keyword that is not known to be enforced.
+        UnsupportedConstraint: a keyword would not be enforced; the message says what to do.
     """
-    return json.dumps(_mapped(bare(schema), lambda node: _closed(_exact(node))), ensure_ascii=False)
-
-
-def bare(schema: Mapping) -> dict:
-    """The schema as an engine gets it.
-
-    Raises:
-        UnsupportedSchema: it has a keyword that is not known to be enforced.
-    """
-    plain = _mapped(schema, lambda node: nullable(_stripped(node)))
-    unknown = sorted(set(_unknown(plain)))
-    if unknown:
-        raise UnsupportedSchema(_refusal(unknown))
-    return plain
-
-
-def _refusal(unknown: list[str]) -> str:
-    """What cannot be enforced, and what to do about it."""
+    simple = _map(schema, lambda node: nullable(_without_annotations(node)))
+    faults = sorted(set(_unenforced(simple)))
+    if not faults:
+        return simple
     fixes = []
-    if {"$ref", "$defs", "definitions"} & {*unknown}:
-        fixes.append("Inline definitions: write each in the place of its $ref, and drop $defs.")
-    if "anyOf" in unknown:
-        fixes.append('Of anyOf only [{"type": …}, {"type": "null"}] can be held, with nothing beside it.')
+    if {"$ref", "$defs", "definitions"} & {*faults}:
+        fixes.append("Inline definitions: replace each $ref by what it refers to, and drop $defs.")
+    if "anyOf" in faults:
+        fixes.append(
+            'anyOf is supported only as [{"type": …}, {"type": "null"}], as the only keyword.'
+        )
     fixes.append(
-        "Take them out of the schema, or decode free: constrained=False in Extractor, "
+        "Remove them from the schema, or use unconstrained decoding: constrained=False in Extractor, "
         'decoding="free" in an evaluation.'
     )
-    return f"constrained decoding cannot enforce {', '.join(unknown)}. {' '.join(fixes)}"
+    raise UnsupportedConstraint(
+        f"constrained decoding cannot enforce {', '.join(faults)}. {' '.join(fixes)}"
+    )
 
 
-def _stripped(node: Mapping) -> dict:
-    """A schema without `x-` keys and what demands nothing; names of properties are no keys of it and stay."""
-    return {key: value for key, value in node.items() if not key.startswith("x-") and key not in SILENT}
+def _map(node, change: Callable[[Mapping], dict]):
+    """Change every subschema, from the outermost in."""
+    if not isinstance(node, Mapping):
+        return node
+    changed = change(node)
+    if "properties" in changed:
+        parts = changed["properties"].items()
+        changed["properties"] = {name: _map(child, change) for name, child in parts}
+    return changed | ({"items": _map(changed["items"], change)} if "items" in changed else {})
+
+
+def _without_annotations(node: Mapping) -> dict:
+    """Drop `x-` keys and silent keywords of one schema; names of properties are not keywords."""
+    return {
+        key: value for key, value in node.items() if not key.startswith("x-") and key not in SILENT
+    }
 
 
 def nullable(node: Mapping) -> dict:
-    """A schema that is `anyOf` of another and null as one schema of both; any other as it is.
+    """Merge `anyOf` a schema and null into one schema; return any other as it is.
 
-    The two say the same, as only `enum` and `const` speak of null beside `type`.
+    Both mean the same, because of the keywords beside `type` only `enum` and `const` concern null. The
+    schema needs a type or choices, and `anyOf` must be the only keyword.
     """
-    inner = _beside_null(node)
-    if inner is None:
+    parts = node.get("anyOf")
+    if not isinstance(parts, list) or not all(isinstance(part, Mapping) for part in parts):
+        return dict(node)
+    parts = [_without_annotations(part) for part in parts]
+    others = [part for part in parts if _demands(part) != {"type": "null"}]
+    if len(parts) != 2 or len(others) != 1 or _demands(node).keys() != {"anyOf"}:
+        return dict(node)
+    inner = nullable(others[0])
+    if not inner.keys() & {"type", "enum", "const"} or {"enum", "const"} <= inner.keys():
         return dict(node)
     if "const" in inner:
         inner["enum"] = [inner.pop("const")]
     if "enum" in inner:
         inner["enum"] = [*(choice for choice in inner["enum"] if choice is not None), None]
     if "type" in inner:
-        inner["type"] = [*(kind for kind in _kinds(inner) if kind != "null"), "null"]
+        inner["type"] = [*(kind for kind in _types(inner) if kind != "null"), "null"]
     return inner | {key: value for key, value in node.items() if key != "anyOf"}
 
 
-def _beside_null(node: Mapping) -> dict | None:
-    """What `anyOf` lets null stand beside, if that has a type or choices, and nothing else is asked for."""
-    parts = node.get("anyOf")
-    if not isinstance(parts, list) or not all(isinstance(part, Mapping) for part in parts):
-        return None
-    parts = [_stripped(part) for part in parts]
-    inner = [part for part in parts if {k: part[k] for k in part.keys() - TITLES} != {"type": "null"}]
-    if len(parts) != 2 or len(inner) != 1 or _stripped(node).keys() - TITLES != {"anyOf"}:
-        return None
-    kept = nullable(inner[0])
-    twice = {"enum", "const"} <= kept.keys()  # either may rule the other's choices out
-    return kept if not twice and kept.keys() & {"type", "enum", "const"} else None
+def _demands(node: Mapping) -> dict:
+    """Keywords of one schema that a value can violate."""
+    return {k: v for k, v in _without_annotations(node).items() if k not in ANNOTATIONS}
 
 
-def _kinds(node: Mapping) -> list:
-    """The types that a schema names; [None] if there is none."""
+def _types(node: Mapping) -> list:
+    """The types that one schema names; [None] if it names none."""
     kinds = node.get("type")
     return kinds if isinstance(kinds, list) else [kinds]
 
 
-def _mapped(node, change: Callable[[Mapping], dict]):
-    """A schema with every part of it changed, from the outermost in."""
+def _unenforced(node) -> Iterator[str]:
+    """Name everything in a schema that some engine's grammar would drop or read differently."""
     if not isinstance(node, Mapping):
-        return node
-    changed = change(node)
-    if "properties" in changed:
-        parts = changed["properties"].items()
-        changed["properties"] = {name: _mapped(child, change) for name, child in parts}
-    return changed | ({"items": _mapped(changed["items"], change)} if "items" in changed else {})
-
-
-def _unknown(node):
-    """What a schema asks for that a grammar would drop, in words."""
-    if not isinstance(node, Mapping):
-        yield "a schema that is no object"
+        yield "a schema that is not an object"
         return
-    yield from (key for key in node if key not in KNOWN)
+    keys = node.keys()
+    yield from (key for key in node if key not in ENFORCED)
     if not isinstance(node.get("additionalProperties", False), bool):
         yield "additionalProperties that is a schema"
     if "format" in node and node["format"] not in FORMATS:
         yield f"format {node['format']}"
-    if node.keys() & {"pattern", "format"} and node.keys() & {"minLength", "maxLength"}:
+    if keys & {"pattern", "format"} and keys & {"minLength", "maxLength"}:
         yield "a length beside a pattern or format"
-    if {"pattern", "format"} <= node.keys():
+    if {"pattern", "format"} <= keys:
         yield "a format beside a pattern"
-    if node.keys() & {"enum", "const"} and node.keys() & set(BOUNDS):
+    if keys & {"enum", "const"} and keys & BOUNDS:
         yield "a bound beside enum or const"
-    if "type" not in node and node.keys() & set(BOUNDS):
+    if "type" not in node and keys & BOUNDS:
         yield "a bound without a type"
-    if "object" in _kinds(node) and "properties" not in node:
+    if "object" in _types(node) and "properties" not in node:
         yield "an object without properties"
     choices = [*node.get("enum", ()), *([node["const"]] if "const" in node else ())]
     if any(isinstance(choice, dict | list) for choice in choices):
         yield "a choice that is an object or a list"
-    if "type" in node and not all(_is_of(choice, node["type"]) for choice in choices):
-        yield "a choice of another type"
+    if "type" in node:
+        validator = Draft202012Validator({"type": node["type"]})
+        if not all(map(validator.is_valid, choices)):
+            yield "a choice of another type"
     pattern = node.get("pattern", "^$")
     if not (pattern.startswith("^") and pattern.endswith("$")) or r"\s" in pattern:
-        yield f"the pattern {pattern}, which is not from ^ to $ or has \\s"
-    if "|" in _outermost(pattern):
-        yield f"the pattern {pattern}, whose choice is not in brackets"
-    for child in (*node.get("properties", {}).values(), *([node["items"]] if "items" in node else [])):
-        yield from _unknown(child)
+        yield f"the pattern {pattern}, which does not go from ^ to $ or contains \\s"
+    if "|" in _outside_groups(pattern):
+        yield f"the pattern {pattern}, whose alternatives are not in brackets"
+    for child in (
+        *node.get("properties", {}).values(),
+        *([node["items"]] if "items" in node else []),
+    ):
+        yield from _unenforced(child)
 
 
-def _outermost(pattern: str) -> str:
-    """A pattern without its groups, its classes and what is escaped."""
+def _outside_groups(pattern: str) -> str:
+    """A pattern without its groups, character classes and escapes."""
     pattern, before = re.sub(r"\\.|\[(?:\\.|[^\]\\])*\]", "", pattern), ""
     while pattern != before:
         pattern, before = re.sub(r"\([^()]*\)", "", pattern), pattern
     return pattern
 
 
-def _is_of(value, kind) -> bool:
-    return Draft202012Validator({"type": kind}).is_valid(value)
-
-
-_YEAR = r"(\d{3}[1-9]|\d{2}[1-9]\d|\d[1-9]\d{2}|[1-9]\d{3})"  # there is no year 0
-_FOUR = "(0[48]|[2468][048]|[13579][26])"  # two digits divisible by four, but 00
-_LEAP = rf"(\d{{2}}{_FOUR}|{_FOUR}00)"
-_DAY = r"((0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|(0[469]|11)-(0[1-9]|[12]\d|30)|02-(0[1-9]|1\d|2[0-8]))"
-DATE = f"({_YEAR}-{_DAY}|{_LEAP}-02-29)"
-CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
-MOMENT = rf"{DATE}T{CLOCK}:[0-5]\d(\.\d{{1,6}})?(Z|[+\-]{CLOCK})"
-_ATOM, _WORD = r"[A-Za-z0-9_%+\-]{1,20}", "[A-Za-z0-9]{1,20}"
-_LABEL = f"{_WORD}(-{_WORD}){{0,2}}"
-FORMATS = {
-    "date": f"^{DATE}$",
-    "date-time": f"^{MOMENT}$",
-    "email": rf"^{_ATOM}(\.{_ATOM}){{0,2}}@{_LABEL}(\.{_LABEL}){{1,3}}$",
-}
-LARGEST = 10**15  # of a number that has no bound of its own
-SMALLEST = 1e-6  # a number has six decimals at most, under every grammar
-
-
-def _exact(node: Mapping) -> dict:
-    """A format as a pattern; as formats, grammars allow 31 April, and addresses that never end."""
+def _format_as_pattern(node: Mapping) -> dict:
     if "format" not in node:
         return dict(node)
-    kept = {key: value for key, value in node.items() if key != "format"}
-    return kept | {"pattern": FORMATS[node["format"]]}
+    rest = {key: value for key, value in node.items() if key != "format"}
+    return rest | {"pattern": FORMATS[node["format"]]}
 
 
-def _closed(node: Mapping) -> dict:
-    """Grammars differ in what they make of an object that does not say whether it has other keys, and of a
-    number without bounds, which may go on for ever: here the one has none, the other an end."""
-    ends = {"minimum": -LARGEST, "maximum": LARGEST} if {*_kinds(node)} & {"integer", "number"} else {}
-    if node.keys() & {"enum", "const"}:
-        ends = {}
-    shut = {"additionalProperties": False} if "properties" in node else {}
-    return {**node, **{key: value for key, value in (ends | shut).items() if key not in node}}
+def grammar_text(schema: Mapping) -> str:
+    """The schema from which grammars are made, as JSON.
+
+    What a schema leaves open and grammars read differently is closed: an object that does not mention
+    other keys has none, and a number without bounds, which could go on for ever, gets them.
+
+    Raises:
+        UnsupportedConstraint: a keyword would not be enforced.
+    """
+
+    def close(node: Mapping) -> dict:
+        node, closed = _format_as_pattern(node), {}
+        if {*_types(node)} & {"integer", "number"} and not node.keys() & {"enum", "const"}:
+            closed |= {"minimum": -LARGEST, "maximum": LARGEST}
+        if "properties" in node:
+            closed |= {"additionalProperties": False}
+        return node | {key: value for key, value in closed.items() if key not in node}
+
+    return json.dumps(_map(simplify(schema), close), ensure_ascii=False)
 
 
 def portable(schema: Mapping) -> dict:
-    """The schema for a server's own converter: formats are patterns, which more of them know, and `\\d` is
-    spelt out in patterns, as some know no classes.
+    r"""The schema for a server's own converter to a grammar.
 
-    llama.cpp's accepts any string where it cannot read a pattern.
+    Formats become patterns, which more converters know, and `\d` is written as a class, because
+    llama.cpp accepts any string where it cannot read a pattern.
     """
-    return _mapped(bare(schema), lambda node: _portable(_exact(node)))
+
+    def spell(match: re.Match) -> str:
+        if match[0].startswith("["):
+            return match[0].replace(r"\d", "0-9")
+        return "[0-9]" if match[0] == r"\d" else match[0]
+
+    def change(node: Mapping) -> dict:
+        node = _format_as_pattern(node)
+        if "pattern" in node:
+            node["pattern"] = re.sub(r"\[(?:\\.|[^\]\\])*\]|\\.", spell, node["pattern"])
+        return node
+
+    return _map(simplify(schema), change)
 
 
-def _portable(node: Mapping) -> dict:
-    if "pattern" not in node:
-        return dict(node)
-    return {**node, "pattern": _CLASS.sub(_without_classes, node["pattern"])}
+# --- tools --------------------------------------------------------------------------------------
 
 
-_CLASS = re.compile(r"\[(?:\\.|[^\]\\])*\]|\\.")
+def parameters(tool: Tool) -> dict:
+    """The JSON Schema of a tool's arguments; a tool without parameters takes none."""
+    return {"type": "object", "properties": {}} | dict(tool["function"].get("parameters") or {})
 
 
-def _without_classes(found: re.Match) -> str:
-    if found[0].startswith("["):
-        return found[0].replace(r"\d", "0-9")
-    return "[0-9]" if found[0] == r"\d" else found[0]
+def call_start(tool: Tool) -> str:
+    """The beginning of a call, up to its arguments; after them it ends with a brace."""
+    name = json.dumps(tool["function"]["name"], ensure_ascii=False)
+    return f'{{"name"{SEPARATORS[1]}{name}{SEPARATORS[0]}"arguments"{SEPARATORS[1]}'
 
 
-def ebnf(schema: Mapping) -> str:
-    """The schema's grammar written out, for engines that bring an xgrammar of their own; made once.
-
-    Its text form is older than the newest one: patterns are spelt out as rules, and open ends as `*`
-    and `+`. Strings get the escapes that llguidance gives them, and lose raw control characters. Letters
-    beyond ASCII stand alone: a degree sign before a C would be read back as one letter, by its code b0C.
+def argument_schemas(constraint: ToolCalls) -> list[str]:
+    """The grammar text of each tool's arguments.
 
     Raises:
-        UnsupportedSchema: a keyword that cannot be enforced, or a pattern that may need escapes in JSON.
+        UnsupportedConstraint: no tools, or one whose parameters cannot be enforced; names it.
     """
-    lark(schema)  # which knows what nothing satisfies, such as a required key that is no property
-    return _ebnf(grammar_text(schema))
+    if not constraint.tools:
+        raise UnsupportedConstraint("tool calls need at least one tool")
+    texts = []
+    for tool in constraint.tools:
+        try:
+            texts.append(grammar_text(parameters(tool)))
+        except UnsupportedConstraint as error:
+            raise UnsupportedConstraint(f"tool {tool['function']['name']}: {error}") from None
+    return texts
+
+
+def labels(constraint: Choice) -> tuple[str, ...]:
+    """The labels of a choice, once each.
+
+    Raises:
+        UnsupportedConstraint: there are none, or one is empty.
+    """
+    if not constraint.labels or not all(constraint.labels):
+        raise UnsupportedConstraint("a choice needs at least one label, and none that is empty")
+    return tuple(dict.fromkeys(constraint.labels))
+
+
+# --- grammars of llguidance ---------------------------------------------------------------------
+
+
+def lark(constraint: Constraint) -> str:
+    """A constraint in the grammar language of llguidance, which llama.cpp has built in.
+
+    Where only one text can follow, llguidance would also choose how it is split into tokens; here the
+    model does, as under xgrammar. The grammar is validated, because llama.cpp drops one that it cannot
+    read.
+
+    Raises:
+        UnsupportedConstraint: a keyword would not be enforced, or nothing satisfies a schema.
+    """
+    quote = _quote
+    if isinstance(constraint, JsonSchema):
+        rules = [f"start: {_json_rule(grammar_text(constraint.schema))}"]
+    elif isinstance(constraint, Choice):
+        rules = ["start: LABEL", f"LABEL: {' | '.join(map(quote, labels(constraint)))}"]
+    else:
+        schemas = argument_schemas(constraint)
+        call = " | ".join(f"tool_{i}" for i in range(len(schemas)))
+        rules = [f"call: {call}"]
+        for i, (tool, schema) in enumerate(zip(constraint.tools, schemas, strict=True)):
+            rules.append(f'tool_{i}: {quote(call_start(tool))} arguments_{i} "}}"')
+            rules.append(f"arguments_{i}: {_json_rule(schema)}")
+        if constraint.notation == "hermes":
+            rules.append(r'calls: tagged ("\n" tagged)*')
+            rules.append(r'tagged: "<tool_call>\n" call "\n</tool_call>"')
+        else:
+            rules.append(f'calls: call | "[" call ({quote(SEPARATORS[0])} call)* "]"')
+        rules.insert(0, "start: calls | TEXT" if constraint.text else "start: calls")
+        if constraint.text:
+            rules.append(f"TEXT: /{TEXTS[constraint.notation]}/")
+    return _validated('%llguidance {"no_forcing": true}\n' + "\n".join(rules))
+
+
+def _quote(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _json_rule(text: str) -> str:
+    """JSON under a schema; numbers get a limit of decimals, as llguidance would take endless zeros."""
+
+    def limit(node: Mapping) -> dict:
+        return {**node, "multipleOf": SMALLEST} if "number" in _types(node) else dict(node)
+
+    options = {"item_separator": SEPARATORS[0], "key_separator": SEPARATORS[1]}
+    schema = _map(json.loads(text), limit) | {
+        "x-guidance": options | {"whitespace_flexible": False}
+    }
+    return f"%json {json.dumps(schema)}"
 
 
 @lru_cache(maxsize=4096)
-def _ebnf(text: str) -> str:
-    import xgrammar
-
-    try:
-        grammar = str(xgrammar.Grammar.from_json_schema(text, any_whitespace=False, separators=SEPARATORS))
-    except RuntimeError as error:
-        raise UnsupportedSchema(f"the grammar of this schema cannot be made: {error}") from error
-    for theirs, ours in _STRINGS:
-        grammar = grammar.replace(theirs, ours)
-    grammar, rules = _chained(grammar)
-
-    def spelt(found: re.Match) -> str:
-        name, pattern = f"pattern_{len(rules)}", re.sub(r"\\(.)", r"\1", found[1])
-        inner = str(xgrammar.Grammar.from_regex(pattern))
-        if any(mark in inner for mark in ("[^", '\\"', "\\\\", "\\0-")):
-            raise UnsupportedSchema(f"the pattern {pattern} may match a quote or a backslash. Narrow it.")
-        rules.append(re.sub(r"\broot", name, inner))
-        return name
-
-    grammar = _REGEX.sub(spelt, grammar)
-    grammar = _OPEN.sub(lambda found: "+" if found[1] == "1" else "*", grammar) + "\n".join(rules)
-    grammar = _CHOICES.sub(_as_tree, _CODED.sub(_decoded, grammar))
-    return _PIECE.sub(_spelt_out, grammar)
-
-
-def _chained(grammar: str) -> tuple[str, list[str]]:
-    """Strings of bounded length as chains of rules, each a letter and the rest of the string with its quote.
-
-    Where letters are repeated each ends its own rule, so that a token of several letters is known to fit only
-    once it was tried, and all of them are tried at every step. Down a chain it stays within its rule. Strings
-    share the ends of their chains.
-
-    Returns:
-        The grammar, and the rules that it now needs.
-    """
-    rules: dict[str, str] = {}
-
-    def named(found: re.Match) -> str:
-        least, most = int(found[1]), int(found[2])
-        first = _text(least, most)
-        while (name := _text(least, most)) not in rules:
-            parts = [r'"\""'] if least == 0 else []
-            if most:
-                least, most = max(0, least - 1), most - (most > 0)  # an open end stays open
-                rest = _text(least, most)
-                parts += [f"{_LETTERS} {rest}", rf'"\\" basic_escape {rest}']
-            rules[name] = f"{name} ::= ({' | '.join(f'({part})' for part in parts)}) {_BEHIND}"
-        return rf'"\"" {first}'
-
-    grammar = _BOUNDED.sub(named, grammar)
-    return grammar, list(rules.values())
-
-
-def _text(least: int, most: int) -> str:
-    """The rule of a string's letters from here on and its quote, after at least and at most so many."""
-    return f"text_{least}_{'open' if most < 0 else most}"
-
-
-def _as_tree(found: re.Match) -> str:
-    """A choice of literals as a tree of what they begin with alike.
-
-    Side by side, OpenVINO's xgrammar mixes them up: after "ng/" of "ng/l" it takes the end of "g/dl".
-    """
-    words = [tuple(re.findall(r"\\.|.", word)) for word in _LITERAL.findall(found[2])]
-    return f"{found[1]} ::= ({_branches(list(dict.fromkeys(words)))})"
-
-
-def _branches(words: list[tuple[str, ...]]) -> str:
-    """Literals, none twice, as alternatives that begin with different letters."""
-    groups: dict[str, list[tuple[str, ...]]] = {}
-    for word in words:
-        groups.setdefault(word[0] if word else "", []).append(word)
-    parts = []
-    for group in groups.values():
-        shared = [letters[0] for letters in takewhile(lambda x: len(set(x)) == 1, zip(*group, strict=False))]
-        start = f'"{"".join(shared)}"'
-        longer = [word[len(shared) :] for word in group]
-        parts.append(f"({start} ({_branches(longer)}))" if len(group) > 1 else f"({start})")
-    return " | ".join(parts)
-
-
-def _decoded(found: re.Match) -> str:
-    code = found[1] or found[2] or found[3]
-    return chr(int(code, 16)) if code else found[0]
-
-
-def _spelt_out(found: re.Match) -> str:
-    """A literal with its letters beyond ASCII as classes of one; a class as it is."""
-    if found[0].startswith("["):
-        return found[0]
-    parts = [part for part in _LETTER.split(found[0][1:-1]) if part]
-    return " ".join(f'"{part}"' if part.isascii() else f"[{part}]" for part in parts) or '""'
-
-
-_LETTERS = r"[^\0-\x1f\x7f\"\\]"
-_BOUNDED = re.compile(r'"\\"" \w+_characters\{(\d+), (-?\d+)\} "\\""')
-_BEHIND = r"(=([,}\]]))"  # a hint: what follows a value, so that fewer tokens have to be tried
-_ESCAPED = r"""([\"\\bfnrt]) | ("u00" [01] [A-Fa-f0-9]) | ("u007" [Ff])"""
-_STRINGS = (  # xgrammar's characters of bounded strings, and of the others
-    (r"""([^\"\\\r\n])""", rf"""([^\0-\x1f\x7f\"\\]) | ("\\" ({_ESCAPED}))"""),
-    (r"""[^\0-\x1f\"\\\r\n]""", _LETTERS),
-    (
-        r"""([\"\\/bfnrt]) | ("u" [A-Fa-f0-9] [A-Fa-f0-9] [A-Fa-f0-9] [A-Fa-f0-9])""",
-        _ESCAPED,
-    ),
-)
-_LITERAL = re.compile(r'\("((?:\\.|[^"\\])*)"\)')
-_CHOICES = re.compile(rf"^(\w+) ::= \(({_LITERAL.pattern}(?: \| {_LITERAL.pattern})+)\)$", re.MULTILINE)
-_REGEX = re.compile(r'Regex\("((?:[^"\\]|\\.)*)"(?:, json_string=true)?\)')
-_OPEN = re.compile(r"\{([01]), -1\}")
-_CODED = re.compile(r"\\\\|\\(?:x([89a-f][0-9a-f])|u([0-9a-f]{4})|U([0-9a-f]{8}))")
-_PIECE = re.compile(r'\[(?:\\.|[^\]\\])*\]|"(?:\\.|[^"\\])*"')  # a class, or a literal
-_LETTER = re.compile(r"([^\x00-\x7f])")
-
-
-def lark(schema: Mapping) -> str:
-    """The schema's grammar in the language of llguidance, which llama.cpp has built in.
-
-    Where only one text can follow, llguidance would also choose how it is cut into tokens; as under
-    xgrammar, the model does. The grammar is tried, because llama.cpp drops one that it cannot read.
-
-    Raises:
-        UnsupportedSchema: a keyword that cannot be enforced, or a schema that nothing satisfies.
-    """
-    return _lark(grammar_text(schema))
-
-
-@lru_cache(maxsize=4096)
-def _lark(text: str) -> str:
+def _validated(grammar: str) -> str:
     from llguidance import LLMatcher, LLTokenizer
 
-    fixed = {"item_separator": SEPARATORS[0], "key_separator": SEPARATORS[1], "whitespace_flexible": False}
-    exact = _mapped(json.loads(text), _with_decimals)
-    grammar = json.dumps(exact | {"x-guidance": fixed})
-    grammar = f'%llguidance {{"no_forcing": true}}\nstart: %json {grammar}'
     fault = LLMatcher.validate_grammar(grammar, LLTokenizer("byte"))
     if fault:
-        raise UnsupportedSchema(f"the grammar of this schema cannot be made: {fault}")
+        raise UnsupportedConstraint(f"the grammar of this constraint cannot be compiled: {fault}")
     return grammar
 
 
-def follows(schema: Mapping, answer: str, *, whole: bool) -> bool:
-    """Whether the grammar of a schema allows an answer: a `whole` one, or else the beginning of one."""
+def follows(constraint: Constraint, text: str, *, whole: bool) -> bool:
+    """Whether a constraint allows a text: as a `whole` completion, or else as the beginning of one."""
     from llguidance import LLMatcher, LLTokenizer
 
-    letters, state = answer.encode(), LLMatcher(LLTokenizer("byte"), lark(schema), log_level=0)
-    taken = state.try_consume_tokens([*letters])
-    return taken == len(letters) and (not whole or state.is_accepting())
-
-
-def _with_decimals(node: Mapping) -> dict:
-    """A number with as many decimals as under xgrammar; llguidance would take zeros without an end."""
-    return {**node, "multipleOf": SMALLEST} if "number" in _kinds(node) else dict(node)
-
-
-class Matcher:
-    """Follows one answer under a grammar."""
-
-    def __init__(self, state):
-        self.state = state
-
-    def take(self, token: int) -> str:
-        """Go on by the token that was chosen; returns why that cannot be, or nothing."""
-        if self.state.consume_token(token) and not self.state.is_error():
-            return ""
-        return f"the grammar cannot be followed: {self.state.get_error() or 'a token outside of it'}"
+    matcher = LLMatcher(LLTokenizer("byte"), lark(constraint), log_level=0)
+    accepted = matcher.try_consume_tokens([*text.encode()]) == len(text.encode())
+    return accepted and (not whole or matcher.is_accepting())
 
 
 class Grammars:
-    """The grammars of one model's tokens, each compiled once.
+    """The grammars of constraints over one model's tokens, each compiled once.
 
-    llguidance reads one of our schemas in about 2 ms where xgrammar needs half a second, as it looks
-    only at the tokens that an answer meets (`tests/performance/constrained.py` measures both).
+    llguidance compiles one of our schemas in about 2 ms where xgrammar needs half a second, because it
+    looks only at tokens that occur (`tests/performance/constrained.py` measures both).
 
     Args:
         tokenizer: of Hugging Face transformers.
-        vocabulary: width of the logits, which may be more than the tokenizer has tokens.
+        width: of the logits, which may differ from the number of the tokenizer's tokens.
     """
 
-    def __init__(self, tokenizer, vocabulary: int):
+    def __init__(self, tokenizer, width: int):
         import llguidance.hf
 
-        self.width = max(vocabulary, len(tokenizer))  # some tokenizers have tokens beside the matrix
-        self.tokens = llguidance.hf.from_tokenizer(tokenizer, n_vocab=self.width)
-        self.vocabulary = vocabulary
+        self.width = width
+        self.tokens = llguidance.hf.from_tokenizer(tokenizer, n_vocab=max(width, len(tokenizer)))
         self._compiled = lru_cache(maxsize=4096)(self._compile)
 
-    def _compile(self, text: str):
+    def _compile(self, grammar: str):
         from llguidance import LLMatcher
 
-        state = LLMatcher(self.tokens, text, log_level=0)
-        if state.is_error():
-            raise UnsupportedSchema(f"the grammar of this schema cannot be made: {state.get_error()}")
-        return state
+        matcher = LLMatcher(self.tokens, grammar, log_level=0)
+        if matcher.is_error():
+            raise UnsupportedConstraint(
+                f"the grammar of this constraint cannot be compiled: {matcher.get_error()}"
+            )
+        return matcher
 
-    def matcher(self, schema: Mapping) -> Matcher:
-        """Follows one answer under a schema.
+    def matcher(self, constraint: Constraint):
+        """An `LLMatcher` at the beginning of a completion.
 
         Raises:
-            UnsupportedSchema: it has a keyword, or a pattern, that cannot be enforced.
+            UnsupportedConstraint: the constraint cannot be enforced.
         """
-        return Matcher(self._compiled(lark(schema)).deep_copy())
+        return self._compiled(lark(constraint)).deep_copy()
 
     def mask(self, logits, matchers: list) -> None:
-        """Forbid, in place, what no valid answer goes on with; a row without a matcher stays free.
+        """Set logits to minus infinity, in place, where no valid completion goes on.
 
         Args:
-            logits: (rows, vocabulary), on the CPU.
-            matchers: one for each row, or None.
+            logits: (rows, width), on the CPU.
+            matchers: one for each row; None for an unconstrained row.
         """
         import numpy as np
         import torch
         from llguidance.numpy import allocate_token_bitmask, fill_next_token_bitmask
 
-        bits = allocate_token_bitmask(len(matchers), self.width)  # all allowed
+        bits = allocate_token_bitmask(len(matchers), self.tokens.vocab_size)  # all allowed
         for row, matcher in enumerate(matchers):
             if matcher is not None:
-                fill_next_token_bitmask(matcher.state, bits, row)
-        allowed = np.unpackbits(bits.view(np.uint8), axis=1, count=self.vocabulary, bitorder="little")
+                fill_next_token_bitmask(matcher, bits, row)
+        allowed = np.unpackbits(bits.view(np.uint8), axis=1, count=self.width, bitorder="little")
         logits.masked_fill_(torch.from_numpy(allowed == 0), float("-inf"))

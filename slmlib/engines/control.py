@@ -25,6 +25,8 @@ class Control:
     def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
         return [[request] for request in requests]
 
-    def generate(self, batch: Sequence[Request], on_tokens: OnTokens = ignore) -> Iterator[Completion]:
+    def generate(
+        self, batch: Sequence[Request], on_tokens: OnTokens = ignore
+    ) -> Iterator[Completion]:
         for request in batch:
             yield Completion(request.id, self.answer(request), "stop", 0, 0, 0.0, 0.0)

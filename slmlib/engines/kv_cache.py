@@ -80,7 +80,9 @@ class State:
 
     def beginning(self, length: int):
         """A cache of its own that holds the first tokens of a single row."""
-        return _held([[pair[:, :, :length].clone() for pair in layer.room] for layer in self.cache.layers])
+        return _held(
+            [[pair[:, :, :length].clone() for pair in layer.room] for layer in self.cache.layers]
+        )
 
     def cut(self, length: int) -> None:
         """Forget what comes behind so many tokens."""
@@ -92,7 +94,9 @@ class State:
         """These rows only."""
         index = self.mask.new_tensor(keep)
         there = index.to(self.hidden.device)
-        parts = [[pair[index.to(pair.device)] for pair in layer.room] for layer in self.cache.layers]
+        parts = [
+            [pair[index.to(pair.device)] for pair in layer.room] for layer in self.cache.layers
+        ]
         return State(self.hidden[there], self.mask[index], _held(parts, self.width))
 
 

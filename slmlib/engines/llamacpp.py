@@ -16,11 +16,17 @@ from pathlib import Path
 
 from slmlib.core import machine, paths
 from slmlib.engines import constraints
-from slmlib.engines.base import Completion, EngineError, OnTokens, Request, ignore
+from slmlib.engines.base import (
+    Completion,
+    EngineError,
+    OnTokens,
+    Request,
+    UnsupportedConstraint,
+    ignore,
+)
 from slmlib.engines.chat import by_prefix
 from slmlib.engines.sequences import Row
-from slmlib.models import gguf_files
-from slmlib.models import registry as models
+from slmlib.models import gguf_files, registry, weights
 
 CONTEXT = 4096  # tokens of a slot, or the model's own context if that is shorter
 CACHE_MIB = 1024  # of prompts read before, beside the slots
@@ -31,9 +37,9 @@ def start(
     model: str, *, dtype: str, batch_size: int, threads: int | None, reuse: bool = True, **_
 ) -> "LlamaCpp":
     """The engine with a registered model loaded."""
-    weights = models.gguf(models.get(model), dtype)
+    path = weights.gguf(registry.get(model), dtype)
     sizes = {"batch_size": batch_size, "threads": threads, "reuse": reuse}
-    return LlamaCpp(weights, models.vocabulary(model), dtype=dtype, **sizes)
+    return LlamaCpp(path, weights.vocabulary(model), dtype=dtype, **sizes)
 
 
 class LlamaCpp:
@@ -41,15 +47,15 @@ class LlamaCpp:
 
     def __init__(
         self,
-        weights: Path,
-        vocabulary: models.Vocabulary,
+        path: Path,
+        vocabulary: weights.Vocabulary,
         *,
         dtype: str = "q8_0",
         batch_size: int = 8,
         threads: int | None = None,
         reuse: bool = True,
     ):
-        self.weights, self.vocabulary = weights, vocabulary
+        self.path, self.vocabulary = path, vocabulary
         self.dtype, self.batch_size, self.reuse = dtype, batch_size, reuse
         self.threads = threads or machine.available_threads()
         self.context = min(CONTEXT, vocabulary.context)
@@ -58,15 +64,15 @@ class LlamaCpp:
 
     def _fitting(self) -> int:
         """Slots whose keys and values the free memory holds; all of their room is taken at the start."""
-        free = machine.available_memory() - self.weights.stat().st_size
-        return max(1, free // (self.context * gguf_files.cache_bytes(self.weights)))
+        free = machine.available_memory() - self.path.stat().st_size
+        return max(1, free // (self.context * gguf_files.cache_bytes(self.path)))
 
     def _server(self):
         """A server with as many slots as can be had."""
         import xllamacpp
 
         options = xllamacpp.CommonParams()
-        options.model.path, options.port = str(self.weights), 0
+        options.model.path, options.port = str(self.path), 0
         options.cpuparams.n_threads = options.cpuparams_batch.n_threads = self.threads
         options.warmup, options.verbosity = False, 0
         options.cache_ram_mib = CACHE_MIB if self.reuse else 0
@@ -77,7 +83,7 @@ class LlamaCpp:
             except RuntimeError as error:
                 if self.at_once == 1:
                     raise EngineError(
-                        f"llama.cpp cannot load {self.weights}: {error}. Free some memory; if the file is in "
+                        f"llama.cpp cannot load {self.path}: {error}. Free some memory; if the file is in "
                         f"the cache ({paths.cache()}), it may be damaged: delete it, and it is made again."
                     ) from error
             self.at_once, self.halvings = self.at_once // 2, self.halvings + 1
@@ -93,8 +99,10 @@ class LlamaCpp:
             "threads": self.threads,
             "device": "cpu",
             "kernels": _kernels(),
-            "weights": self.dtype if self.dtype in gguf_files.WEIGHED else gguf_files.kind_of(self.weights),
-            **models.read_from(self.weights),
+            "weights": self.dtype
+            if self.dtype in gguf_files.WEIGHED
+            else gguf_files.kind_of(self.path),
+            **weights.describe_file(self.path),
         }
         fewer = {"fitting": self.at_once} if self.at_once < self.batch_size else {}
         return found | fewer | ({"halvings": self.halvings} if self.halvings else {})
@@ -102,13 +110,19 @@ class LlamaCpp:
     def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
         return by_prefix(requests, self.vocabulary.tokenizer, self.batch_size)
 
-    def generate(self, batch: Sequence[Request], on_tokens: OnTokens = ignore) -> Iterator[Completion]:
+    def generate(
+        self, batch: Sequence[Request], on_tokens: OnTokens = ignore
+    ) -> Iterator[Completion]:
         import httpx
 
         start, found, stopped = time.perf_counter(), queue.SimpleQueue(), []
         rows = [Row(request, self.vocabulary) for request in batch]
         timeout = httpx.Timeout(PATIENCE, connect=10.0)
-        options = {"base_url": self.server.listening_address, "timeout": timeout, "trust_env": False}
+        options = {
+            "base_url": self.server.listening_address,
+            "timeout": timeout,
+            "trust_env": False,
+        }
         options["limits"] = httpx.Limits(max_connections=None)
         with httpx.Client(**options) as client, ThreadPoolExecutor(self.at_once) as pool:
             for row in rows:
@@ -122,15 +136,19 @@ class LlamaCpp:
                 stopped.append(True)
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def _work(self, client, row: Row, start: float, found: queue.SimpleQueue, stopped: list) -> None:
+    def _work(
+        self, client, row: Row, start: float, found: queue.SimpleQueue, stopped: list
+    ) -> None:
         """Answer one request; whatever goes wrong becomes a completion."""
         try:
             fault = row.too_long(self.context)
             if not fault:
                 self._stream(client, row, start, stopped)
-                fault = row.left_its_grammar()  # where it cannot go on with a grammar, it goes on without one
+                fault = (
+                    row.left_its_grammar()
+                )  # where it cannot go on with a grammar, it goes on without one
             found.put(row.failed(fault, start) if fault else row.completion(start))
-        except constraints.UnsupportedSchema as error:
+        except UnsupportedConstraint as error:
             found.put(row.failed(str(error), start))
         except Exception as error:
             found.put(row.failed(f"{type(error).__name__}: {error}", start))
@@ -147,7 +165,7 @@ class LlamaCpp:
             "cache_prompt": self.reuse,
         }
         if row.request.constraint is not None:
-            asked["grammar"] = constraints.lark(row.request.constraint.schema)
+            asked["grammar"] = constraints.lark(row.request.constraint)
         with client.stream("POST", "/completion", json=asked) as response:
             if response.status_code != 200:
                 raise EngineError(

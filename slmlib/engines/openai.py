@@ -10,12 +10,23 @@ has gone is an error of each case, and the run goes on.
 from collections.abc import Iterator, Sequence
 
 from slmlib.engines import constraints
-from slmlib.engines.base import BATCH, TIMEOUT, Completion, EngineError, OnTokens, Request, ignore
+from slmlib.engines.base import (
+    BATCH,
+    TIMEOUT,
+    Completion,
+    EngineError,
+    OnTokens,
+    Request,
+    UnsupportedConstraint,
+    ignore,
+)
 from slmlib.engines.openai_client import Call, Client, Endpoint, EndpointError, Reply
 from slmlib.engines.stopping import cut
 
 
-def start(model: str, *, batch_size: int, endpoint: str = "", timeout: float = TIMEOUT, **_) -> "OpenAI":
+def start(
+    model: str, *, batch_size: int, endpoint: str = "", timeout: float = TIMEOUT, **_
+) -> "OpenAI":
     """The engine with a server that is there and serves the model."""
     if not endpoint:
         raise EngineError(
@@ -49,12 +60,14 @@ class OpenAI:
         size = max(BATCH, self.client.endpoint.concurrency)
         return [list(requests[i : i + size]) for i in range(0, len(requests), size)]
 
-    def generate(self, batch: Sequence[Request], on_tokens: OnTokens = ignore) -> Iterator[Completion]:
+    def generate(
+        self, batch: Sequence[Request], on_tokens: OnTokens = ignore
+    ) -> Iterator[Completion]:
         asked, left = [], {request.id for request in batch}
         for request in batch:
             try:
                 asked.append((request, _call(request)))
-            except (constraints.UnsupportedSchema, EngineError) as error:
+            except (UnsupportedConstraint, EngineError) as error:
                 left.remove(request.id)
                 yield _failed(request, str(error))
         try:

@@ -40,7 +40,9 @@ class EndpointError(RuntimeError):
 class Fault(Exception):
     """One try that failed. `kind` is what is counted; a `passing` fault is worth another try."""
 
-    def __init__(self, kind: str, message: str, *, passing: bool = True, after: float | None = None):
+    def __init__(
+        self, kind: str, message: str, *, passing: bool = True, after: float | None = None
+    ):
         super().__init__(message)
         self.kind, self.passing, self.after = kind, passing, after
 
@@ -70,11 +72,19 @@ class Endpoint:
     def __post_init__(self):
         parts = urlsplit(self.base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"base_url {self.base_url!r}: give an address such as http://127.0.0.1:8000/v1")
-        if "@" in parts.netloc or parts.query:  # base_url is shown in messages, so it must hold no secret
-            raise ValueError(f"base_url: put the key into the variable {self.key_variable}, not the address")
+            raise ValueError(
+                f"base_url {self.base_url!r}: give an address such as http://127.0.0.1:8000/v1"
+            )
+        if (
+            "@" in parts.netloc or parts.query
+        ):  # base_url is shown in messages, so it must hold no secret
+            raise ValueError(
+                f"base_url: put the key into the variable {self.key_variable}, not the address"
+            )
         if self.concurrency < 1 or self.retries < 0 or self.timeout <= 0:
-            raise ValueError("concurrency must be at least 1, retries at least 0, and timeout above 0")
+            raise ValueError(
+                "concurrency must be at least 1, retries at least 0, and timeout above 0"
+            )
 
     @property
     def key(self) -> str:
@@ -169,15 +179,24 @@ class Client:
                     return
                 done = wait(running, return_when=FIRST_COMPLETED).done
                 for future in sorted(done, key=lambda future: future.exception() is not None):
-                    yield running.pop(future), future.result()  # what is answered comes before an error
+                    yield (
+                        running.pop(future),
+                        future.result(),
+                    )  # what is answered comes before an error
 
     @contextmanager
     def _connected(self):
         import openai
 
-        options = {"base_url": self.endpoint.base_url, "api_key": self.endpoint.key, "max_retries": 0}
+        options = {
+            "base_url": self.endpoint.base_url,
+            "api_key": self.endpoint.key,
+            "max_retries": 0,
+        }
         with start_blocking_portal() as portal:
-            timeout = openai.Timeout(self.endpoint.timeout, connect=min(10.0, self.endpoint.timeout))
+            timeout = openai.Timeout(
+                self.endpoint.timeout, connect=min(10.0, self.endpoint.timeout)
+            )
             client = openai.AsyncOpenAI(**options, timeout=timeout)
             with portal.wrap_async_context_manager(client):
                 yield portal, client
@@ -191,7 +210,9 @@ class Client:
             if fault.kind in ("status 404", "status 405", "nonsense"):
                 return []  # the list is optional: the first call shows whether the address is right
             raise EndpointError(f"{fault} {self._advice(fault)}") from None
-        return sorted(name for model in page.data or () if isinstance(name := getattr(model, "id", 0), str))
+        return sorted(
+            name for model in page.data or () if isinstance(name := getattr(model, "id", 0), str)
+        )
 
     async def _answer(self, client, call: Call) -> Reply:
         """A call with its retries; what cannot be had is a reply too."""
@@ -260,11 +281,15 @@ class Client:
                 pieces.append(piece)
                 finish, usage = finish or reason, getattr(chunk, "usage", None) or usage
         if finish is None:
-            raise Fault("cut", f"{self.endpoint.base_url}: the answer ended without a finish reason.")
+            raise Fault(
+                "cut", f"{self.endpoint.base_url}: the answer ended without a finish reason."
+            )
         counts = self._counts(usage)
         error = "" if finish in ("stop", "length") else f"finish reason {finish!r}"
         seconds = time.perf_counter() - start
-        return Reply("".join(pieces), "error" if error else finish, *counts, seconds, first, error=error)
+        return Reply(
+            "".join(pieces), "error" if error else finish, *counts, seconds, first, error=error
+        )
 
     def _counts(self, usage) -> tuple[int, int]:
         """Tokens in and out as the server counts them, or zeros, and then it is noted."""
@@ -294,7 +319,9 @@ class Client:
             return self._status(error)
         if isinstance(error, openai.APIConnectionError):
             if type(error.__cause__).__name__ in ("ConnectError", "ConnectTimeout"):
-                return Fault("no connection", f"{where}: nothing answers there ({error.__cause__}).")
+                return Fault(
+                    "no connection", f"{where}: nothing answers there ({error.__cause__})."
+                )
             return Fault("cut", f"{where}: the connection broke in the middle of an answer.")
         said = self._shown(error)
         if isinstance(error, openai.APIError):
@@ -307,11 +334,17 @@ class Client:
         code, said = error.status_code, self._shown(error.message)
         passing = code in AGAIN or code >= 500
         message = f"{self.endpoint.base_url}: status {code}: {said}"
-        return Fault(f"status {code}", message, passing=passing, after=_seconds(error.response.headers))
+        return Fault(
+            f"status {code}", message, passing=passing, after=_seconds(error.response.headers)
+        )
 
     def _shown(self, said: object) -> str:
         """What a server said, without the key and without what a terminal would obey."""
-        text = str(said) if self.endpoint.key == "none" else str(said).replace(self.endpoint.key, "***")
+        text = (
+            str(said)
+            if self.endpoint.key == "none"
+            else str(said).replace(self.endpoint.key, "***")
+        )
         return tables.plain(text)[:300]
 
     def _advice(self, fault: Fault) -> str:

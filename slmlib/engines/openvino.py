@@ -14,11 +14,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from slmlib.core import machine
-from slmlib.engines import constraints
-from slmlib.engines.base import FAILURE, Completion, EngineError, OnTokens, Request, ignore
+from slmlib.engines.base import (
+    FAILURE,
+    Completion,
+    EngineError,
+    OnTokens,
+    Request,
+    UnsupportedConstraint,
+    ignore,
+)
 from slmlib.engines.chat import by_prefix
+from slmlib.engines.openvino_grammar import ebnf
 from slmlib.engines.sequences import Row
-from slmlib.models import registry as models
+from slmlib.models import registry, weights
 
 PRECISION = {"float32": "f32", "bfloat16": "bf16"}
 CACHE_GB = 3  # of keys and values, at most; what does not fit waits, or is computed again
@@ -38,9 +46,9 @@ def start(
             "OpenVINO computes in bfloat16 only on CPUs with AVX512-BF16 or AMX, and this one has neither. "
             "Use dtype float32, or the engine transformers."
         )
-    weights = models.gguf(models.get(model), "f16")
+    path = weights.gguf(registry.get(model), "f16")
     sizes = {"batch_size": batch_size, "threads": threads, "reuse": reuse}
-    return OpenVino(weights, models.vocabulary(model), dtype=dtype, **sizes)
+    return OpenVino(path, weights.vocabulary(model), dtype=dtype, **sizes)
 
 
 def kernels() -> list[str]:
@@ -55,20 +63,22 @@ class OpenVino:
 
     def __init__(
         self,
-        weights: Path,
-        vocabulary: models.Vocabulary,
+        path: Path,
+        vocabulary: weights.Vocabulary,
         *,
         dtype: str = "float32",
         batch_size: int = 16,
         threads: int | None = None,
         reuse: bool = True,
     ):
-        self.weights, self.vocabulary = weights, vocabulary
+        self.path, self.vocabulary = path, vocabulary
         self.dtype, self.batch_size, self.reuse = dtype, batch_size, reuse
         self.threads = threads or machine.available_threads()
         self.at_once, self.halvings, self._count = batch_size, 0, 0
         self.failure = ""  # of the step after which fewer went on
-        self.cache_gb = max(1, min(CACHE_GB, machine.available_memory() // 2**31))  # half of what is free
+        self.cache_gb = max(
+            1, min(CACHE_GB, machine.available_memory() // 2**31)
+        )  # half of what is free
         self.pipeline = self._pipeline()
 
     def _pipeline(self):
@@ -83,7 +93,7 @@ class OpenVino:
             "KV_CACHE_PRECISION": PRECISION[self.dtype],
             "INFERENCE_NUM_THREADS": self.threads,
         }
-        return openvino_genai.ContinuousBatchingPipeline(str(self.weights), scheduler, "CPU", hints)
+        return openvino_genai.ContinuousBatchingPipeline(str(self.path), scheduler, "CPU", hints)
 
     def describe(self) -> dict:
         import openvino_genai
@@ -98,14 +108,18 @@ class OpenVino:
             "kernels": " ".join(kernels()),
             "weights": "f16",
             "cache_gb": self.cache_gb,
-            **models.read_from(self.weights),
+            **weights.describe_file(self.path),
         }
-        return found | ({"halvings": self.halvings, "halved_after": self.failure} if self.halvings else {})
+        return found | (
+            {"halvings": self.halvings, "halved_after": self.failure} if self.halvings else {}
+        )
 
     def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
         return by_prefix(requests, self.vocabulary.tokenizer, self.batch_size)
 
-    def generate(self, batch: Sequence[Request], on_tokens: OnTokens = ignore) -> Iterator[Completion]:
+    def generate(
+        self, batch: Sequence[Request], on_tokens: OnTokens = ignore
+    ) -> Iterator[Completion]:
         start, running = time.perf_counter(), []
         waiting = deque(Row(request, self.vocabulary) for request in batch)
         self.at_once = self.batch_size
@@ -117,7 +131,7 @@ class OpenVino:
                     fault = row.too_long(self.vocabulary.context)
                     try:
                         running += [] if fault else [(row, self._add(row))]
-                    except (constraints.UnsupportedSchema, RuntimeError) as error:
+                    except (UnsupportedConstraint, RuntimeError) as error:
                         fault = str(error)
                     if fault:
                         yield row.failed(fault, start)
@@ -170,8 +184,10 @@ class OpenVino:
         options.do_sample, options.max_new_tokens = False, row.request.max_new_tokens
         options.stop_token_ids = set(self.vocabulary.ends)
         if row.request.constraint is not None:
-            grammar = constraints.ebnf(row.request.constraint.schema)
-            options.structured_output_config = openvino_genai.StructuredOutputConfig(grammar=grammar)
+            grammar = ebnf(row.request.constraint)
+            options.structured_output_config = openvino_genai.StructuredOutputConfig(
+                grammar=grammar
+            )
         prompt = openvino.Tensor(np.array([row.prompt], dtype=np.int64))
         self._count += 1
         return self.pipeline.add_request(self._count, prompt, options)
@@ -188,7 +204,9 @@ class OpenVino:
         status = handle.get_status().name
         if not row.finish and status != "RUNNING":
             row.finish = "stop" if status == "FINISHED" else "error"
-            row.error = "" if status == "FINISHED" else f"OpenVINO gave the request up: {status.lower()}"
+            row.error = (
+                "" if status == "FINISHED" else f"OpenVINO gave the request up: {status.lower()}"
+            )
         return len(row.tokens) - before
 
     def _drop(self, handles: list) -> None:

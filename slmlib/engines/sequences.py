@@ -6,7 +6,7 @@ from slmlib.engines import constraints
 from slmlib.engines.base import Completion, Request
 from slmlib.engines.chat import prompt_tokens
 from slmlib.engines.stopping import STOPS, cut
-from slmlib.models.registry import Vocabulary
+from slmlib.models.weights import Vocabulary
 
 
 def encode(tokenizer, request: Request) -> list[int]:
@@ -46,7 +46,9 @@ class Row:
         self.first_token_seconds = self.first_token_seconds or time.perf_counter() - start
         self.tokens.append(token)
         if self.matcher is not None:
-            self.error = self.matcher.take(token)
+            if not self.matcher.consume_token(token) or self.matcher.is_error():
+                why = self.matcher.get_error() or "a token outside of it"
+                self.error = f"the grammar cannot be followed: {why}"
         if self.error:
             self.finish = "error"
         elif token in self.ends or self._closes(token):
@@ -71,9 +73,9 @@ class Row:
             answer = answer.rstrip("\ufffd")  # the limit may fall inside a letter
         if constraint is None or self.finish == "error":
             return ""
-        if constraints.follows(constraint.schema, answer, whole=whole):
+        if constraints.follows(constraint, answer, whole=whole):
             return ""
-        return f"the engine left the grammar of the schema: {answer[-80:]!r}"
+        return f"the engine left the grammar of the constraint: {answer[-80:]!r}"
 
     def completion(self, start: float) -> Completion:
         """The finished answer; `start` is when its batch began."""
@@ -87,7 +89,13 @@ class Row:
     def _completion(self, text: str, start: float) -> Completion:
         counts, seconds = (len(self.prompt), len(self.tokens)), time.perf_counter() - start
         return Completion(
-            self.request.id, text, self.finish, *counts, seconds, self.first_token_seconds, self.error
+            self.request.id,
+            text,
+            self.finish,
+            *counts,
+            seconds,
+            self.first_token_seconds,
+            self.error,
         )
 
 
@@ -115,4 +123,3 @@ class Lookup:
         """Tokens that may come next; none if nothing like the end was there before."""
         place = self.follows.get(tuple(self.tokens[-self.SEEN :]))
         return self.tokens[place : place + self.AHEAD] if place is not None else []
-

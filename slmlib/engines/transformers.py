@@ -16,26 +16,33 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from slmlib.core import machine
-from slmlib.engines.base import FAILURE, Completion, OnTokens, Request, ignore
+from slmlib.engines.base import (
+    FAILURE,
+    Completion,
+    OnTokens,
+    Request,
+    UnsupportedConstraint,
+    ignore,
+)
 from slmlib.engines.chat import by_prefix
-from slmlib.engines.constraints import Grammars, UnsupportedSchema
+from slmlib.engines.constraints import Grammars
 from slmlib.engines.kv_cache import SPARE, State, empty, merged
 from slmlib.engines.sequences import Lookup, Row, encode
-from slmlib.models import registry as models
+from slmlib.models import weights
 
 NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory")
 
 
 def start(model: str, *, dtype: str, batch_size: int, threads: int | None, **_) -> "Transformers":
     """The engine with a registered model loaded, on the GPUs if there are any."""
-    loaded = models.load(model, dtype=dtype, device="auto")
+    loaded = weights.load(model, dtype=dtype, device="auto")
     return Transformers(loaded, batch_size=batch_size, threads=threads)
 
 
 class Transformers:
     """Greedy generation in batches that rows enter and leave."""
 
-    def __init__(self, loaded: models.Loaded, *, batch_size: int = 16, threads: int | None = None):
+    def __init__(self, loaded: weights.Loaded, *, batch_size: int = 16, threads: int | None = None):
         import torch
 
         self.network, self.vocabulary, self.dtype = loaded.network, loaded.vocabulary, loaded.dtype
@@ -70,7 +77,9 @@ class Transformers:
         self.fitting = min(self.batch_size, self._fitting(requests))
         return by_prefix(requests, self.vocabulary.tokenizer, self.batch_size)
 
-    def generate(self, batch: Sequence[Request], on_tokens: OnTokens = ignore) -> Iterator[Completion]:
+    def generate(
+        self, batch: Sequence[Request], on_tokens: OnTokens = ignore
+    ) -> Iterator[Completion]:
         import torch
 
         start, waiting = time.perf_counter(), deque()
@@ -80,7 +89,7 @@ class Transformers:
             fault = row.too_long(self.vocabulary.context)
             try:
                 row.matcher = self._matcher(request)
-            except UnsupportedSchema as error:
+            except UnsupportedConstraint as error:
                 fault = str(error)
             if fault:
                 yield row.failed(fault, start)
@@ -108,7 +117,9 @@ class Transformers:
                 state = state.select(keep) if keep else None
 
     def _matcher(self, request: Request):
-        return self._grammars.matcher(request.constraint.schema) if request.constraint is not None else None
+        return (
+            self._grammars.matcher(request.constraint) if request.constraint is not None else None
+        )
 
     def _fitting(self, requests: Sequence[Request]) -> int:
         """Rows whose keys and values the free memory holds, twice: they are copied when another enters."""
@@ -132,7 +143,11 @@ class Transformers:
             if self.broken and not short:
                 raise error
             self.broken = not short
-            why = "the memory does not hold this case alone" if short else "this case cannot be answered"
+            why = (
+                "the memory does not hold this case alone"
+                if short
+                else "this case cannot be answered"
+            )
             yield unfinished[0].failed(f"{why}: {self.failure}", start)
             return
         self.at_once, self.halvings = max(1, len(unfinished) // 2), self.halvings + 1
@@ -260,7 +275,9 @@ def _free(device) -> int:
 
 def _shared(a: Sequence[int], b: Sequence[int]) -> int:
     """Tokens with which both begin."""
-    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    return next(
+        (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b))
+    )
 
 
 def _longer(mask, tokens: int):

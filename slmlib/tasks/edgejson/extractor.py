@@ -24,8 +24,7 @@ from referencing.jsonschema import DRAFT202012
 
 from slmlib.core.names import UnknownName, choose
 from slmlib.engines import constraints, launch
-from slmlib.engines.base import Completion
-from slmlib.engines.constraints import UnsupportedSchema
+from slmlib.engines.base import Completion, UnsupportedConstraint
 from slmlib.models import registry, weights
 from slmlib.tasks import base as tasks
 from slmlib.tasks.base import Sample
@@ -106,7 +105,7 @@ class Extractor:
         Raises:
             InvalidText: the text is not valid Unicode.
             InvalidSchema: the schema is broken, or its type is not object.
-            UnsupportedSchema: a grammar cannot enforce the schema.
+            UnsupportedConstraint: a grammar cannot enforce the schema.
             ExtractionError: the text is too long, or the answer was cut off or is not valid.
         """
         (answer,) = self._answers([self._sample(text, schema)])
@@ -121,7 +120,7 @@ class Extractor:
             In order, the object of each pair, or the error if there is no valid answer.
 
         Raises:
-            InvalidText, InvalidSchema, UnsupportedSchema: as for one text; the message gives the
+            InvalidText, InvalidSchema, UnsupportedConstraint: as for one text; the message gives the
                 number of the pair, from 1.
         """
         samples = []
@@ -186,7 +185,7 @@ def _located(where: str) -> Iterator[None]:
     """Begin the message of an invalid text or schema with the place that it comes from."""
     try:
         yield
-    except (TypeError, InvalidText, InvalidSchema, UnsupportedSchema) as error:
+    except (TypeError, InvalidText, InvalidSchema, UnsupportedConstraint) as error:
         raise type(error)(f"{where}: {error}") from error
 
 
@@ -207,7 +206,7 @@ def _checked(schema: Mapping, *, constrained: bool) -> dict:
             "Use dicts, lists, strings and finite numbers."
         ) from None
     if constrained:
-        constraints.bare(schema)
+        constraints.simplify(schema)
     for reference in _dangling_references(schema):
         raise InvalidSchema(f"$: the $ref {reference} leads nowhere. Add its target to $defs.")
     if "type" not in schema:

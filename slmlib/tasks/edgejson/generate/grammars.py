@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from functools import cache, lru_cache
 
 from slmlib.engines import constraints
+from slmlib.engines.base import JsonSchema
+from slmlib.engines.openvino_grammar import ebnf
 
 END = 0  # the only token of a vocabulary that just says where an answer may end
 
@@ -23,8 +25,8 @@ def refusal(schema: Mapping, target) -> str | None:
     """
     written = json.dumps(target, ensure_ascii=False, separators=constraints.SEPARATORS).encode()
     for name, accepted, grammar in (
-        ("xgrammar", _xgrammar, constraints.ebnf(schema)),
-        ("llguidance", _llguidance, constraints.lark(schema)),
+        ("xgrammar", _xgrammar, ebnf(JsonSchema(schema))),
+        ("llguidance", _llguidance, constraints.lark(JsonSchema(schema))),
     ):
         done = accepted(grammar, written)
         if done < len(written):
