@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import json
 import pkgutil
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -480,8 +481,8 @@ def register(task: Task) -> Task:
 
 def names() -> list[str]:
     """Names of all tasks: the packages of `slmlib.tasks` that have a module `task`, and registered ones."""
-    folder = Path(__file__).parent
-    packages = [module.name for module in pkgutil.iter_modules([str(folder)]) if module.ispkg]
+    folders = sys.modules[__package__].__path__
+    packages = [module.name for module in pkgutil.iter_modules(folders) if module.ispkg]
     return [
         *(p for p in packages if importlib.util.find_spec(f"slmlib.tasks.{p}.task")),
         *_REGISTERED,
