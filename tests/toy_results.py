@@ -1,52 +1,37 @@
-"""Toy results on disk, for the tests of results, plots and reports: small, complete and valid."""
+"""Results of the task `toy` on disk: small, complete and valid, of whatever model, split and engine a test needs.
 
-import math
-from collections import Counter, defaultdict
-from dataclasses import asdict
+The fixture `toy_task` registers the task; runs of a real engine or control are made by `evaluate`.
+"""
+
+from toy import TASK
 
 from slmlib.core import io
-from slmlib.evaluation import stats
+from slmlib.evaluation import metrics
 
-TIERS = ("simple", "medium", "complex")
 SHA = "ab" * 32
 PREDICTIONS = ".predictions.jsonl.gz"
 
 
-def prediction(name, *, right, completion=None, failure="miscopied", f1=0.5):
-    """A prediction row; a right one scores 1 everywhere."""
-    exact = int(right)
+def prediction(name, *, right, completion='{"name": "Ann"}', failure="wrong", share=0.5, place=0):
+    """A prediction row; a right one scores 1 everywhere. `place` chooses its group and its slice."""
+    share = 1.0 if right else share
+    turn = {"completion": completion, "finish": "stop", "tokens_in": 10, "tokens_out": 5, "seconds": 0.5}
     return {
         "id": name,
-        "completion": completion if completion is not None else ('{"a": 1}' if right else '{"a": 2}'),
-        "finish": "stop",
+        "group": f"group-{place % 5}",
+        "slices": {"size": TASK.slices[0].values[place % 2]},
+        "turns": [turn],
         "failure": None if right else failure,
-        "scores": {"json_exact": exact, "field_f1": 1.0 if right else f1, "schema_compliance": 1},
-        "tokens_in": 10,
-        "tokens_out": 5,
-        "seconds": 0.5,
+        "scores": {"exact": float(right), "share": share},
+        "counts": {"fields": [round(2 * share), 2]},
     }
 
 
 def predictions(right, n=20, **options):
-    """`n` cases, `right` of them right, spread over the tiers."""
-    return [prediction(f"case-{i:03d}", right=(i * 7) % n < right, **options) for i in range(n)]
-
-
-def _estimate(name, values):
-    mean = math.fsum(values) / len(values)
-    interval = {"mean": mean, "low": max(0.0, mean - 0.1), "high": min(1.0, mean + 0.1), "n": len(values)}
-    return interval if name == "field_f1" else asdict(stats.cluster_wilson(values, range(len(values))))
-
-
-def _metrics(rows):
-    return {name: _estimate(name, [row["scores"][name] for row in rows]) for name in rows[0]["scores"]}
-
-
-def _parts(rows, names):
-    parts = defaultdict(list)
-    for i, row in enumerate(rows):
-        parts[names[i % len(names)]].append(row)
-    return {name: _metrics(part) for name, part in parts.items()}
+    """`n` rows, `right` of them right, spread over groups and slices."""
+    return [
+        prediction(f"case-{i:03d}", right=(i * 7) % n < right, place=i, **options) for i in range(n)
+    ]
 
 
 def result(
@@ -65,13 +50,12 @@ def result(
     adapter=None,
     **described,
 ):
-    """A result that its rows bear out; `described` is what else its engine says."""
-    failures = Counter(row["failure"] for row in rows if row["failure"])
+    """A result that follows from its rows; `described` is what else its engine says."""
     return {
         "run": run,
-        "task": "edgejson",
+        "task": TASK.name,
         "split": split,
-        "dataset": {"name": "edgejson", "version": "0.1.0", "sha256": SHA, "n": n or len(rows)},
+        "dataset": {"name": TASK.name, "version": "1.0.0", "sha256": SHA, "n": n or len(rows)},
         "model": {
             "name": model,
             "source": "control" if control else "wheel",
@@ -90,46 +74,43 @@ def result(
             **described,
         },
         "prompt": {"name": prompt, "sha256": SHA},
-        "decoding": {"mode": mode, "max_new_tokens": 512},
-        "scorer": {"version": "1"},
-        "metrics": _metrics(rows),
-        "by_tier": _parts(rows, TIERS),
-        "by_group": _parts(rows, ("order", "invoice", "sensor", "booking")),
-        "failures": dict(failures),
+        "decoding": {"mode": mode, "max_new_tokens": 24, "stop": "json", "method": "greedy"},
+        "limit": None,
+        **metrics.judge(TASK, rows),
         "throughput": {
             "cases_per_second": 1.5,
             "tokens_per_second": 0.0 if control else speed,
-            "tokens_in": sum(row["tokens_in"] for row in rows),
-            "tokens_out": sum(row["tokens_out"] for row in rows),
+            "tokens_in": 10 * len(rows),
+            "tokens_out": 5 * len(rows),
             "generation_seconds": 12.5,
             "peak_memory_bytes": 1_500_000_000,
         },
         "environment": {
             "packages": {"torch": "2.0", "transformers": "5.0"},
             "machine": {"cpu": "Toy CPU", "cores": 2},
+            "code": SHA,
             "commit": "0123456789abcdef",
             "dirty": False,
         },
-        "started": "2026-01-01T00:00:00Z",
+        "started": "2026-01-02T00:00:00+00:00",
         "seconds": 90.0,
     }
 
 
 def write_run(folder, rows, *, run, **options):
-    """Write a result and its predictions into `folder/edgejson/`; returns the result's path."""
-    path = folder / "edgejson" / f"{run}.json"
+    """Write a result and its predictions into `folder/toy/`; returns the result's path."""
+    path = folder / TASK.name / f"{run}.json"
     io.write_json(path, result(rows, run=run, **options))
     io.write_jsonl(path.with_name(run + PREDICTIONS), rows)
     return path
 
 
 def write_all(folder):
-    """One model, one hostile model, the three controls and an incomplete run."""
-    write_run(folder, predictions(8), run="toy-1m-test-free-1", model="toy-1m")
+    """One model, one with a hostile name, the three controls and an incomplete run."""
+    write_run(folder, predictions(8), run="toy-1m-test-free-1")
     write_run(folder, predictions(2), run="evil-test-free-1", model="<script>alert(1)</script>|$x$")
-    write_run(
-        folder, predictions(0, failure="no_json", f1=0), run="no-op-test-free-1", model="no-op", control=True
-    )
-    write_run(folder, predictions(20), run="oracle-test-free-1", model="oracle", control=True)
-    write_run(folder, predictions(5, failure="omitted"), run="rules-test-free-1", model="rules", control=True)
+    wrong = {"no-op": {"failure": "unreadable", "share": 0.0}, "oracle": {}, "rules": {}}
+    for (name, options), right in zip(wrong.items(), (0, 20, 5), strict=True):
+        rows = predictions(right, **options)
+        write_run(folder, rows, run=f"{name}-test-free-1", model=name, control=True)
     write_run(folder, predictions(10, n=10), run="part-test-free-1", model="part-1m", n=20)
