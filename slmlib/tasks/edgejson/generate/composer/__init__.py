@@ -1,7 +1,7 @@
-"""The composer: sound new schemas of any tier from typed entities, with records and texts.
+"""The composer: new schemas of any tier from typed entities, with records and texts.
 
-`compose` makes a blueprint, `sample` draws a record of it, `write` puts the record into words. The
-entities stand in `entities`, their files are read by `catalogue` and checked by `audit`.
+`compose` generates a schema, `sample` draws a record of it, `write` puts the record into words. The
+entities are in `generate/entities`; `entity_parser` reads their files, `entity_lint` checks them.
 """
 
 from slmlib.tasks.edgejson.generate.composer.instances import Blueprint, Instance, sample

@@ -1,7 +1,7 @@
-"""Check the entities, or read what is composed of them and see it proved.
+"""Check the entities, or show composed cases and prove them.
 
-python -m slmlib.tasks.edgejson.generate.composer check                    what is wrong with the entities
-python -m slmlib.tasks.edgejson.generate.composer show --entity pet -n 5   composed cases, and their proof
+python -m slmlib.tasks.edgejson.generate.composer check                    faults of the entities
+python -m slmlib.tasks.edgejson.generate.composer show --entity pet -n 5   composed cases and proof
 """
 
 import argparse
@@ -10,55 +10,56 @@ from random import Random
 
 from slmlib.core import io
 from slmlib.tasks.edgejson import schemas
-from slmlib.tasks.edgejson.generate import composer, dataset, preview_cases
-from slmlib.tasks.edgejson.generate.case_sources import Composed
+from slmlib.tasks.edgejson.generate import case_sources, composer, dataset, preview_cases
 from slmlib.tasks.edgejson.generate.composer import entity_lint, entity_parser
 
 
-def draw(chosen: argparse.Namespace) -> list[dict]:
-    """Composed cases for reading, each of a schema of its own."""
-    rows = []
-    reserved = chosen.reserved if chosen.entity is None else chosen.entity in composer.roots(True)
-    for index in range(chosen.n):
-        key, tier = f"{chosen.seed}/{index}", chosen.tier or schemas.TIERS[index % 3]
-        blueprint = composer.compose(key, tier=tier, reserved=reserved, root=chosen.entity)
-        register = chosen.register or Random(key).choice(composer.registers(blueprint))
-        split = dataset.UNSEEN if reserved else "train"
-        rows.append(dataset.case(key, split, index, dataset.Slot(Composed(blueprint, register))))
-    return rows
-
-
 def main(arguments: list[str] | None = None) -> int:
-    """The command; returns its exit status."""
+    """Run the command; returns its exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m slmlib.tasks.edgejson.generate.composer",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("command", choices=("check", "show"))
-    parser.add_argument("entities", nargs="*", metavar="ENTITY", help="check: default all")
-    parser.add_argument("--entity", help="show: the root")
-    parser.add_argument("--tier", choices=schemas.TIERS)
-    parser.add_argument("--register")
-    parser.add_argument("--reserved", action="store_true", help="show: roots of the reserved domains")
-    parser.add_argument("--seed", default="show", help="show: another seed, other cases")
-    parser.add_argument("-n", type=int, default=5, help="show: how many cases")
-    chosen = parser.parse_args(arguments)
-    if chosen.command == "check":
-        return _check(chosen.entities)
-    rows = draw(chosen)
+    commands = parser.add_subparsers(dest="command", required=True)
+    check = commands.add_parser("check", help="list faults with file, line, rule and fix")
+    check.add_argument("entities", nargs="*", metavar="ENTITY", help="default: all")
+    show = commands.add_parser("show", help="compose cases, print them and prove them")
+    show.add_argument("--entity", help="the root entity; default: random")
+    show.add_argument("--tier", choices=schemas.TIERS, help="default: all in turn")
+    show.add_argument("--register", help="default: random")
+    show.add_argument("--reserved", action="store_true", help="use roots of the reserved domains")
+    show.add_argument("--seed", default="show", help="another seed gives other cases")
+    show.add_argument("-n", type=int, default=5, help="number of cases (default: 5)")
+    options = parser.parse_args(arguments)
+    if options.command == "check":
+        names = options.entities or entity_parser.names()
+        faults = {name: entity_lint.faults(name) for name in names}
+        for name in names:
+            print(f"{name}: {len(faults[name])} faults", *faults[name], sep="\n  ")
+        return int(any(faults.values()))
+    rows = cases(options)
     for row in rows:
         print(schemas.for_prompt(row["input"]["schema"]), preview_cases.show(row), sep="\n")
-    failures = [f"{check.name}: {text}" for check in preview_cases.prove(rows) for text in check.failures]
+    checks = preview_cases.prove(rows)
+    failures = [f"{check.name}: {text}" for check in checks for text in check.failures]
     print(f"{len(rows)} cases, {len(failures)} failures", *failures[:20], sep="\n  ")
     return int(bool(failures))
 
 
-def _check(names: list[str]) -> int:
-    found = {name: entity_lint.faults(name) for name in names or entity_parser.names()}
-    for name, faults in found.items():
-        print(f"{name}: {len(faults)} faults", *faults, sep="\n  ")
-    return int(any(found.values()))
+def cases(options: argparse.Namespace) -> list[dict]:
+    """Compose cases, each with a schema of its own."""
+    rows, reserved = [], options.reserved
+    if options.entity:
+        reserved = options.entity in composer.roots(True)
+    for index in range(options.n):
+        key, tier = f"{options.seed}/{index}", options.tier or schemas.TIERS[index % 3]
+        blueprint = composer.compose(key, tier=tier, reserved=reserved, root=options.entity)
+        register = options.register or Random(key).choice(composer.registers(blueprint))
+        split = dataset.UNSEEN if reserved else "train"
+        source = case_sources.composed(blueprint, register)
+        rows.append(dataset.case(key, split, index, dataset.CaseSpec(source)))
+    return rows
 
 
 if __name__ == "__main__":

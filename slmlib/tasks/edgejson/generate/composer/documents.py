@@ -1,15 +1,13 @@
 """Forms, receipts, invoices and delivery notes: labelled values in one of several layouts."""
 
-from collections.abc import Callable
 from random import Random
 
-from slmlib.tasks.edgejson.generate.composer import entity_parser
 from slmlib.tasks.edgejson.generate.composer.sentences import width
 from slmlib.tasks.edgejson.generate.composer.surface import Path
-from slmlib.tasks.edgejson.generate.composer.text_plan import Teller
+from slmlib.tasks.edgejson.generate.composer.text_plan import Planner
 
 Rows = list[tuple[str, str]]  # label, value
-LAYOUTS = {  # of a register; `colon` is what looks like a Key: value list
+LAYOUTS = {  # by register; `colon` gives a list of `Key: value` lines
     "form": ("colon", "colon", "space", "space", "boxes", "blocks", "run", "bars"),
     "receipt": ("space", "space", "dots", "run"),
     "invoice": ("space", "colon", "colon", "run", "bars", "blocks"),
@@ -17,170 +15,135 @@ LAYOUTS = {  # of a register; `colon` is what looks like a Key: value list
 }
 
 
-def document(teller: Teller) -> str:
-    """Sections of labelled values; lists as tables or lines; some of it said in a remark."""
-    layout = teller.rng.choice(LAYOUTS[teller.register])
-    remark, blocks, lists = _remark(teller), [], []
-    for home in teller.homes():
-        if home and teller.chance(0.35) and (line := _one_line(teller, home)):
-            blocks.append(lay([(heading(teller, home), line)], layout, teller.rng))
+def document(planner: Planner) -> str:
+    """Sections of labelled values, lists as tables or lines, and at times a remark in sentences."""
+    rng = planner.rng
+    layout, remark = rng.choice(LAYOUTS[planner.register]), ""
+    if len(planner.missing(())) >= 3 and planner.chance(0.4):
+        texts = [planner.next((), "sentences").text]
+        if planner.missing(()) and planner.chance(0.3):
+            texts.append(planner.next((), "sentences").text)
+        remark = planner.phrase("remarks") + rng.choice((": ", "\n", " - ")) + " ".join(texts)
+    blocks, lists = [], []
+    for path in planner.order():
+        if path and planner.chance(0.35) and (line := _one_line(planner, path)):
+            blocks.append(lay([(heading(planner, path), line)], layout, rng))
             continue
-        rows, tables = _rows(teller, home)
+        rows, tables = _rows(planner, path)
         lists += tables
         if rows:
-            head = f"{heading(teller, home)}\n" if home else ""
-            blocks.append(head + lay(rows, layout, teller.rng))
-    at = teller.rng.choice((1, len(blocks)))
+            head = f"{heading(planner, path)}\n" if path else ""
+            blocks.append(head + lay(rows, layout, rng))
+    at = rng.choice((1, len(blocks)))
     blocks[at:at] = lists
-    return teller.rng.choice(("\n", "\n", "\n\n")).join(filter(None, [*blocks, remark]))
+    return rng.choice(("\n", "\n", "\n\n")).join(filter(None, [*blocks, remark]))
 
 
-def heading(teller: Teller, home: Path) -> str:
-    """What a thing is to its parent, as a heading."""
-    role = teller.role(home, named=False).removeprefix("the ")
+def heading(planner: Planner, path: Path) -> str:
+    """The role of an entity as a heading."""
+    role = planner.role(path, by_name=False).removeprefix("the ")
     return role[:1].upper() + role[1:]
 
 
-def _remark(teller: Teller) -> str:
-    """What stands on the document in a sentence or two instead of behind a label."""
-    if len(teller.need(())) < 3 or not teller.chance(0.4):
+def _one_line(planner: Planner, path: Path) -> str:
+    """A child in one line, or "" if none of its forms covers all its targets."""
+    entity, missing = planner.entity(path), planner.missing(path)
+    forms = [ln for ln in entity.lines["items"] if all((*path, *p) in missing for p in ln.required)]
+    if not forms or not all(entity.fields[target[-1]].scalar for target in missing):
         return ""
-    said = [teller.next((), "sentences").text]
-    said += [teller.next((), "sentences").text] if teller.need(()) and teller.chance(0.3) else []
-    return f"{teller.one('remarks')}{teller.rng.choice((': ', chr(10), ' - '))}{' '.join(said)}"
-
-
-def _one_line(teller: Teller, home: Path) -> str:
-    """A child in one line, if one of its forms can tell all that is asked of it."""
-    entity, need = teller.entity(home), teller.need(home)
-    forms = [ln for ln in entity.items if all((*home, *path) in need for path in ln.needs)]
-    if not forms or not all(entity.fields[unit[-1]].scalar for unit in need):
-        return ""
-    told, marks = set(teller.told), len(teller.marks)
-    line = teller.within(home, teller.rng.choice(forms))
-    if teller.need(home):
-        teller.told = told
-        del teller.marks[marks:]
+    mentioned, marks = set(planner.mentioned), len(planner.marks)
+    line = planner.within(path, planner.rng.choice(forms))
+    if planner.missing(path):
+        planner.mentioned = mentioned
+        del planner.marks[marks:]
         return ""
     return line
 
 
-def _rows(teller: Teller, home: Path) -> tuple[Rows, list[str]]:
-    """Label and value of what is asked of a thing, now and then of more; and its lists of things."""
-    entity, rows, tables = teller.entity(home), [], []
+def _rows(planner: Planner, path: Path) -> tuple[Rows, list[str]]:
+    """Label and value of the targets of an entity, at times of distractors; and its lists."""
+    entity, rows, tables = planner.entity(path), [], []
     fields = list(entity.fields.values())
-    if teller.chance(0.3):
-        teller.rng.shuffle(fields)
+    if planner.chance(0.3):
+        planner.rng.shuffle(fields)
     for field in fields:
-        unit = (*home, field.name)
-        if unit in teller.told or not teller.has(unit) or not _wanted(teller, unit, field.scalar):
+        at = (*path, field.name)
+        if at in planner.mentioned or not planner.has(at):
             continue
-        label = teller.rng.choice(entity.labels[field.name])
+        possible = at in planner.targets or (field.scalar and planner.is_distractor(at))
+        if not possible or (at not in planner.targets and not planner.chance(planner.p_extra)):
+            continue
+        label = planner.rng.choice(entity.labels[field.name])
         if field.child:
-            tables.append(_table(teller, unit, label))
+            tables.append(_table(planner, at, label))
         else:
-            rows.append((label, _value(teller, unit, field.name in entity.money)))
+            money = field.name in entity.money
+            with_currency = money and (_currency_missing(planner, at) or planner.chance(0.5))
+            rows.append((label, planner.express(at, "with_currency" if with_currency else "")))
     return rows, tables
 
 
-def _wanted(teller: Teller, unit: Path, scalar: bool) -> bool:
-    """True of what is asked for, and now and then of a value that is not."""
-    if unit in teller.asked:
-        return True
-    return scalar and unit not in teller.hidden(teller.home_of(unit)) and teller.chance(teller.chatty)
+def _currency_missing(planner: Planner, amount: Path) -> bool:
+    """True if the currency of an amount is a target that isn't mentioned yet."""
+    currency = planner.currency_path(amount)
+    return currency in planner.targets and currency not in planner.mentioned
 
 
-def _value(teller: Teller, unit: Path, money: bool) -> str:
-    """A value; an amount with its currency if that is still to be told, else now and then."""
-    currency = teller.currency_unit(unit)
-    asked = currency in teller.asked and currency not in teller.told
-    return teller.said(unit, "with_currency" if money and (asked or teller.chance(0.5)) else "")
-
-
-def _table(teller: Teller, unit: Path, label: str) -> str:
-    """A list of things: rows under headings, or a line each."""
-    number = len(teller.value(unit))
-    if teller.chance(0.5):
-        return _grid(teller, unit, label, number)
-    lead = teller.rng.choice(("- ", "", "  ", "* "))
-    head = f"{label}\n" if number == 1 or teller.chance(0.8) else ""
-    return head + "\n".join(lead + line for line in teller.items(unit, number))
-
-
-def _grid(teller: Teller, unit: Path, label: str, number: int) -> str:
-    teller.told.add(unit)
-    child = entity_parser.load(teller.entity(unit[:-1]).fields[unit[-1]].child)
-    columns = [n for n in child.fields if any((*unit, i, n) in teller.places for i in range(number))]
-    rows = [[teller.rng.choice(child.labels[name]) for name in columns]]
-    for index in range(number):
-        rows.append([_cell(teller, (*unit, index, name), name in child.money) for name in columns])
-    head = f"{label}\n" if teller.chance(0.5) else ""
-    return head + columned(rows, teller.rng.choice((" | ", "   ", "  ")))
-
-
-def _cell(teller: Teller, unit: Path, money: bool) -> str:
-    if not teller.has(unit):
-        return "-"
-    currency = teller.currency_unit(unit)
-    asked = currency in teller.asked and currency not in teller.told
-    return teller.said(unit, "with_currency" if money and asked else "")
-
-
-# Layouts.
+def _table(planner: Planner, path: Path, label: str) -> str:
+    """A list of children: rows under headings, or a line each."""
+    rng, number = planner.rng, len(planner.value(path))
+    if not planner.chance(0.5):
+        bullet = rng.choice(("- ", "", "  ", "* "))
+        head = f"{label}\n" if number == 1 or planner.chance(0.8) else ""
+        return head + "\n".join(bullet + line for line in planner.items(path))
+    planner.mentioned.add(path)
+    child, indices = planner.entity(path), range(number)
+    columns = [n for n in child.fields if any((*path, i, n) in planner.pointers for i in indices)]
+    rows = [[rng.choice(child.labels[name]) for name in columns]]
+    for index in indices:
+        cells = []
+        for name in columns:
+            at, cell = (*path, index, name), "-"
+            if planner.has(at):
+                with_currency = name in child.money and _currency_missing(planner, at)
+                cell = planner.express(at, "with_currency" if with_currency else "")
+            cells.append(cell)
+        rows.append(cells)
+    head = f"{label}\n" if planner.chance(0.5) else ""
+    return head + columned(rows, rng.choice((" | ", "   ", "  ")))
 
 
 def lay(rows: Rows, layout: str, rng: Random) -> str:
     """Labels and values in a layout."""
-    return _LAYS[layout](rows, rng)
+    longest = max(len(label) for label, _ in rows)
+    match layout:
+        case "colon":
+            lines = [f"{label}: {value}" for label, value in rows]
+        case "boxes":
+            lines = [f"{i:>2}  {label}  [{value}]" for i, (label, value) in enumerate(rows, 1)]
+        case "blocks":
+            lines = [f"{label.upper()}\n{value}" for label, value in rows]
+        case "bars" if len(rows) < 5:
+            return columned([list(row) for row in zip(*rows, strict=True)], " | ")
+        case "bars":
+            lines = [f"| {label} | {value} |" for label, value in rows]
+        case "run":
+            size, separator = rng.choice((2, 3)), rng.choice(("  ", " / ", " · ", ", "))
+            pairs = [f"{label} {value}" for label, value in rows]
+            lines = [separator.join(pairs[at : at + size]) for at in range(0, len(pairs), size)]
+        case "space":
+            length = longest + rng.choice((2, 3, 6))
+            lines = [f"{label:<{length}}{value}" for label, value in rows]
+        case "dots":
+            lines = [f"{label + ' ':.<{longest + 4}} {value}" for label, value in rows]
+    return "\n".join(lines)
 
 
-def _colon(rows: Rows, rng: Random) -> str:
-    return "\n".join(f"{label}: {value}" for label, value in rows)
-
-
-def _boxes(rows: Rows, rng: Random) -> str:
-    return "\n".join(f"{i:>2}  {label}  [{value}]" for i, (label, value) in enumerate(rows, 1))
-
-
-def _above(rows: Rows, rng: Random) -> str:
-    return "\n".join(f"{label.upper()}\n{value}" for label, value in rows)
-
-
-def _bars(rows: Rows, rng: Random) -> str:
-    if len(rows) < 5:
-        return columned([[label for label, _ in rows], [value for _, value in rows]], " | ")
-    return "\n".join(f"| {label} | {value} |" for label, value in rows)
-
-
-def _run(rows: Rows, rng: Random) -> str:
-    size, mark = rng.choice((2, 3)), rng.choice(("  ", " / ", " · ", ", "))
-    pieces = [f"{label} {value}" for label, value in rows]
-    return "\n".join(mark.join(pieces[at : at + size]) for at in range(0, len(pieces), size))
-
-
-def _space(rows: Rows, rng: Random) -> str:
-    length = max(len(label) for label, _ in rows) + rng.choice((2, 3, 6))
-    return "\n".join(f"{label:<{length}}{value}" for label, value in rows)
-
-
-def _dots(rows: Rows, rng: Random) -> str:
-    length = max(len(label) for label, _ in rows) + 4
-    return "\n".join(f"{label + ' ':.<{length}} {value}" for label, value in rows)
-
-
-_LAYS: dict[str, Callable[[Rows, Random], str]] = {
-    "colon": _colon,
-    "boxes": _boxes,
-    "blocks": _above,
-    "bars": _bars,
-    "run": _run,
-    "space": _space,
-    "dots": _dots,
-}
-
-
-def columned(rows: list[list[str]], mark: str) -> str:
-    """Rows of a table, padded so that columns stand beneath each other."""
+def columned(rows: list[list[str]], separator: str) -> str:
+    """Rows of a table with aligned columns; marks of evidence take no space."""
     widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
-    lines = [[cell + " " * (w - width(cell)) for cell, w in zip(row, widths, strict=True)] for row in rows]
-    return "\n".join(mark.join(line).rstrip() for line in lines)
+    lines = []
+    for row in rows:
+        cells = [cell + " " * (w - width(cell)) for cell, w in zip(row, widths, strict=True)]
+        lines.append(separator.join(cells).rstrip())
+    return "\n".join(lines)

@@ -1,8 +1,9 @@
-"""A composed schema, and a record of it: the root entity with its children, and what is asked of them.
+"""Generated schemas, and records drawn from them.
 
-Optional parts are left out by chance, of the instance too, so that no text can tell them. The
-instance keeps what the schema does not ask for: a text may mention it, as a distractor of the
-right type.
+An instance is the root entity with its children; the record is the part of it that the schema asks
+for. Optional parts are dropped at random, from the instance too, so that no text can mention them.
+Values that the schema doesn't ask for stay in the instance: a text may mention them as distractors
+of the right type.
 """
 
 from collections.abc import Iterator
@@ -10,31 +11,32 @@ from dataclasses import dataclass, field
 
 from slmlib.core import io
 from slmlib.tasks.edgejson import schemas
-from slmlib.tasks.edgejson.generate import entities, samplers
+from slmlib.tasks.edgejson.generate import entities
 from slmlib.tasks.edgejson.generate.composer import entity_parser
-from slmlib.tasks.edgejson.generate.composer.entity_parser import Entity
+from slmlib.tasks.edgejson.generate.composer.entity_parser import Entity, FieldPath
 from slmlib.textgen import lexicon
 from slmlib.textgen.sampling_context import SamplingContext
 
+Parts = tuple["Part", ...]
 DRAWS = 400
-MAX_TARGET = 900  # characters as compact JSON
-ABSENT = 0.4  # of the cases lack an optional part
-MENTIONED = 0.3  # of the cases draw a child that nobody asks for
-_NONE = object()
+MAX_TARGET = 900  # characters of a record as compact JSON
+P_ABSENT = 0.4  # probability of dropping an optional part
+P_UNUSED_CHILD = 0.3  # probability of drawing a child that isn't in the schema
 
 
 @dataclass(frozen=True)
 class Part:
-    """A property of a composed schema and the place in the instance that fills it.
+    """A property of a generated schema, and the path in the instance from which it is filled.
 
-    A value has a `node`, an object `parts`; either stands in a list if it has `bounds`.
+    A scalar has a `node`, an object `parts`; either is an item of a list if there are `bounds`.
+    A part without `source` is an object that groups fields of its parent.
     """
 
     key: str
     source: tuple[str, ...]
     required: bool
     node: dict | None = None
-    parts: tuple["Part", ...] = ()
+    parts: Parts = ()
     bounds: tuple[int, int] | None = None
     unordered: bool = False
     description: str = ""
@@ -42,132 +44,128 @@ class Part:
 
 @dataclass(frozen=True)
 class Blueprint:
-    """A composed schema, and how a record of it is drawn."""
+    """A generated schema with everything needed to draw its records."""
 
     name: str
     seed: str
     tier: str
     root: str
     schema: dict
-    parts: tuple[Part, ...]
-    cut: dict[tuple[str, ...], tuple] = field(default_factory=dict)  # enumerations with values left out
+    parts: Parts
+    cut: dict[FieldPath, tuple] = field(default_factory=dict)  # enumerations without some values
 
     @property
     def domain(self) -> str:
         return entity_parser.load(self.root).domain
 
-    @property
-    def reserved(self) -> bool:
-        return self.domain in samplers.RESERVED
-
 
 @dataclass(frozen=True)
 class Instance:
-    """A root entity with its children, and where its values stand in the record."""
+    """A root entity with its children, and the places of its values in the record."""
 
     root: str
     values: dict
-    places: dict[tuple, str]  # path in the instance -> JSON Pointer in the record
+    pointers: dict[tuple, str]  # path in the instance -> JSON Pointer in the record
     context: dict
 
 
-def sample(blueprint: Blueprint, ctx: SamplingContext, *, draws: int = DRAWS) -> tuple[dict, Instance]:
-    """A record of a blueprint, keys in the order of the schema, and the instance it was taken from.
+class Misfit(io.DataError):
+    """A schema or a record that does not meet the requirements."""
+
+
+def sample(
+    blueprint: Blueprint, ctx: SamplingContext, *, draws: int = DRAWS
+) -> tuple[dict, Instance]:
+    """Draw a record, with keys in the order of the schema, and the instance behind it.
 
     Raises:
-        DataError: no draw had the values that are left in a cut enumeration, or all were too long.
+        Misfit: every draw was too long or had an enumeration value that the schema lacks.
     """
+    root = entity_parser.load(blueprint.root)
     for _ in range(draws):
         values = entities.draw(blueprint.root, ctx)
-        _complete(entity_parser.load(blueprint.root), values, blueprint.parts, ctx)
-        if all(_allowed(values, path, known) for path, known in blueprint.cut.items()):
-            _drop(values, blueprint.parts, ctx)
-            places: dict[tuple, str] = {}
-            record = _fill(blueprint.parts, values, (), "", places)
+        _add_children(root, values, blueprint.parts, ctx)
+        if all(v in enum for path, enum in blueprint.cut.items() for v in _values_at(values, path)):
+            _drop_optional(values, blueprint.parts, ctx)
+            pointers: dict[tuple, str] = {}
+            record = _fill(blueprint.parts, values, (), "", pointers)
             if len(schemas.compact(record)) <= MAX_TARGET:
-                return record, Instance(blueprint.root, values, places, samplers.surroundings(ctx))
+                context = ctx.surroundings()
+                return record, Instance(blueprint.root, values, pointers, context)
         ctx.settle(*(place.code for place in lexicon.PLACES))
-    raise io.DataError(f"{blueprint.name}: {draws} draws gave no record. Widen the sampler.")
+    raise Misfit(f"{blueprint.name}: {draws} draws gave no record. Widen the sampler.")
 
 
-def _complete(entity: Entity, values: dict, parts: tuple[Part, ...], ctx: SamplingContext) -> None:
-    """Draw the children that are asked for, and now and then another one to be mentioned."""
-    wanted = dict(_wanted(parts))
-    for its in entity.fields.values():
-        if its.child is None:
-            continue
-        if its.name not in values and (its.name in wanted or (not its.bounds and ctx.chance(MENTIONED))):
-            number = ctx.between(*(wanted[its.name][1] or its.bounds)) if its.bounds else 1
-            drawn = [entities.draw(its.child, ctx) for _ in range(number)]
-            values[its.name] = drawn if its.bounds else drawn[0]
-        if its.name in wanted:
-            for one in values[its.name] if its.bounds else [values[its.name]]:
-                _complete(entity_parser.load(its.child), one, wanted[its.name][0], ctx)
+def _add_children(entity: Entity, values: dict, parts: Parts, ctx: SamplingContext) -> None:
+    """Draw the children that the schema asks for, and at times another one as a distractor."""
+    in_schema = dict(_child_parts(parts))
+    for child in (f for f in entity.fields.values() if f.child):
+        name, (inner, bounds) = child.name, in_schema.get(child.name, ((), None))
+        if name not in values:
+            if name not in in_schema and (child.bounds or not ctx.chance(P_UNUSED_CHILD)):
+                continue
+            number = ctx.between(*(bounds or child.bounds)) if child.bounds else 1
+            drawn = [entities.draw(child.child, ctx) for _ in range(number)]
+            values[name] = drawn if child.bounds else drawn[0]
+        if name in in_schema:
+            for value in values[name] if child.bounds else [values[name]]:
+                _add_children(entity_parser.load(child.child), value, inner, ctx)
 
 
-def _wanted(parts: tuple[Part, ...]) -> Iterator[tuple[str, tuple[tuple[Part, ...], tuple | None]]]:
-    """Child field -> what is asked of it and how many, also from within groups and flattened values."""
+def _child_parts(parts: Parts) -> Iterator[tuple[str, tuple]]:
+    """Child field -> its parts and bounds, also from within groups and flattened children."""
     for part in parts:
         if not part.source:
-            yield from _wanted(part.parts)
+            yield from _child_parts(part.parts)
         elif part.parts:
             yield part.source[0], (part.parts, part.bounds)
         elif len(part.source) > 1:
             yield part.source[0], ((), None)
 
 
-def _allowed(values: dict, path: tuple[str, ...], known: tuple) -> bool:
-    return all(value in known for value in _at(values, path))
-
-
-def _at(value, path: tuple[str, ...]) -> list:
+def _values_at(value, path: FieldPath) -> list:
     """All values at a path, through lists."""
     if isinstance(value, list):
-        return [found for one in value for found in _at(one, path)]
+        return [leaf for item in value for leaf in _values_at(item, path)]
     if not path:
         return [value]
-    return _at(value[path[0]], path[1:]) if path[0] in value else []
+    return _values_at(value[path[0]], path[1:]) if path[0] in value else []
 
 
-def _drop(values: dict, parts: tuple[Part, ...], ctx: SamplingContext) -> None:
-    """Leave out optional parts, in the instance too: no text can tell them then."""
+def _drop_optional(values: dict, parts: Parts, ctx: SamplingContext) -> None:
     for part in parts:
-        holder, last = values, part.source[-1] if part.source else None
-        for name in part.source[:-1]:
-            holder = holder[name]
-        if last is None:
-            _drop(values, part.parts, ctx)
-        elif not part.required and ctx.chance(ABSENT):
-            holder.pop(last, None)
-        elif part.parts:
-            for one in holder[last] if part.bounds else [holder[last]]:
-                _drop(one, part.parts, ctx)
-
-
-def _fill(parts: tuple[Part, ...], values: dict, at: tuple, pointer: str, places: dict) -> dict:
-    """The record's object for these parts; notes in `places` where each value of the instance went."""
-    made: dict = {}
-    for part in parts:
-        value, path, where = values, (*at, *part.source), f"{pointer}/{part.key}"
-        for name in part.source:
-            value = value.get(name, _NONE) if value is not _NONE else _NONE
-        if value is _NONE:
+        if not part.source:
+            _drop_optional(values, part.parts, ctx)
             continue
-        if part.parts and not part.bounds:
-            made[part.key] = _fill(part.parts, value, path, where, places)
-        elif part.bounds:
-            made[part.key] = [
-                _item(part, one, (*path, i), f"{where}/{i}", places) for i, one in enumerate(value)
-            ]
-            places[path] = where
+        parent, name = values, part.source[-1]
+        for step in part.source[:-1]:
+            parent = parent[step]
+        if not part.required and ctx.chance(P_ABSENT):
+            parent.pop(name, None)
+        elif part.parts:
+            for child in parent[name] if part.bounds else [parent[name]]:
+                _drop_optional(child, part.parts, ctx)
+
+
+def _fill(parts: Parts, values: dict, base: tuple, pointer: str, pointers: dict) -> dict:
+    """Build the record's object for these parts, and add the place of each value to `pointers`."""
+    record: dict = {}
+    for part in parts:
+        value = values
+        for name in part.source:
+            value = (value or {}).get(name)
+        if value is None:
+            continue
+        path, where = (*base, *part.source), f"{pointer}/{part.key}"
+        items = enumerate(value) if part.bounds else ()
+        if part.parts and part.bounds:
+            value = [_fill(part.parts, v, (*path, i), f"{where}/{i}", pointers) for i, v in items]
+        elif part.parts:
+            value = _fill(part.parts, value, path, where, pointers)
         else:
-            made[part.key] = value
-            places[path] = where
-    return {key: value for key, value in made.items() if value != {}}
-
-
-def _item(part: Part, value, path: tuple, where: str, places: dict):
-    if part.parts:
-        return _fill(part.parts, value, path, where, places)
-    places[path] = where
-    return value
+            pointers.update({(*path, i): f"{where}/{i}" for i, _ in items})
+        if part.bounds or not part.parts:
+            pointers[path] = where
+        if value != {}:
+            record[part.key] = value
+    return record

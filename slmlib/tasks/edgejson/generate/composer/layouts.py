@@ -1,7 +1,7 @@
-"""A whole text of a composed record: a frame of its register around what is told.
+"""The whole text of a generated case: a frame of its register around the content.
 
-Running text stands here: paragraphs, the points of a meeting, fragments, log lines. `dialogues`
-makes calls and chats, `documents` forms and bills.
+Running text is here: paragraphs, points of a meeting, fragments, log lines. `dialogues` writes
+calls and chats, `documents` forms and bills.
 """
 
 from datetime import timedelta
@@ -17,181 +17,177 @@ from slmlib.tasks.edgejson.generate.composer import (
 from slmlib.tasks.edgejson.generate.composer.entity_parser import Entity
 from slmlib.tasks.edgejson.generate.composer.instances import Blueprint, Instance, Part
 from slmlib.tasks.edgejson.generate.composer.surface import Path, proper_names
-from slmlib.tasks.edgejson.generate.composer.text_plan import Bit, Teller
+from slmlib.tasks.edgejson.generate.composer.text_plan import Planner
 from slmlib.textgen import templates
 from slmlib.textgen.sampling_context import DAYS, FIRST_DAY
 from slmlib.textgen.templates import Passage
 
-FRIENDS = ("Alex", "Sam", "Kim", "Robin", "Chris", "Jo")  # fits every country
+FRIENDS = ("Alex", "Sam", "Kim", "Robin", "Chris", "Jo")  # suit every country
 BULLETED = ("email", "letter", "report", "listing")
 POINT_MARKS = ("{}. ", "{}) ", "- ", "* ", "TOP {}: ")
 
 
 def write(blueprint: Blueprint, register: str, instance: Instance, rng: Random) -> Passage:
-    """Put a composed record into words.
+    """Put a record into words.
 
     Args:
-        blueprint: What `blueprints.compose` made.
+        blueprint: The schema, from `compose`.
         register: One of `registers(blueprint)`.
-        instance: What `instances.sample` drew beside the record.
+        instance: The instance that `sample` drew with the record.
         rng: Chooses lines, styles and layout.
     """
-    teller = Teller(instance, register, _surroundings(blueprint, instance, rng), rng)
-    dialogues.cast(teller)
-    if teller.chance(0.25):
-        teller.context["aside"] = teller.one("asides")
-    pieces = [_piece(teller, node) for node in rng.choice(text_frames.frames(register))]
-    text = "".join(pieces).strip()
-    return teller.finish(dialogues.merged(text) if register == "call" else text)
+    planner = Planner(instance, register, _context(blueprint, instance, rng), rng)
+    dialogues.cast(planner)
+    if planner.chance(0.25):
+        planner.context["distractor"] = planner.phrase("distractors")
+    text = ""
+    for node in rng.choice(text_frames.frames(register)):
+        if not isinstance(node, str) and node[0] == "slot" and node[1] in CONTENT:
+            text += CONTENT[node[1]](planner)
+        else:
+            planner.current, planner.new_subject = (), True
+            text += planner.render((node,), ())
+    text = text.strip()
+    return planner.finish(dialogues.merged(text) if register == "call" else text)
 
 
 def registers(blueprint: Blueprint) -> tuple[str, ...]:
-    """The registers in which a blueprint is natural: not everything comes with a receipt."""
-    entity, barred = entity_parser.load(blueprint.root), set()
+    """The registers that suit a blueprint: not everything comes with a receipt."""
+    entity, unsuitable = entity_parser.load(blueprint.root), set()
     if not any(field.child for field in entity.fields.values()):
-        barred |= {"letter"}  # nobody writes a letter about a split time
-    if not _asks_for_money(entity, blueprint.parts):
-        barred |= {"receipt", "invoice"}
-    has = set(templates.TEXT_STYLES) - set(entity_parser.SPECIAL) | set(entity.registers)
-    return tuple(r for r in templates.TEXT_STYLES if r in has - barred)
+        unsuitable |= {"letter"}  # nobody writes a letter about a split time
+    if not _has_money(entity, blueprint.parts):
+        unsuitable |= {"receipt", "invoice"}
+    unsuitable |= set(entity_parser.SPECIAL_REGISTERS) - set(entity.registers)
+    return tuple(register for register in templates.TEXT_STYLES if register not in unsuitable)
 
 
-def _asks_for_money(entity: Entity, parts: tuple[Part, ...]) -> bool:
-    """True if an amount is among what a schema asks for, be it in a child."""
+def _has_money(entity: Entity, parts: tuple[Part, ...]) -> bool:
+    """True if a schema asks for an amount, in the root or in a child."""
     for part in parts:
-        holder = entity
+        owner = entity
         for name in part.source:
-            if name in holder.money:
+            if name in owner.money:
                 return True
-            child = holder.fields[name].child
-            holder = entity_parser.load(child) if child else holder
-        if _asks_for_money(holder, part.parts):
+            child = owner.fields[name].child
+            owner = entity_parser.load(child) if child else owner
+        if _has_money(owner, part.parts):
             return True
     return False
 
 
-def _piece(teller: Teller, node: tuple | str) -> str:
-    """A node of a frame in words; the slots of MADE are what is told."""
-    if not isinstance(node, str) and node[0] == "slot" and node[1] in MADE:
-        return MADE[node[1]](teller)
-    teller.home, teller.fresh = (), True
-    return teller.render((node,), ())
-
-
-def _surroundings(blueprint: Blueprint, instance: Instance, rng: Random) -> dict:
-    """What a frame may mention: nobody who could be taken for somebody in the record."""
-    made = dict(instance.context)
-    held = _names_held(blueprint.root, _fields(blueprint.parts))
-    made["sender"] = made["agent"] if "person" in held else made["sender"]
-    houses = text_frames.names(f"houses {blueprint.domain}") or (made["firm"],)
-    made["firm"] = None if "firm" in held or rng.random() < 0.3 else rng.choice(houses)
-    made["agent"] = made["friend"]
-    made["clerk"] = None if "person" in held or rng.random() < 0.5 else made["agent"]
-    made["friend"] = rng.choice([name for name in FRIENDS if name not in (made["agent"], made["sender"])])
-    made["title"] = rng.choice(entity_parser.load(blueprint.root).titles)
-    made["day"] = (FIRST_DAY + timedelta(days=rng.randrange(DAYS))).isoformat()
-    made["code"] = f"{rng.choice('KQWZ')}{rng.choice('HJPX')}/{rng.randint(100, 999)}"
-    return made
-
-
-def _fields(parts: tuple[Part, ...]) -> set[str]:
-    return {name for part in parts for name in (part.source[:1] or _fields(part.parts))}
-
-
-def _names_held(root: str, names: set[str]) -> set[str]:
-    """Whether a schema asks for names of people or of firms."""
-    fields, own, found = entity_parser.load(root).fields, proper_names(root), set()
-    for name in names:
+def _context(blueprint: Blueprint, instance: Instance, rng: Random) -> dict:
+    """Names and dates for frames: nobody who could be mistaken for a person in the record."""
+    context = dict(instance.context)
+    fields, own = entity_parser.load(blueprint.root).fields, proper_names(blueprint.root)
+    parts = [p for part in blueprint.parts for p in ([part] if part.source else part.parts)]
+    held: set[str] = set()  # kinds of proper names that the schema asks for
+    for name in {part.source[0] for part in parts}:
         child = fields[name].child
-        found |= set(proper_names(child).values()) if child else {own[name]} if name in own else set()
-    return found
+        held |= set(proper_names(child).values()) if child else {own.get(name)}
+    person, firm = "person" in held, "firm" in held
+    if person:
+        context["sender"] = context["agent"]
+    firms = text_frames.names(f"firms {blueprint.domain}") or (context["firm"],)
+    context["firm"] = None if firm or rng.random() < 0.3 else rng.choice(firms)
+    context["agent"] = context["friend"]
+    context["clerk"] = None if person or rng.random() < 0.5 else context["agent"]
+    taken = (context["agent"], context["sender"])
+    context["friend"] = rng.choice([name for name in FRIENDS if name not in taken])
+    context["title"] = rng.choice(entity_parser.load(blueprint.root).titles)
+    context["day"] = (FIRST_DAY + timedelta(days=rng.randrange(DAYS))).isoformat()
+    context["code"] = f"{rng.choice('KQWZ')}{rng.choice('HJPX')}/{rng.randint(100, 999)}"
+    return context
 
 
 # Running text.
 
 
-def _body(teller: Teller) -> str:
-    """Paragraphs; a listing may also be fragments."""
-    teller.bullets = teller.register in BULLETED and teller.chance(0.4)
-    if teller.register == "listing" and teller.chance(0.5):
-        return _fragment_lines(teller)
-    joint = " " if teller.register == "voice" else "\n\n" if teller.chance(0.75) else "\n"
-    return joint.join(_paragraphs(teller, teller.bits("sentences")))
-
-
-def _points(teller: Teller) -> str:
-    """The points of a meeting: those of this case among others."""
-    points = _paragraphs(teller, teller.bits("sentences"))
-    points.insert(teller.rng.randint(0, len(points)), teller.one("points"))
-    if teller.chance(0.5) and (other := teller.one("points")) not in points:
-        points.insert(teller.rng.choice((0, len(points))), other)
-    mark = teller.rng.choice(POINT_MARKS)
-    return "\n".join(mark.format(i) + point for i, point in enumerate(points, 1))
-
-
-def _paragraphs(teller: Teller, bits: list[Bit]) -> list[str]:
-    """Sentences in paragraphs: one for each thing, or several things together."""
-    most, groups, home = teller.rng.choice((3, 4, 5, 7)), [[]], bits[0].home
-    for bit in bits:
-        full = len(groups[-1]) >= (most if bit.home == home else teller.rng.choice((1, 2, 3)))
-        if groups[-1] and ("\n" in groups[-1][-1] or (full and not sentences.leans(bit.text))):
+def _paragraphs(planner: Planner) -> list[str]:
+    """Sentences in paragraphs: one for each entity, or several entities together."""
+    rng, segments, groups = planner.rng, planner.segments("sentences"), [[]]
+    longest, path = rng.choice((3, 4, 5, 7)), segments[0].path
+    for segment in segments:
+        limit = longest if segment.path == path else rng.choice((1, 2, 3))
+        full = len(groups[-1]) >= limit
+        leans = sentences.first_word(segment.text) in sentences.PRONOUNS
+        if groups[-1] and ("\n" in groups[-1][-1] or (full and not leans)):
             groups.append([])
-        groups[-1].append(sentences.listed_apart(bit.text))
-        home = bit.home
-    weaving = teller.rng.choice((0.0, 0.3, 0.6))
-    return [sentences.woven(group, weaving, teller.rng) for group in groups]
+        groups[-1].append(sentences.with_bullets(segment.text))
+        path = segment.path
+    share = rng.choice((0.0, 0.3, 0.6))
+    return [sentences.joined(group, share, rng) for group in groups]
+
+
+def _body(planner: Planner) -> str:
+    """Paragraphs; a listing may also be fragments."""
+    planner.bullets = planner.register in BULLETED and planner.chance(0.4)
+    if planner.register == "listing" and planner.chance(0.5):
+        return _fragments(planner)
+    separator = " "
+    if planner.register != "voice":
+        separator = "\n\n" if planner.chance(0.75) else "\n"
+    return separator.join(_paragraphs(planner))
+
+
+def _points(planner: Planner) -> str:
+    """The points of a meeting: those of this case among others."""
+    points, rng = _paragraphs(planner), planner.rng
+    points.insert(rng.randint(0, len(points)), planner.phrase("points"))
+    if planner.chance(0.5) and (other := planner.phrase("points")) not in points:
+        points.insert(rng.choice((0, len(points))), other)
+    mark = rng.choice(POINT_MARKS)
+    return "\n".join(mark.format(i) + point for i, point in enumerate(points, 1))
 
 
 # Fragments.
 
 
-def _fragments(teller: Teller) -> str:
-    if teller.chance(0.75):
-        return _fragment_lines(teller)
-    return "\n".join(_paragraphs(teller, teller.bits("sentences")))
+def _note(planner: Planner) -> str:
+    """Mostly fragments, otherwise sentences."""
+    return _fragments(planner) if planner.chance(0.75) else "\n".join(_paragraphs(planner))
 
 
-def _fragment_lines(teller: Teller) -> str:
-    """Fragments, those of one thing on one line, or each on a line of its own."""
-    runs, rng = _runs(teller), teller.rng
-    mark = rng.choice((", ", ", ", "; ", " / ", " - ", ". "))
-    if teller.chance(0.2):
-        lead = rng.choice(("- ", "* ", "", "> "))
-        return "\n" + "\n".join(lead + text for head, texts in runs for text in (head + texts[0], *texts[1:]))
-    lines = [head + mark.join(texts) + ("." if mark == ". " else "") for head, texts in runs]
-    return rng.choice(("\n", "\n", " " if mark == ". " else ". ")).join(lines)
+def _fragments(planner: Planner) -> str:
+    """Fragments, those of one entity on one line, or each on a line of its own."""
+    runs, rng = _runs(planner), planner.rng
+    separator = rng.choice((", ", ", ", "; ", " / ", " - ", ". "))
+    stop = "." if separator == ". " else ""
+    if planner.chance(0.2):
+        bullet = rng.choice(("- ", "* ", "", "> "))
+        texts = [text for head, run in runs for text in (head + run[0], *run[1:])]
+        return "".join(f"\n{bullet}{text}" for text in texts)
+    lines = [head + separator.join(texts) + stop for head, texts in runs]
+    return rng.choice(("\n", "\n", " " if stop else ". ")).join(lines)
 
 
-def _runs(teller: Teller) -> list[tuple[str, list[str]]]:
-    """Fragments of one thing together, after what it is to its parent; those of the root come first."""
+def _runs(planner: Planner) -> list[tuple[str, list[str]]]:
+    """The fragments of each entity after its role, those of the root first."""
     runs: dict[Path, list[str]] = {(): []}
-    for bit in teller.bits("notes"):
-        runs.setdefault(bit.home, []).append(bit.text)
-    told = {home: texts for home, texts in runs.items() if texts}
-    return [(f"{documents.heading(teller, home)}: " if home else "", texts) for home, texts in told.items()]
+    for segment in planner.segments("notes"):
+        runs.setdefault(segment.path, []).append(segment.text)
+    heading = documents.heading
+    heads = {path: f"{heading(planner, path)}: " if path else "" for path in runs if runs[path]}
+    return [(head, runs[path]) for path, head in heads.items()]
 
 
-def _lines(teller: Teller) -> str:
-    """Log lines: a head, then fragments between marks."""
-    rng, lines = teller.rng, []
-    head, mark, size = (
-        teller.one("log heads"),
-        rng.choice((" | ", "; ", ", ", " :: ")),
-        rng.choice((1, 2, 3, 5)),
-    )
-    for role, texts in _runs(teller):
+def _log(planner: Planner) -> str:
+    """Log lines: a head, then fragments with separators."""
+    rng, head, lines = planner.rng, planner.phrase("log heads"), []
+    separator, size = rng.choice((" | ", "; ", ", ", " :: ")), rng.choice((1, 2, 3, 5))
+    for role, texts in _runs(planner):
         for at in range(0, len(texts), size):
-            lines.append(f"{head} {role.lower()}{mark.join(texts[at : at + size])}")
-    if teller.chance(0.4):
-        lines.insert(rng.randint(0, len(lines)), f"{head} {teller.context['code']} ok")
+            lines.append(f"{head} {role.lower()}{separator.join(texts[at : at + size])}")
+    if planner.chance(0.4):
+        lines.insert(rng.randint(0, len(lines)), f"{head} {planner.context['code']} ok")
     return "\n".join(lines)
 
 
-MADE = {
+CONTENT = {  # slot of a frame -> its text
     "body": _body,
     "points": _points,
     "turns": dialogues.turns,
-    "fragments": _fragments,
+    "fragments": _note,
     "document": documents.document,
-    "lines": _lines,
+    "lines": _log,
 }

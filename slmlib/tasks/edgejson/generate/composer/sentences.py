@@ -1,4 +1,4 @@
-"""Sentences after one another: joined, listed, made casual. Marks of evidence in them stay whole."""
+"""Sequences of sentences: joined, listed, made casual. Marks of evidence in them stay intact."""
 
 import re
 from random import Random
@@ -7,67 +7,67 @@ from slmlib.textgen.lexicon import words
 
 FUNCTION_WORDS = frozenset(
     words(
-        "the it a an this they we there on in at from for by its their please that you your our he she with "
-        "to until as of what before about one if"
+        "the it a an this they we there on in at from for by its their please that you your our he "
+        "she with to until as of what before about one if"
     )
 )
-LEANING = frozenset(words("it they its their this he she"))  # what they mean changes after a conjunction
+PRONOUNS = frozenset(words("it they its their this he she"))  # their reference changes after "and"
+MAX_JOINED = 150  # characters of two sentences that may become one
 _MARKS = re.compile("\ue000\\d+\ue001|\ue002")
 
 
 def width(marked: str) -> int:
-    """Characters that will be seen: the marks of evidence are not."""
+    """Number of visible characters: marks of evidence do not count."""
     return len(_MARKS.sub("", marked))
 
 
 def first_word(text: str) -> str:
-    """The capitalised word with which a sentence begins, in small letters; none if it is a value."""
+    """The capitalised first word of a sentence in lower case; "" if it begins with a value."""
     match = re.match(r"[A-Z][a-z]*\b", text)
     return match[0].lower() if match else ""
 
 
-def leans(text: str) -> bool:
-    """True of a sentence that begins with a pronoun."""
-    return first_word(text) in LEANING
-
-
-def woven(texts: list[str], share: float, rng: Random) -> str:
-    """Sentences after one another, a share of them made one with a conjunction or a semicolon."""
-    made: list[str] = []
+def joined(texts: list[str], share: float, rng: Random) -> str:
+    """Sentences in sequence, a share of them joined by a conjunction or a semicolon."""
+    sentences: list[str] = []
     for text in texts:
-        if made and rng.random() < share and _joinable(made[-1], text):
-            joint = rng.choice((", and ", ", and ", "; "))
-            made[-1] = f"{made[-1][:-1]}{joint}{text[0].lower()}{text[1:]}"
+        if sentences and rng.random() < share and _can_join(sentences[-1], text):
+            conjunction = rng.choice((", and ", ", and ", "; "))
+            sentences[-1] = f"{sentences[-1][:-1]}{conjunction}{text[0].lower()}{text[1:]}"
         else:
-            made.append(text)
-    return " ".join(made)
+            sentences.append(text)
+    return " ".join(sentences)
 
 
-def _joinable(one: str, other: str) -> bool:
-    """True if two sentences can be one: short, plain, and the second does not lean on the first."""
-    plain = one.endswith(".") and other.endswith(".") and not re.search(r"[:;\n?!]|, and ", one + other)
-    return plain and first_word(other) in FUNCTION_WORDS - LEANING and width(one + other) < 150
+def _can_join(first: str, second: str) -> bool:
+    """True if both are short and plain, and the second does not begin with a pronoun."""
+    plain = first.endswith(".") and second.endswith(".")
+    plain = plain and not re.search(r"[:;\n?!]|, and ", first + second)
+    opening = first_word(second)
+    common = opening in FUNCTION_WORDS and opening not in PRONOUNS
+    return plain and common and width(first + second) < MAX_JOINED
 
 
-def listed_apart(text: str) -> str:
-    """A sentence that ends in a list on lines of its own: a colon before it, no full stop after it."""
-    head, found, tail = text.partition("\n- ")
-    if not found:
+def with_bullets(text: str) -> str:
+    """Punctuate a sentence that ends in a bulleted list: a colon before it, no stop after it."""
+    head, bullet, items = text.partition("\n- ")
+    if not bullet:
         return text
-    return f"{head.rstrip().removesuffix(':')}:\n- {tail.rstrip('.')}"
+    return f"{head.rstrip().removesuffix(':')}:\n- {items.rstrip('.')}"
 
 
 def casual(text: str) -> str:
-    """A sentence as it is typed: small at the beginning if that is an ordinary word, no full stop."""
+    """A sentence as typed in a chat: no full stop, an ordinary first word in lower case."""
     if first_word(text) in FUNCTION_WORDS:
         text = text[0].lower() + text[1:]
     return text.removesuffix(".")
 
 
 def spoken(texts: list[str]) -> str:
-    """What one speaker says: a stop or a comma where a fragment has none."""
-    whole = texts[0]
+    """Sentences and fragments of one speaker: a stop or a comma where a fragment has none."""
+    speech = texts[0]
     for text in texts[1:]:
-        mark = "" if whole[-1] in ".!?" else "." if text[:1].isupper() else ","
-        whole += f"{mark} {text}"
-    return whole
+        if speech[-1] not in ".!?":
+            speech += "." if text[:1].isupper() else ","
+        speech += f" {text}"
+    return speech

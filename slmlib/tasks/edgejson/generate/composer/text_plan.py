@@ -1,11 +1,11 @@
-"""A composed record in words: which sentences or notes tell which of its values.
+"""Text planning: which sentences or notes mention which values of a record, in which order.
 
-A `Teller` goes from thing to thing (the root, its children) and picks lines of the entity's file
-until every value that the schema asks for is told, each as a rule once. Lines that weave several
-values together are preferred; now and then it tells what nobody asked for, a distractor of the
-right type, or says something wrong and corrects itself.
+A `Planner` goes from entity to entity (the root, its children) and picks lines of the entity files
+until every target is mentioned, as a rule once. It prefers lines that mention several targets. At
+times it adds a distractor (a field that isn't in the schema), or misstates a value and corrects it.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
@@ -13,191 +13,200 @@ from random import Random
 from slmlib.tasks.edgejson.generate.composer import entity_parser, text_frames
 from slmlib.tasks.edgejson.generate.composer.entity_parser import Line
 from slmlib.tasks.edgejson.generate.composer.instances import Instance
-from slmlib.tasks.edgejson.generate.composer.surface import Path, Wording, leaf_of, names_in
-from slmlib.textgen.phrase_tables import PHRASES
+from slmlib.tasks.edgejson.generate.composer.surface import Path, Realiser, leaf_of, names_in
+from slmlib.tasks.edgejson.generate.wordings import PHRASES
 
-RESTLESS = (0.0, 0.0, 0.25)  # how readily a text goes to another thing before one is told
-SLIPS = {"call": 0.35, "voice": 0.35, "chat": 0.25, "email": 0.1}  # texts in which somebody is corrected
+# Probability, one per text, of switching the entity before all its fields are mentioned.
+P_SWITCH = (0.0, 0.0, 0.25)
+P_CHILD_FIRST = 0.15  # probability that a text does not begin with the root
+# Probability, by register, that a text contains a misstatement with its correction.
+P_CORRECTION = {"call": 0.35, "voice": 0.35, "chat": 0.25, "email": 0.1}
+# Weights of candidate lines.
+REPEATED = 0.2  # a line that the text already contains
+NAMES_CHILD = 100  # the first line about a child, if it gives the child's identifier
+NAMES_ROOT = 5  # the same for the root
+LAST_RESORT = 0.001  # a line that is unclear here, or only gives the currency
 
 
 @dataclass(frozen=True)
-class Bit:
-    """A sentence or fragment of a text, and the thing that it is about."""
+class Segment:
+    """A sentence or note of a text, and the path of the entity that it is about."""
 
-    home: Path
+    path: Path
     text: str
 
 
-class Teller(Wording):
-    """Picks what to say of an instance, in which order."""
+class Planner(Realiser):
+    """Chooses what to say about an instance, and in which order."""
 
     def __init__(self, instance: Instance, register: str, context: dict, rng: Random):
         super().__init__(instance, register, context, rng)
-        self.slips = self.chance(SLIPS.get(register, 0))  # still to come
-        self.met: set[Path] = set()  # things that have been spoken of
-        self.used: set[int] = set()  # lines
-        every = list(self.kinds.values())
-        self.twins = {kind for kind in every if every.count(kind) > 1}  # their own name is not enough
+        self.correction_due = self.chance(P_CORRECTION.get(register, 0))
+        self.introduced: set[Path] = set()  # entities that a line was about
+        self.used: set[int] = set()  # identities of lines
+        types = Counter(self.entity(path).name for path in self.paths)
+        self.ambiguous = {name for name, count in types.items() if count > 1}  # need their role
 
-    def one(self, kind: str) -> str:
-        """One of the lines of a kind in the frames' file, in words."""
-        return self.render(self.rng.choice(text_frames.lines(kind)), ())
+    def phrase(self, block: str) -> str:
+        """A random line of a block of text_frames.txt."""
+        return self.render(self.rng.choice(text_frames.lines(block)), ())
 
-    def need(self, home: Path) -> set[Path]:
-        """What is still to be told of a thing itself."""
-        return {path for path in self.asked if path[:-1] == home and path not in self.told}
+    def missing(self, path: Path) -> set[Path]:
+        """The targets of an entity that aren't mentioned yet, without those of its children."""
+        return {p for p in self.targets if p[:-1] == path and p not in self.mentioned}
 
-    def homes(self) -> list[Path]:
-        """The things of which something is asked, the root first, the others in any order."""
-        found = sorted({path[:-1] for path in self.asked} - {()})
-        self.rng.shuffle(found)
-        for home in [home for home in found if home[:-1] in found]:  # a child's child after the child
-            found.remove(home)
-            found.insert(found.index(home[:-1]) + 1, home)
-        return [(), *found]
+    def order(self) -> list[Path]:
+        """Entities with targets: the root, then the others in random order, parents first."""
+        paths = sorted({path[:-1] for path in self.targets} - {()})
+        self.rng.shuffle(paths)
+        for path in [p for p in paths if p[:-1] in paths]:  # grandchildren follow their parent
+            paths.remove(path)
+            paths.insert(paths.index(path[:-1]) + 1, path)
+        return [(), *paths]
 
-    def bits(self, kind: str) -> list[Bit]:
-        """Everything that is asked for, in `sentences` or in `notes`, in an order by chance."""
-        todo, made, restless = self.homes(), [], self.rng.choice(RESTLESS)
-        if len(todo) > 1 and self.chance(0.15):
+    def segments(self, kind: str) -> list[Segment]:
+        """All targets in `sentences` or in `notes`, in random order."""
+        todo, segments, p_switch = self.order(), [], self.rng.choice(P_SWITCH)
+        if len(todo) > 1 and self.chance(P_CHILD_FIRST):
             todo.append(todo.pop(0))
-        at = todo[0]
-        while todo := [home for home in todo if self.need(home)]:
-            if at not in todo:
-                at = todo[0]
-            elif self.chance(restless):
-                at = self.rng.choice(todo)
-            made += self.beside(at, kind)
-            if self.need(at):  # what was said beside may have told the currency
-                made.append(self.next(at, kind))
-        return made
+        path = todo[0]
+        while todo := [p for p in todo if self.missing(p)]:
+            if path not in todo:
+                path = todo[0]
+            elif self.chance(p_switch):
+                path = self.rng.choice(todo)
+            segments += self.extras(path, kind)
+            if self.missing(path):  # an extra line may have mentioned the last one, a currency
+                segments.append(self.next(path, kind))
+        return segments
 
-    def beside(self, home: Path, kind: str) -> list[Bit]:
-        """Now and then something that nobody asked for, or a slip of the tongue."""
-        made = [Bit(home, text) for text in self._aside(home, kind)]
-        return made + ([Bit(home, text) for text in self._slip(home)] if kind == "sentences" else [])
+    def next(self, path: Path, kind: str) -> Segment:
+        """The next line about an entity, one that mentions a missing target."""
+        for strictness in (2, 1, 0):
+            lines, weights = self._candidates(path, kind, strictness)
+            if lines:
+                return self.write(self.rng.choices(lines, weights)[0], path, kind)
+        entity = self.entity(path).name
+        raise ValueError(f"{entity}: no line in `{kind}` covers the fields {self.missing(path)}")
 
-    def next(self, home: Path, kind: str) -> Bit:
-        """The next line about a thing: one that tells something that is still needed."""
-        for strict in (2, 1, 0):
-            if lines := self._candidates(home, kind, strict):
-                line = self.rng.choices([ln for ln, _ in lines], [weight for _, weight in lines])[0]
-                return Bit(home, self.tell(line, home, kind))
-        raise ValueError(f"{self.kinds[home]}: no line of {kind} tells {self.need(home)}")
+    def _candidates(self, path: Path, kind: str, strictness: int) -> tuple[list, list[float]]:
+        """Lines that mention a missing target, with weights.
 
-    def _candidates(self, home: Path, kind: str, strict: int) -> list[tuple[Line, float]]:
-        """Lines that tell something needed; 2: nothing twice and nothing unasked, 0: anything goes."""
-        asked, told = self._beneath(self.asked, home), self._beneath(self.told, home)
-        need, found, entity = asked - told, [], self.entity(home)
-        for line in entity.lines(kind):
-            wanted = len(line.needs & need)
-            if not wanted and line.currency:
-                wanted = self.currency_unit((*home, *min(line.needs))) in self.need(home)
-            if not wanted or not all(self.has((*home, *path)) for path in line.needs):
+        Strictness 2: no repetition and, mostly, no fields that aren't in the schema; 1: no
+        repetition; 0: no restriction.
+        """
+        targets, mentioned = _below(self.targets, path), _below(self.mentioned, path)
+        missing, lines, weights = targets - mentioned, [], []
+        entity = self.entity(path)
+        for line in entity.lines[kind]:
+            gain = len(line.required & missing)
+            if not gain and line.states_currency:
+                gain = self.currency_path((*path, *min(line.required))) in self.missing(path)
+            if not gain or not all(self.has((*path, *p)) for p in line.required):
                 continue
-            known, strange = len(line.needs & told), len(line.needs - asked)
-            if (strict == 2 and strange and not self.chance(self.chatty)) or (strict and known):
+            repeated, extra = len(line.required & mentioned), len(line.required - targets)
+            if strictness == 2 and extra and not self.chance(self.p_extra):
                 continue
-            wanted += len(line.offers & need)
-            weight = wanted**2 * (0.2 if id(line) in self.used else 1) / (1 + known + strange)
-            if home not in self.met and (entity.first,) in line.needs:
-                weight *= 100 if home else 5
-            if line.needs == {("currency",)}:
-                weight *= 0.001  # an amount will tell it
-            if not self._introduces(line, home) if kind == "sentences" else self._bare(line):
-                weight *= 0.001
-            found.append((line, weight))
-        return found
+            if strictness and repeated:
+                continue
+            gain += len(line.optional & missing)
+            weight = gain**2 * (REPEATED if id(line) in self.used else 1) / (1 + repeated + extra)
+            if path not in self.introduced and (entity.identifier,) in line.required:
+                weight *= NAMES_CHILD if path else NAMES_ROOT
+            if line.required == {("currency",)}:
+                weight *= LAST_RESORT  # a line with an amount will mention it
+            if kind == "sentences":
+                unclear = not self.is_clear(line, path)
+            else:  # in a chat nobody would know what a bare value is
+                unclear = self.register == "chat" and len(line.nodes) == 1
+            lines.append(line)
+            weights.append(weight * LAST_RESORT if unclear else weight)
+        return lines, weights
 
-    def _beneath(self, paths: set[Path], home: Path) -> set[Path]:
-        """Those of the paths that lie beneath a thing, from there."""
-        cut = len(home)
-        return {path[cut:] for path in paths if path[:cut] == home}
-
-    def _introduces(self, line: Line, home: Path) -> bool:
-        """True if it is clear what the line is about, after what has just been said."""
-        if line.says_role or (line.says_thing and not line.dangling and self.kinds[home] not in self.twins):
+    def is_clear(self, line: Line, path: Path) -> bool:
+        """True if a reader knows what the line is about, after the previous sentence."""
+        named = line.names_thing and not line.dangling
+        if line.names_role or (named and self.entity(path).name not in self.ambiguous):
             return True
-        return self.subject == home if home or line.dangling else True
+        return self.subject == path or not (path or line.dangling)
 
-    def _bare(self, line: Line) -> bool:
-        """True of a fragment that is only a value: in a chat nobody would know what it is."""
-        return self.register == "chat" and len(line.nodes) == 1
-
-    def tell(self, line: Line, home: Path, kind: str) -> str:
-        """A line in words; what it tells is told."""
-        self.home, self.fresh = home, self.subject != home
-        lead = kind == "sentences" and not self._introduces(line, home)
-        words = self.render(line.nodes, home)
+    def write(self, line: Line, path: Path, kind: str) -> Segment:
+        """Render a line; what it mentions counts as mentioned."""
+        self.current, self.new_subject = path, self.subject != path
+        clear = kind != "sentences" or self.is_clear(line, path)
+        text = self.render(line.nodes, path)
         if kind == "sentences":
-            words = (self._lead(home) if lead else "") + self._capitalised(words)
-        listed = [path for path in line.needs if self._lists_things((*home, *path))]
-        self.subject = None if listed else home  # after a list nobody knows what "it" is
+            text = self.capital(text)
+        if not clear:
+            role = self.role(path)
+            leads = f"About {role}: ", f"As for {role}: ", f"{role[:1].upper()}{role[1:]}: "
+            text = self.rng.choice(leads) + text
+        values = [self.value((*path, *p)) for p in line.required]
+        lists_children = any(isinstance(v, list) and isinstance(v[0], dict) for v in values)
+        self.subject = None if lists_children else path  # after a list, "it" would be unclear
         self.used.add(id(line))
-        self.met.add(home)
-        self.named |= self.told
-        return words
+        self.introduced.add(path)
+        self.mentioned_before |= self.mentioned
+        return Segment(path, text)
 
-    def _lists_things(self, unit: Path) -> bool:
-        value = self.value(unit)
-        return isinstance(value, list) and isinstance(value[0], dict)
+    # What is not in the schema, or not true.
 
-    def _lead(self, home: Path) -> str:
-        role = self.role(home)
-        return self.rng.choice((f"About {role}: ", f"As for {role}: ", f"{role[:1].upper()}{role[1:]}: "))
+    def extras(self, path: Path, kind: str) -> list[Segment]:
+        """At times a distractor, or a misstated value and its correction."""
+        segments, sentences = [], kind == "sentences"
+        if self.chance(self.p_extra * 0.7):
+            lines = [
+                line for line in self.entity(path).lines[kind]
+                if not (sentences and not self.is_clear(line, path))
+                and line.required != {("currency",)}
+                and all(self.is_distractor((*path, *p)) for p in line.required)
+            ]  # fmt: skip
+            segments += [self.write(self.rng.choice(lines), path, kind)] if lines else []
+        if sentences and self.correction_due and path == self.subject and self.chance(0.5):
+            segments += self._correction(path)
+        return segments
 
-    # What is not asked for.
+    def is_distractor(self, field: Path) -> bool:
+        """True for a value outside the schema from which no absent value could be derived."""
+        if field in self.targets | self.mentioned or not self.has(field):
+            return False
+        return field not in self.revealing[field[:-1] if field[:-1] in self.paths else ()]
 
-    def _aside(self, home: Path, kind: str) -> list[str]:
-        if not self.chance(self.chatty * 0.7):
+    def _correction(self, path: Path) -> list[Segment]:
+        """A sentence with a wrong value and its correction."""
+        missing = _below(self.targets - self.mentioned, path)
+        candidates = []
+        for line in self.entity(path).lines["sentences"]:
+            if len(line.required) == 1 and line.required <= missing and not line.states_currency:
+                field = (*path, *min(line.required))
+                if self.is_clear(line, path) and self._wrong_value(field) is not None:
+                    candidates.append((line, field))
+        if not candidates:
             return []
-        lines = [
-            line for line in self.entity(home).lines(kind)
-            if (kind != "sentences" or self._introduces(line, home))
-            and line.needs != {("currency",)}
-            and not any(self._off_limits((*home, *path)) for path in line.needs)
-        ]  # fmt: skip
-        return [self.tell(self.rng.choice(lines), home, kind)] if lines else []
-
-    def _off_limits(self, unit: Path) -> bool:
-        """Asked for, told, missing, or something from which a missing value could be worked out."""
-        return unit in self.asked | self.told or not self.has(unit) or unit in self.hidden(self.home_of(unit))
-
-    def home_of(self, unit: Path) -> Path:
-        """The thing to which a value belongs."""
-        return unit[:-1] if unit[:-1] in self.kinds else ()
-
-    def _slip(self, home: Path) -> list[str]:
-        """A sentence with a wrong value and its correction, once in a text that has a slip."""
-        if not self.slips or home != self.subject or not self.chance(0.5):
-            return []
-        need = self._beneath(self.asked - self.told, home)
-        lines = [ln for ln in self.entity(home).sentences if len(ln.needs) == 1 and ln.needs <= need]
-        lines = [ln for ln in lines if not ln.currency and self._introduces(ln, home)]
-        found = [
-            (ln, unit) for ln in lines for unit in [(*home, *min(ln.needs))] if self._other(unit) is not None
-        ]
-        if not found:
-            return []
-        line, unit = self.rng.choice(found)
-        self.slips, self.wrong = False, {unit: self._other(unit)}
-        words = self.tell(line, home, "sentences")
-        self.wrong = {}
+        line, field = self.rng.choice(candidates)
+        self.correction_due, self.misstated = False, {field: self._wrong_value(field)}
+        text = self.write(line, path, "sentences").text
+        self.misstated = {}
         style = entity_parser.slots(line.nodes, optional=False)[0][1]
-        self.context["right"] = self.said(unit, style)
-        return [f"{words} {self.one(f'slips {self.register}')}"]
+        self.context["correction"] = self.express(field, style)
+        return [Segment(path, f"{text} {self.phrase(f'corrections {self.register}')}")]
 
-    def _other(self, unit: Path):
-        """A value that might have been meant: another day, hour, number or choice; None if there is none."""
-        value = self.value(unit) if self.has(unit) else None
+    def _wrong_value(self, field: Path):
+        """A plausible wrong value: another day, hour, number or choice; None if there is none."""
+        value = self.value(field) if self.has(field) else None
         if value is None or isinstance(value, list | bool | dict):
             return None
-        leaf = leaf_of(self.root, names_in(unit))
+        leaf, rng = leaf_of(self.root, names_in(field)), self.rng
         if leaf.table:
-            return self.rng.choice([other for other in PHRASES[leaf.table][""] if other != value] or [None])
+            return rng.choice([v for v in PHRASES[leaf.table][""] if v != value] or [None])
         if leaf.kind == "date":
-            days = timedelta(days=self.rng.choice((-7, -2, -1, 1, 2, 7)))
+            days = timedelta(days=rng.choice((-7, -2, -1, 1, 2, 7)))
             return (date.fromisoformat(value) + days).isoformat()
         if leaf.kind == "time":
-            return f"{(int(value[:2]) + self.rng.choice((1, 2))) % 24:02d}:{value[3:]}"
-        return value + self.rng.choice((1, 2, 10)) if leaf.kind == "integer" else None
+            return f"{(int(value[:2]) + rng.choice((1, 2))) % 24:02d}:{value[3:]}"
+        return value + rng.choice((1, 2, 10)) if leaf.kind == "integer" else None
+
+
+def _below(paths: set[Path], path: Path) -> set[Path]:
+    """The paths below an entity, relative to it."""
+    return {p[len(path) :] for p in paths if p[: len(path)] == path}
