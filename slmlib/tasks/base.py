@@ -282,6 +282,31 @@ class Generator(Protocol):
         """Write splits, manifest and what else the data set has; returns the manifest."""
 
 
+@dataclass(frozen=True)
+class NamedComparison:
+    """A difference that prose quotes: the runs `a` minus `b` of a split, in a metric.
+
+    A run is named by its model, with "_constrained" if it was, as in variables.
+    """
+
+    split: str
+    metric: str
+    a: str
+    b: str
+
+
+class Report(Protocol):
+    """Numbers for prose that only this task has; each as printed, by the last part of its variable."""
+
+    comparisons: Mapping[str, NamedComparison]
+
+    def data_numbers(self) -> dict[str, object]:
+        """Facts about the published data set."""
+
+    def run_numbers(self, samples: Mapping[str, Sample], rows: Iterable[Mapping]) -> dict:
+        """Facts about a run: samples by id, and the run's prediction rows."""
+
+
 class Task(ABC):
     """A benchmark task: where its samples are, how to ask them, and how to score the answers.
 
@@ -377,6 +402,11 @@ class Task(ABC):
     @property
     def generator(self) -> Generator | None:
         """What makes the task's data set; None if it is only read."""
+        return None
+
+    @property
+    def report(self) -> Report | None:
+        """Numbers for prose that only this task has; None if it has none."""
         return None
 
     # --- what all tasks share -----------------------------------------------------------------

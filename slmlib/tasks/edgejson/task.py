@@ -15,7 +15,7 @@ from slmlib.tasks.base import (
     Task,
     Transcript,
 )
-from slmlib.tasks.edgejson import prompts, render, rules, schemas, scoring, training_data
+from slmlib.tasks.edgejson import prompts, render, report, rules, schemas, scoring, training_data
 
 
 class EdgeJSON(Task):
@@ -115,6 +115,11 @@ class EdgeJSON(Task):
         from slmlib.tasks.edgejson.generate import dataset  # reads all texts and entities
 
         return dataset
+
+    @property
+    def report(self):
+        """Numbers about schemas and about decisions on optional fields, and named comparisons."""
+        return report
 
     def breaks_constraint(self, row: Mapping) -> bool:
         """Whether the answer is not valid under its schema."""
