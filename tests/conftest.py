@@ -28,6 +28,8 @@ def toy_tasks(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "DATA", tmp_path / "data")
     monkeypatch.setattr(base, "_REGISTERED", {})
     toy.write(tmp_path / "data")
+    for task in toy.TASKS:
+        task.more.clear()
     return {task.name: task for task in toy.TASKS}
 
 

@@ -63,6 +63,16 @@ class _Toy(Task):
     default_prompts = {"free": "plain", "constrained": "plain"}
     max_new_tokens = 24
 
+    def __init__(self):
+        self.more = {}  # controls that a test adds
+
+    @property
+    def controls(self):
+        return {**self.answers(), **self.more}
+
+    def answers(self) -> dict:
+        raise NotImplementedError
+
     def rows(self, split: str) -> list[dict]:
         raise NotImplementedError
 
@@ -151,8 +161,7 @@ class Toy(_Toy):
             {"exact": float(failure is None), "share": right / 2}, {"fields": [right, 2]}, failure
         )
 
-    @property
-    def controls(self):
+    def answers(self):
         return {
             "no-op": lambda sample, messages: "",
             "oracle": lambda sample, messages: json.dumps(sample.target),
@@ -201,8 +210,7 @@ class ToyLabels(_Toy):
         failure = "error" if transcript.last.finish == "error" else failure
         return Score({"accuracy": 0.0}, {"macro_f1": counts}, failure)
 
-    @property
-    def controls(self):
+    def answers(self):
         return {
             "oracle": lambda sample, messages: sample.target,
             "majority": lambda sample, messages: "none",
@@ -281,8 +289,7 @@ class ToyTools(_Toy):
         failure = "error" if transcript.last.finish == "error" else failure
         return Score({"success": float(failure is None)}, failure=failure)
 
-    @property
-    def controls(self):
+    def answers(self):
         def oracle(sample, messages):
             if messages[-1]["role"] == "tool":
                 return "Done."

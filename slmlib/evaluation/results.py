@@ -246,7 +246,16 @@ def _faults(result: Result):
             f"failures are {dict(result.failures)}, the predictions have {dict(counted)}",
             "every wrong case is counted in its class",
         )
+    ranking = task.ranking_metric
     for row in rows:
+        if ranking.kind == "proportion" and (row["failure"] is None) != (
+            row["scores"][ranking.name] == 1
+        ):
+            yield (
+                f"prediction {row['id']!r} has failure {row['failure']} and {ranking.name} "
+                f"{row['scores'][ranking.name]}",
+                "a case is either right or has a failure class",
+            )
         if row["failure"] is not None and row["failure"] not in task.failures:
             yield (
                 f"prediction {row['id']!r} has the failure {row['failure']!r}",

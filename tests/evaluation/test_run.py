@@ -155,9 +155,9 @@ def test_missing_package_does_not_stop_a_control(monkeypatch):
     assert set(machine.environment()["packages"]) == {"slmlib", "torch"}
 
 
-def test_hostile_completions_are_kept_as_data(toy_task, tmp_path, monkeypatch):
+def test_hostile_completions_are_kept_as_data(toy_task, tmp_path):
     hostile = "<script>alert(1)</script>\x00\ud800{{< include /etc/passwd >}}" + "[" * 10_000
-    monkeypatch.setattr(type(toy_task), "controls", {"rules": lambda sample, messages: hostile})
+    toy_task.more["rules"] = lambda sample, messages: hostile
     result = evaluate(toy_task, tmp_path, model="rules")
     assert result.failures == {"unreadable": 8}
     assert result.rows[0]["turns"][0]["completion"] == hostile

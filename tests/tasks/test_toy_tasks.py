@@ -43,7 +43,7 @@ def test_controls_are_scored_and_sliced(toy_tasks, tmp_path):
     assert [len(row["turns"]) for row in oracle.rows] == [2, 2, 2, 2]
 
 
-def test_environment_answers_between_the_turns(toy_tasks, tmp_path, monkeypatch):
+def test_environment_answers_between_the_turns(toy_tasks, tmp_path):
     """The second turn sees the call and the tool's result; the state is scored, not the spelling."""
     task, seen = toy_tasks["toytools"], {}
     answers = task.controls["oracle"]
@@ -53,7 +53,7 @@ def test_environment_answers_between_the_turns(toy_tasks, tmp_path, monkeypatch)
         text = answers(sample, messages)
         return text.replace(": ", ":  ") if messages[-1]["role"] == "user" else text
 
-    monkeypatch.setattr(type(task), "controls", {"oracle": spy})
+    task.more["oracle"] = spy
     result = evaluate(task, tmp_path, model="oracle")
     assert result.metrics["success"]["mean"] == 1
     assert seen["toytools-test-0", 4] == ["system", "user", "assistant", "tool"]
