@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from slmlib.core import io, machine, paths, tables
 from slmlib.core.names import choose
 from slmlib.core.tables import NONE, Table
 from slmlib.engines import launch
+from slmlib.engines.base import Completion
 from slmlib.evaluation import run
 from slmlib.models import registry, weights
 from slmlib.tasks.base import MODES, Task, Transcript
@@ -133,8 +134,6 @@ def measure(
             chosen[WARM_UP:], requests[WARM_UP:], completions, strict=True
         )
     )
-    first, whole = [c.first_token_seconds for c in completions], [c.seconds for c in completions]
-    later = sum(c.tokens_out - 1 for c in completions)
     return Profile(
         task=task.name,
         model=model,
@@ -144,17 +143,26 @@ def measure(
         cases=len(completions),
         right=right,
         load_seconds=load_seconds,
-        first_token_p50=statistics.median(first),
-        first_token_p95=_p95(first),
-        latency_p50=statistics.median(whole),
-        latency_p95=_p95(whole),
-        prompt_tokens_per_second=sum(c.tokens_in for c in completions) / sum(first),
-        generated_tokens_per_second=later / max(sum(whole) - sum(first), 1e-9),
+        **times(completions),
         peak_memory_bytes=machine.peak_memory(),
         joules_per_answer=energy.joules / len(completions),
         joules_per_right_answer=energy.joules / right if right else None,
         energy=energy.source,
     )
+
+
+def times(completions: Sequence[Completion]) -> dict[str, float]:
+    """Percentiles of latency and rates of tokens over completions that were made one at a time."""
+    first, whole = [c.first_token_seconds for c in completions], [c.seconds for c in completions]
+    later = sum(c.tokens_out - 1 for c in completions)
+    return {
+        "first_token_p50": statistics.median(first),
+        "first_token_p95": _p95(first),
+        "latency_p50": statistics.median(whole),
+        "latency_p95": _p95(whole),
+        "prompt_tokens_per_second": sum(c.tokens_in for c in completions) / sum(first),
+        "generated_tokens_per_second": later / max(sum(whole) - sum(first), 1e-9),
+    }
 
 
 def _p95(values: list[float]) -> float:

@@ -18,13 +18,23 @@ def runs(tmp_path):
     write_run(tmp_path, predictions(6), run="b-zero", **FULL | {"prompt": "zero-shot"})
     write_run(tmp_path, predictions(12), run="c-three", **FULL | {"prompt": "three-shot"})
     gguf = {"engine": "llamacpp", "prompt": "one-shot"}
-    write_run(tmp_path, predictions(9), run="d-q8", **gguf, dtype="q8_0", weights="q8_0", weights_bytes=1400)
+    write_run(
+        tmp_path,
+        predictions(9),
+        run="d-q8",
+        **gguf,
+        dtype="q8_0",
+        weights="q8_0",
+        weights_bytes=1400,
+    )
     write_run(tmp_path, predictions(4), run="e-q4", **gguf, dtype="source", weights="q4_k_m")
     write_run(tmp_path, predictions(10), run="e-f16", **gguf, dtype="f16", weights="f16")
     write_run(tmp_path, predictions(3), run="f-bf16", **FULL | {"dtype": "bfloat16"})
     bound = FULL | {"mode": "schema", "prompt": "one-shot-schema"}
     write_run(tmp_path, predictions(14), run="g-schema", **bound)
-    write_run(tmp_path, predictions(20, n=10), run="h-part", n=20, **FULL | {"prompt": "one-shot-rules"})
+    write_run(
+        tmp_path, predictions(20, n=10), run="h-part", n=20, **FULL | {"prompt": "one-shot-rules"}
+    )
     return {result.run: result for result in results.load_all(tmp_path)}
 
 
@@ -40,7 +50,9 @@ def test_where_the_usual_run_lacks_another_stands_but_no_incomplete_one(runs):
 
 def test_two_types_of_file_agree_in_text_and_in_verdict(runs):
     """Nine right answers, of the ten that the other has, are the same text; one verdict differs."""
-    assert comparisons.agreement(runs.values()) == {"toy_1m": {"answers": "19 of 20", "verdicts": "19 of 20"}}
+    assert comparisons.agreement(runs.values()) == {
+        "toy_1m": {"answers": "19 of 20", "verdicts": "19 of 20"}
+    }
     assert comparisons.agreement([run for name, run in runs.items() if name != "d-q8"]) == {}
 
 

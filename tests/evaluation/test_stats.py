@@ -70,7 +70,9 @@ def test_holm_agrees_with_statsmodels():
 
 def cluster_robust_variance(values, groups) -> float:
     """Variance of the mean by statsmodels: a regression on a constant, its errors clustered."""
-    fitted = sm.OLS(values, np.ones(len(values))).fit(cov_type="cluster", cov_kwds={"groups": groups})
+    fitted = sm.OLS(values, np.ones(len(values))).fit(
+        cov_type="cluster", cov_kwds={"groups": groups}
+    )
     return float(fitted.bse[0] ** 2)
 
 
@@ -105,14 +107,17 @@ def test_bootstrap_agrees_with_wilson_on_the_effective_number_of_cases():
 def test_design_effect_agrees_with_statsmodels():
     values, groups = clustered(np.random.default_rng(15), clusters=24, size=10)
     plain = sm.OLS(values, np.ones(len(values))).fit().bse[0] ** 2
-    assert design_effect(values, groups) == pytest.approx(cluster_robust_variance(values, groups) / plain)
+    assert design_effect(values, groups) == pytest.approx(
+        cluster_robust_variance(values, groups) / plain
+    )
 
 
 def test_design_effect_is_that_of_the_correlation_in_clusters():
     """1 + (cases per cluster - 1)·intraclass correlation, in the mean over samples."""
     rng, sizes = np.random.default_rng(16), [6] * 50
     found = [
-        design_effect(simulated.binary(rng, sizes, 0.4, 0.3), simulated.labels(sizes)) for _ in range(200)
+        design_effect(simulated.binary(rng, sizes, 0.4, 0.3), simulated.labels(sizes))
+        for _ in range(200)
     ]
     assert np.mean(found) == pytest.approx(1 + 5 * 0.3, abs=0.1)
     assert design_effect([0.5] * 6, [0, 0, 1, 1, 2, 2]) == 1
@@ -125,7 +130,9 @@ def test_paired_p_agrees_with_the_t_test_of_cluster_means():
         a = rng.random((40, 6))
         b = np.clip(a + rng.normal(shift, 0.1, a.shape), 0, 1)
         found = paired_cluster_bootstrap(a.ravel(), b.ravel(), np.repeat(np.arange(40), 6))
-        assert found.p == pytest.approx(reference.ttest_1samp((a - b).mean(axis=1), 0).pvalue, abs=0.03)
+        assert found.p == pytest.approx(
+            reference.ttest_1samp((a - b).mean(axis=1), 0).pvalue, abs=0.03
+        )
 
 
 def test_minimum_detectable_effect_by_simulation():
@@ -147,15 +154,21 @@ def test_minimum_detectable_effect_under_clustering(icc):
     pilot = [np.subtract(*simulated.two_models(rng, sizes, 0.4, icc)) for _ in range(40)]
     cost = np.mean([design_effect(difference, groups) for difference in pilot])
     gap = minimum_detectable_effect(n, baseline=0.4, design_effect=cost)
-    found = simulated.alarms(paired_cluster_test, sizes, 0.4, icc, samples=samples, seed=18, gap=gap)
+    found = simulated.alarms(
+        paired_cluster_test, sizes, 0.4, icc, samples=samples, seed=18, gap=gap
+    )
     assert found == pytest.approx(0.8, abs=0.08)
 
 
 def test_minimum_detectable_effect_scales():
     assert minimum_detectable_effect(1000) == pytest.approx(0.0626, abs=1e-3)
     assert minimum_detectable_effect(4000) == pytest.approx(minimum_detectable_effect(1000) / 2)
-    assert minimum_detectable_effect(1000, correlation=0.75) == pytest.approx(minimum_detectable_effect(4000))
-    assert minimum_detectable_effect(4000, design_effect=4) == pytest.approx(minimum_detectable_effect(1000))
+    assert minimum_detectable_effect(1000, correlation=0.75) == pytest.approx(
+        minimum_detectable_effect(4000)
+    )
+    assert minimum_detectable_effect(4000, design_effect=4) == pytest.approx(
+        minimum_detectable_effect(1000)
+    )
     assert minimum_detectable_effect(1) == 1.0
 
 
@@ -180,7 +193,13 @@ TEST, NOISY, UNSEEN = (simulated.DESIGNS[name] for name in ("60 × 1–2", "60 �
 def test_coverage_of_proportions(sizes, icc, mean):
     """95 % intervals hold the truth in 93 to 97 % of samples; 1,500 leave an error of 0.6 points."""
     found = simulated.coverage(
-        lambda v, g, trial: cluster_wilson(v, g), simulated.binary, sizes, mean, icc, samples=1500, seed=19
+        lambda v, g, trial: cluster_wilson(v, g),
+        simulated.binary,
+        sizes,
+        mean,
+        icc,
+        samples=1500,
+        seed=19,
     )
     assert 0.93 <= found <= 0.97
 
@@ -227,7 +246,10 @@ def test_a_cluster_tells_no_less_than_one_case():
     """The widest interval is that of one case per cluster, also where the variance is unknown."""
     groups = [i // 10 for i in range(200)]
     for right in (0, 1, 10, 100, 199, 200):
-        found, one = cluster_wilson([1] * right + [0] * (200 - right), groups), wilson(right / 10, 20)
+        found, one = (
+            cluster_wilson([1] * right + [0] * (200 - right), groups),
+            wilson(right / 10, 20),
+        )
         assert one.low - 1e-12 <= found.low <= right / 200 <= found.high <= one.high + 1e-12
         if right % 10 == 0:  # every cluster is all right or all wrong
             assert (found.low, found.high) == pytest.approx((one.low, one.high))
@@ -240,7 +262,10 @@ def test_cluster_wilson_is_nowhere_narrower_than_wilson():
     for _ in range(200):
         sizes = rng.integers(1, 6, rng.integers(2, 30))
         values = simulated.binary(rng, sizes, rng.choice([0.05, 0.5, 0.9]), 0.0)
-        found, plain = cluster_wilson(values, simulated.labels(sizes)), wilson(values.sum(), len(values))
+        found, plain = (
+            cluster_wilson(values, simulated.labels(sizes)),
+            wilson(values.sum(), len(values)),
+        )
         assert found.low <= plain.low + 1e-12 and found.high >= plain.high - 1e-12
 
 
@@ -264,7 +289,9 @@ def test_false_alarms_of_the_paired_bootstrap():
         effect = np.repeat(rng.normal(0, 0.2, 15), 6)
         a, b = rng.random((2, 90))
         shifted = np.clip(b + effect, 0, 1)
-        p.append(paired_cluster_bootstrap(a, shifted, simulated.labels(sizes), draws=500, seed=trial).p)
+        p.append(
+            paired_cluster_bootstrap(a, shifted, simulated.labels(sizes), draws=500, seed=trial).p
+        )
     assert 0.015 <= np.mean(np.array(p) < 0.05) <= 0.09
 
 
@@ -274,7 +301,8 @@ def test_false_alarms_of_the_paired_bootstrap():
 def by_all_signs(sums) -> float:
     """The paired cluster test by its definition: every choice of signs."""
     reached = [
-        abs(np.dot(signs, sums)) >= abs(sum(sums)) - 1e-9 for signs in product((-1, 1), repeat=len(sums))
+        abs(np.dot(signs, sums)) >= abs(sum(sums)) - 1e-9
+        for signs in product((-1, 1), repeat=len(sums))
     ]
     return float(np.mean(reached))
 
@@ -293,7 +321,10 @@ def test_paired_cluster_test_agrees_with_scipy():
     a, b = (rng.random((2, 96)) < [[0.6], [0.4]]).astype(float)
     sums = (a - b).reshape(12, 8).sum(axis=1)
     other = reference.permutation_test(
-        (sums, np.zeros(12)), lambda x, y: np.sum(x - y), permutation_type="samples", n_resamples=np.inf
+        (sums, np.zeros(12)),
+        lambda x, y: np.sum(x - y),
+        permutation_type="samples",
+        n_resamples=np.inf,
     )
     assert paired_cluster_test(a, b, np.repeat(range(12), 8)) == pytest.approx(other.pvalue)
 
@@ -373,7 +404,9 @@ def test_ratio_weights_cases_by_their_denominator():
     assert found.mean == pytest.approx(7 / 12) and found.n == 3
     assert found.low <= 1 / 4 and found.high >= 3 / 4
     values, groups = clustered(np.random.default_rng(11))
-    assert cluster_bootstrap_ratio(values, np.ones(len(values)), groups) == cluster_bootstrap(values, groups)
+    assert cluster_bootstrap_ratio(values, np.ones(len(values)), groups) == cluster_bootstrap(
+        values, groups
+    )
 
 
 def test_paired_difference_has_a_sign_and_mirrors():
@@ -399,7 +432,12 @@ def test_ties_of_binary_scores():
     low = [1.0] * 3 + [0.0] * 97
     groups = [f"g{i % 12}" for i in range(100)]
     found = tie_groups({"no-op": zeros, "oracle": ones, "near": near, "low": low}, groups)
-    assert [(row.name, row.rank) for row in found] == [("oracle", 1), ("near", 1), ("low", 3), ("no-op", 3)]
+    assert [(row.name, row.rank) for row in found] == [
+        ("oracle", 1),
+        ("near", 1),
+        ("low", 3),
+        ("no-op", 3),
+    ]
     assert found[0].p == 1.0 > found[1].p > 0.05 > found[2].p and found[1].mean == 0.98
 
 
@@ -434,7 +472,11 @@ def test_a_chain_of_ties_says_which_places_are_possible():
     """The first and the last differ, the one between them is tied with both."""
     a, b, c = [1] * 12 + [0] * 88, [1] * 7 + [0] * 93, [1] * 2 + [0] * 98
     found = tie_groups({"a": a, "b": b, "c": c}, range(100))
-    assert [(row.name, row.rank, row.worst) for row in found] == [("a", 1, 2), ("b", 1, 3), ("c", 2, 3)]
+    assert [(row.name, row.rank, row.worst) for row in found] == [
+        ("a", 1, 2),
+        ("b", 1, 3),
+        ("c", 2, 3),
+    ]
     assert [row.ties for row in found] == [("b",), ("a", "c"), ("b",)]
 
 
@@ -456,7 +498,9 @@ def test_no_order_is_claimed_that_the_data_does_not_bear_out():
             assert (other.name in one.ties) == (one.name in other.ties)
             if other.name in one.ties:
                 assert one.rank <= other.worst and other.rank <= one.worst
-        assert all(1 <= row.rank <= place <= row.worst <= models for place, row in enumerate(rows, 1))
+        assert all(
+            1 <= row.rank <= place <= row.worst <= models for place, row in enumerate(rows, 1)
+        )
 
 
 def test_places_of_equal_models_are_all_possible():
@@ -556,5 +600,6 @@ def test_empty_table():
 def test_display():
     assert str(Interval(0.312, 0.28, 0.35, 100)) == "0.312 (0.280–0.350, n = 100)"
     assert (
-        str(stats.Difference(0.1, -0.02, 0.2, 0.0412, 50)) == "+0.100 (-0.020 to +0.200, p = 0.0412, n = 50)"
+        str(stats.Difference(0.1, -0.02, 0.2, 0.0412, 50))
+        == "+0.100 (-0.020 to +0.200, p = 0.0412, n = 50)"
     )

@@ -1,25 +1,24 @@
-"""Submissions that should not pass: each is a published run with one thing made wrong."""
+"""Submissions that must not pass: each is a published run with one thing made wrong."""
 
 import gzip
 import shutil
 
 import pytest
 
+from slmlib import tasks
 from slmlib.core import io, paths
-from slmlib.evaluation import run, submission
+from slmlib.evaluation import metrics, submission
 from slmlib.evaluation.results import PREDICTIONS
-from slmlib.tasks import base as tasks
 
 
 def published(folder, name):
-    """A copy of a published run, of several the first: the path of its result, its record and its rows."""
+    """A copy of a published run: the path of its result, its record and its rows."""
     original = min((paths.RESULTS / "edgejson").glob(f"{name}-test-free-*.json"))
     copy = folder / "edgejson" / original.name
     copy.parent.mkdir(exist_ok=True)
-    shutil.copy(original, copy)
-    packed = original.stem + PREDICTIONS
-    shutil.copy(original.with_name(packed), copy.with_name(packed))
-    return copy, io.read_json(copy), io.read_jsonl(copy.with_name(packed))
+    for path in (original, original.with_suffix(PREDICTIONS)):
+        shutil.copy(path, copy.parent)
+    return copy, io.read_json(copy), io.read_jsonl(copy.with_suffix(PREDICTIONS))
 
 
 @pytest.fixture
@@ -32,7 +31,7 @@ def write(path, record=None, rows=None):
     if record is not None:
         io.write_json(path, record)
     if rows is not None:
-        io.write_jsonl(path.with_name(path.stem + PREDICTIONS), rows)
+        io.write_jsonl(path.with_suffix(PREDICTIONS), rows)
 
 
 def refused(path, *words):
@@ -40,70 +39,58 @@ def refused(path, *words):
     assert problems and all(any(word in line for line in problems) for word in words), problems
 
 
-def test_a_published_run_is_accepted(entry, capsys):
+def test_published_run_is_accepted(entry, capsys):
     assert submission.check(entry[0]) == []
     assert submission.main([str(entry[0])]) == 0
     assert "accepted" in capsys.readouterr().out
 
 
-def test_a_malformed_line_is_named(entry):
+def test_damaged_predictions_are_refused_with_the_place(entry):
     path, _, rows = entry
-    packed = path.with_name(path.stem + PREDICTIONS)
-    lines = [io.dumps(row) for row in rows]
+    packed = path.with_suffix(PREDICTIONS)
+    whole, lines = packed.read_bytes(), [io.dumps(row) for row in rows]
     lines[41] = lines[41][:-5]
-    packed.write_bytes(gzip.compress("\n".join(lines).encode()))
-    refused(path, ":42: not JSON")
+    broken = {k: v for k, v in rows[3].items() if k != "turns"}
+    for content, words in (
+        (gzip.compress("\n".join(lines).encode()), (":42: not JSON",)),
+        (
+            gzip.compress("\n".join([*lines[:3], io.dumps(broken)]).encode()),
+            (":4:", "'turns' is a required"),
+        ),
+        (whole[:-300], ("truncated or corrupt",)),
+        (b"<html>not found</html>", ("truncated or corrupt",)),
+    ):
+        packed.write_bytes(content)
+        refused(path, *words)
+    packed.unlink()
+    refused(path, "missing. Submit both files")
 
 
-def test_a_row_that_breaks_the_contract_is_named(entry):
-    path, _, rows = entry
-    del rows[3]["completion"]
-    write(path, rows=rows)
-    refused(path, ":4:", "'completion' is a required property")
-
-
-def test_a_truncated_file_is_refused(entry):
-    packed = entry[0].with_name(entry[0].stem + PREDICTIONS)
-    packed.write_bytes(packed.read_bytes()[:-300])
-    refused(entry[0], "truncated or corrupt")
-
-
-def test_predictions_that_are_no_gzip_are_refused(entry):
-    entry[0].with_name(entry[0].stem + PREDICTIONS).write_bytes(b"<html>not found</html>")
-    refused(entry[0], "truncated or corrupt")
-
-
-def test_missing_predictions_are_refused(entry):
-    entry[0].with_name(entry[0].stem + PREDICTIONS).unlink()
-    refused(entry[0], "missing. Hand in both files")
-
-
-def test_a_small_file_that_unpacks_to_a_large_one_is_not_read(entry, monkeypatch):
+def test_small_file_that_unpacks_to_a_large_one_is_not_read(entry, monkeypatch):
     monkeypatch.setattr(submission, "LARGEST", 1_000_000)
     bomb = gzip.compress(b" " * 3_000_000)
     assert len(bomb) < 10_000
-    entry[0].with_name(entry[0].stem + PREDICTIONS).write_bytes(bomb)
+    entry[0].with_suffix(PREDICTIONS).write_bytes(bomb)
     refused(entry[0], "more than 1000000 bytes")
 
 
-@pytest.mark.parametrize("text", ["{", "[" * 100_000, '{"run": 1}', "\x00", ""])
-def test_a_result_that_is_none_is_refused(entry, text):
-    entry[0].write_text(text)
-    assert submission.check(entry[0])
+def test_file_that_is_not_a_result_is_refused(entry, tmp_path, capsys):
+    for text in ("{", "[" * 100_000, '{"run": 1}', "\x00", ""):
+        entry[0].write_text(text)
+        assert submission.check(entry[0]), text[:9]
+    assert (
+        submission.main([str(tmp_path / "none.json"), str(paths.RESULTS / "result.schema.json")])
+        == 1
+    )
+    shown = capsys.readouterr().err
+    assert shown.count("refused") == 2 and "not a result" in shown
 
 
-@pytest.mark.parametrize(
-    ("part", "words"),
-    [(("dataset", "sha256"), "data has the hash"), (("prompt", "sha256"), "prompt has the hash")],
-)
-def test_a_wrong_hash_is_refused(entry, part, words):
+def test_wrong_hash_is_refused(entry, tmp_path):
     path, record, _ = entry
-    record[part[0]][part[1]] = "0" * 64
-    write(path, record)
-    refused(path, words)
-
-
-def test_weights_other_than_the_registered_ones_are_refused(tmp_path):
+    for part, words in (("dataset", "data has the hash"), ("prompt", "prompt has the hash")):
+        write(path, record | {part: record[part] | {"sha256": "0" * 64}})
+        refused(path, words)
     path, record, _ = published(tmp_path, "smollm2-135m-instruct")
     record["model"]["weights_sha256"] = "0" * 64
     write(path, record)
@@ -112,88 +99,60 @@ def test_weights_other_than_the_registered_ones_are_refused(tmp_path):
 
 def test_missing_cases_are_refused_though_all_numbers_fit(entry):
     path, record, rows = entry
-    task = tasks.get("edgejson")
-    examples = task.load("test")[:97]
-    kept = {row["id"]: row for row in rows}
-    rows = [kept[example.id] for example in examples]
-    scores = [task.score(e, kept[e.id]["completion"], kept[e.id]["finish"]) for e in examples]
-    write(path, record | run.judged(task, examples, scores), rows)
+    write(path, record | metrics.judge(tasks.get("edgejson"), rows[:97]), rows[:97])
     refused(path, "3 of 100 cases have no answer")
 
 
-def test_an_answer_to_no_case_is_refused(entry):
+def test_answer_to_an_unknown_case_and_two_answers_to_one_are_refused(entry):
     path, _, rows = entry
-    rows[0]["id"] = "edgejson-test-9999"
-    write(path, rows=rows)
-    refused(path, "1 of 100 cases have no answer", "1 answers are to no case")
-
-
-def test_two_answers_to_a_case_are_refused(entry):
-    path, _, rows = entry
-    rows[1] = rows[0]
-    write(path, rows=rows)
+    write(path, rows=[rows[0] | {"id": "edgejson-test-9999"}, *rows[1:]])
+    refused(path, "1 of 100 cases have no answer", "1 answers belong to no case")
+    write(path, rows=[rows[0], rows[0], *rows[2:]])
     refused(path, "occurs twice")
 
 
-def test_an_inflated_mean_is_refused(entry):
-    path, record, _ = entry
+def test_inflated_numbers_are_refused(entry, tmp_path):
+    path, record, answers = entry
     record["metrics"]["json_exact"]["mean"] = 0.5
     write(path, record)
     refused(path, "a mean is that of its cases")
-
-
-def test_inflated_scores_are_refused_though_all_numbers_fit(entry, tmp_path):
-    """The oracle's result, whole and consistent, over answers that are not the oracle's."""
-    _, _, answers = entry
+    # the oracle's result, complete and consistent, over answers that are not the oracle's
     path, _, rows = published(tmp_path, "oracle")
-    texts = {row["id"]: row["completion"] for row in answers}
-    write(path, rows=[{**row, "completion": texts[row["id"]]} for row in rows])
-    refused(path, "graded again it differs")
+    turns = {row["id"]: row["turns"] for row in answers}
+    write(path, rows=[{**row, "turns": turns[row["id"]]} for row in rows])
+    refused(path, "scored again it differs")
 
 
-def test_a_constraint_that_constrained_nothing_is_refused(entry):
+def test_constraint_that_constrained_nothing_is_refused(entry):
     path, record, _ = entry
-    record["decoding"]["mode"] = "schema"
+    record["decoding"]["mode"] = "constrained"
     write(path, record)
-    refused(path, "are not valid, such as")
+    refused(path, "break the constraint that they were decoded under")
 
 
-def test_a_run_under_another_name_is_refused(entry):
-    other = entry[0].with_name("best-model.json")
-    shutil.copy(entry[0], other)
-    shutil.copy(entry[0].with_name(entry[0].stem + PREDICTIONS), other.with_name("best-model" + PREDICTIONS))
+def test_name_folder_split_and_control_are_those_of_the_task(entry, tmp_path):
+    path, record, _ = entry
+    other = path.with_name("best-model.json")
+    shutil.copy(path, other)
+    shutil.copy(path.with_suffix(PREDICTIONS), other.with_suffix(PREDICTIONS))
     refused(other, "a result's file is named after its run")
+    write(path, record | {"model": record["model"] | {"name": "house-rules"}})
+    refused(path, "house-rules is not a control")
+    link = path.with_name("link.json")
+    link.symlink_to(path)
+    refused(link, "a symbolic link")
 
 
-def test_a_control_of_ones_own_is_refused(entry):
-    path, record, _ = entry
-    record["model"]["name"] = "house-rules"
-    write(path, record)
-    refused(path, "house-rules is no control")
-
-
-def test_an_unknown_model_is_told_to_the_reader(tmp_path, capsys):
+def test_unknown_model_is_pointed_out_to_the_reviewer(tmp_path, capsys):
     path, record, _ = published(tmp_path, "smollm2-135m-instruct")
     record["model"]["name"] = "my-model"
     write(path, record)
     assert submission.main([str(path)]) == 0
-    assert "my-model is not registered here" in capsys.readouterr().out
+    assert "my-model is not registered" in capsys.readouterr().out
 
 
-def test_a_link_is_not_followed(entry, tmp_path):
-    link = entry[0].with_name("link.json")
-    link.symlink_to(entry[0])
-    refused(link, "a link")
-
-
-def test_what_is_no_result_is_refused(tmp_path, capsys):
-    assert submission.main([str(tmp_path / "none.json"), str(paths.RESULTS / "result.schema.json")]) == 1
-    told = capsys.readouterr().err
-    assert told.count("refused") == 2 and "not a result" in told
-
-
-def test_the_workflow_grades_with_the_code_of_the_main_branch():
+def test_workflow_scores_with_the_code_of_the_main_branch():
     text = (paths.ROOT / ".github/workflows/submission.yml").read_text("utf-8")
-    assert "python -m slmlib.evaluation.submission" in text and "pull_request:" in text
+    assert "slmbench check" in text and "pull_request:" in text
     assert "pull_request_target" not in text and "contents: read" in text
     assert "ref: ${{ github.event.pull_request.base.sha }}" in text
