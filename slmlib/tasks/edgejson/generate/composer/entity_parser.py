@@ -186,7 +186,7 @@ def _json(text: str, where: str) -> tuple[object, str]:
             raise json.JSONDecodeError("Extra data", text, end)
     except json.JSONDecodeError as error:
         raise io.DataError(
-            f"{where}: not JSON: {error}. Quote names and double the backslashes."
+            f"{where}: not JSON: {error}. Quote names, double backslashes."
         ) from None
     return value, rest[1:].strip()
 
@@ -228,7 +228,7 @@ def parse(text: str, where: str, things: tuple[str, ...]) -> list[Line]:
         antecedent = rf"\b(the|a|an|this|our|your)\b|[{_ROLE}{_VALUE}]"
         before = literal[: pronoun.start()].lower() if pronoun else ""
         variants.append(Line(
-            text, where, variant, paths, frozenset(fields_in(variant)) - paths,
+            text, where, variant, paths, frozenset(path for path, _ in slots(variant)) - paths,
             states_currency=any(style == "with_currency" for _, style in required),
             dangling=pronoun is not None and not re.search(antecedent, before),
             names_role=_ROLE in literal,
@@ -250,16 +250,11 @@ def walk(nodes: tuple, *, optional: bool = True) -> Iterator[tuple]:
             yield from walk(branch, optional=optional)
 
 
-def slots(nodes: tuple, *, optional: bool = True) -> list[tuple[FieldPath, str]]:
+@cache
+def slots(nodes: tuple, *, optional: bool = True) -> tuple[tuple[FieldPath, str], ...]:
     """Paths and styles of the fields that nodes mention, with or without those in `<…>`."""
     fields = (n for n in walk(nodes, optional=optional) if n[0] == "slot" and not n[4])
-    return [(tuple(node[1].split(".")), node[2]) for node in fields]
-
-
-@cache
-def fields_in(nodes: tuple) -> tuple[FieldPath, ...]:
-    """Paths of the fields that nodes mention, each once."""
-    return tuple(dict.fromkeys(path for path, _ in slots(nodes)))
+    return tuple((tuple(node[1].split(".")), node[2]) for node in fields)
 
 
 def literal_text(nodes: tuple) -> str:
@@ -271,19 +266,20 @@ def literal_text(nodes: tuple) -> str:
         elif node[0] == "slot" and node[4] and node[1] in ("role", "thing"):
             text += _ROLE
         elif node[0] == "alt":
-            options = [literal_text(part) for part in node[1]]
-            text += next((o for o in options if not begins_with_pronoun(o)), options[0])
+            clear = [part for part in node[1] if not opens_with_pronoun(part)]
+            text += literal_text((clear or node[1])[0])
         elif node[0] != "opt":
             text += _VALUE
     return text
 
 
-def begins_with_pronoun(text: str) -> bool:
+@cache
+def opens_with_pronoun(nodes: tuple) -> bool:
     """True for `It runs …`, which only makes sense after another sentence."""
-    match = _WORD.search(text)
-    if not match or match[0].lower() not in PRONOUNS:
-        return False
-    return not text[: match.start()].strip("(“\"' ")
+    text = literal_text(nodes)
+    word = _WORD.search(text)
+    pronoun = word and word[0].lower() in PRONOUNS
+    return bool(pronoun) and not text[: word.start()].strip("(“\"' ")
 
 
 @cache

@@ -58,9 +58,8 @@ def compose(seed: str, *, tier: str, reserved: bool, root: str | None = None) ->
             return _Draft(tier, root or rng.choice(roots(reserved, tier)), rng).blueprint(seed)
         except Misfit:
             continue
-    raise io.DataError(
-        f"{root or 'entities'}: {DRAFTS} drafts gave no {tier} schema. Add fields or children."
-    )
+    fault = f"{DRAFTS} drafts gave no {tier} schema. Add fields or children."
+    raise io.DataError(f"{root or 'entities'}: {fault}")
 
 
 @cache
@@ -194,13 +193,10 @@ class _Draft:
         words = part.description
         if not words[1:2].isupper():  # an abbreviation keeps its capital
             words = words[:1].lower() + words[1:]
-        return replace(
-            part,
-            key=self.style.joined(child.name, part.key),
-            source=(child.name, *part.source),
-            required=required and part.required,
-            description=f"{role}: {words}"[:80] if words else "",
-        )
+        words = f"{role}: {words}"[:80] if words else ""
+        key, source = self.style.joined(child.name, part.key), (child.name, *part.source)
+        required = required and part.required
+        return replace(part, key=key, source=source, required=required, description=words)
 
     def group(self, parts: Parts) -> Parts:
         """Move some scalars of the root, a group or all, into an object of their own."""

@@ -20,12 +20,8 @@ from slmlib.textgen.sampling_context import SamplingContext
 from slmlib.textgen.templates import Absent, Renderer
 
 NAME_DRAWS = 12  # instances drawn to find out which fields hold names of people or firms
-P_EXTRA = (
-    0.0,
-    0.0,
-    0.15,
-    0.3,
-)  # probability, one per text, of mentioning a field not in the schema
+# Probability, one per text, of mentioning a field that isn't in the schema.
+P_EXTRA = (0.0, 0.0, 0.15, 0.3)
 P_IDENTIFIED = 0.8  # share of lists whose items are identified by name, even if not in the schema
 P_PRONOUN = 0.55  # probability of a pronoun where it is clear what it refers to
 Path = tuple  # of field names, and of indices in lists
@@ -49,12 +45,6 @@ def leaf_of(root: str, names: tuple[str, ...]) -> Leaf:
         kind = "money"
     phone = field.node.get("pattern", "").startswith(r"^\+\d")
     return Leaf(kind, table if table in PHRASES else None, phone)
-
-
-@cache
-def opens_with_pronoun(alternative: tuple) -> bool:
-    """True for an alternative that needs a sentence before it."""
-    return entity_parser.begins_with_pronoun(entity_parser.literal_text(alternative))
 
 
 @cache
@@ -186,10 +176,8 @@ class Realiser(Renderer):
     def items(self, path: Path) -> list[str]:
         """Render each item of a list, all in one form: preferably one that starts with a target."""
         self.mentioned.add(path)
-        forms, items = (
-            self.entity(path).lines["items"],
-            [(*path, i) for i in range(len(self.value(path)))],
-        )
+        items = [(*path, i) for i in range(len(self.value(path)))]
+        forms = self.entity(path).lines["items"]
         complete = [f for f in forms if all(self.has((*i, *p)) for i in items for p in f.required)]
         targets = [f for f in complete if all((*path, 0, *p) in self.pointers for p in f.required)]
         form = self.rng.choice(targets or complete or forms)
@@ -255,7 +243,7 @@ class Realiser(Renderer):
 
         Without a target it is rendered at times; the decision holds for all items of a list.
         """
-        paths = [(*self.current, *names) for names in entity_parser.fields_in(node[1])]
+        paths = [(*self.current, *names) for names, _ in entity_parser.slots(node[1])]
         if any(path in self.mentioned or not self.has(path) for path in paths):
             return ""
         if paths and not any(path in self.pointers for path in paths):
@@ -271,12 +259,13 @@ class Realiser(Renderer):
 
     def _alt(self, node: tuple, base: Path) -> str:
         """An alternative: no pronoun before its reference is clear, and often one after."""
-        clear = [part for part in node[1] if not opens_with_pronoun(part)]
-        if self.new_subject and clear:
-            return self.render(self.rng.choice(clear), base)
-        pronouns = [part for part in node[1] if opens_with_pronoun(part)]
-        prefer = pronouns and self.chance(P_PRONOUN)
-        return self.render(self.rng.choice(pronouns if prefer else node[1]), base)
+        pronouns = [part for part in node[1] if entity_parser.opens_with_pronoun(part)]
+        choices = node[1]
+        if self.new_subject and len(pronouns) < len(choices):
+            choices = [part for part in choices if part not in pronouns]
+        elif pronouns and self.chance(P_PRONOUN):
+            choices = pronouns
+        return self.render(self.rng.choice(choices), base)
 
     def _currency_pointer(self, path: Path = ()) -> str:
         currency = self.currency_path(path)
