@@ -1,7 +1,7 @@
 """The statistics against scipy and statsmodels, by simulation, and on degenerate input: if one of
 these fails, an interval or a ranking on the leaderboard claims more than the cases can tell."""
 
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -20,11 +20,12 @@ from slmlib.evaluation.stats import (
     cluster_wilson,
     design_effect,
     holm,
-    mcnemar_exact,
+    macro_bootstrap,
     minimum_detectable_effect,
     paired_cluster_bootstrap,
     paired_cluster_test,
-    tie_groups,
+    paired_macro_difference,
+    rank_intervals,
     wilson,
 )
 
@@ -49,15 +50,6 @@ def test_wilson_agrees_with_scipy_and_statsmodels(n, confidence):
         other = proportion_confint(successes, n, alpha=1 - confidence, method="wilson")
         assert (found.low, found.high) == pytest.approx(other, abs=1e-12)
         assert 0 <= found.low <= found.mean <= found.high <= 1 and found.n == n
-
-
-def test_mcnemar_agrees_with_statsmodels():
-    rng = np.random.default_rng(1)
-    for _ in range(50):
-        a, b = rng.integers(0, 2, (2, 60))
-        table = [[np.sum((a == i) & (b == j)) for j in (0, 1)] for i in (0, 1)]
-        assert mcnemar_exact(a, b) == pytest.approx(mcnemar(table, exact=True).pvalue)
-        assert mcnemar_exact(a, b) == mcnemar_exact(b, a)
 
 
 def test_holm_agrees_with_statsmodels():
@@ -276,12 +268,6 @@ def test_false_alarms_under_clustering(sizes, icc):
     assert 0.02 <= found <= 0.065
 
 
-def test_mcnemar_cries_wolf_under_clustering():
-    """Why it is not the rule of decision."""
-    test = simulated.TESTS["mcnemar_exact"]
-    assert simulated.alarms(test, NOISY, 0.4, 0.3, samples=400, seed=25) > 0.15
-
-
 def test_false_alarms_of_the_paired_bootstrap():
     rng, sizes = np.random.default_rng(7), [6] * 15
     p = []
@@ -333,7 +319,9 @@ def test_paired_cluster_test_of_single_cases_is_mcnemar():
     rng = np.random.default_rng(28)
     for _ in range(30):
         a, b = rng.integers(0, 2, (2, 40))
-        assert paired_cluster_test(a, b, range(40)) == pytest.approx(mcnemar_exact(a, b))
+        table = [[np.sum((a == i) & (b == j)) for j in (0, 1)] for i in (0, 1)]
+        exact = mcnemar(table, exact=True).pvalue
+        assert paired_cluster_test(a, b, range(40)) == pytest.approx(exact)
 
 
 def test_paired_cluster_test_of_graded_scores_errs_upwards_only():
@@ -388,7 +376,6 @@ def test_known_numbers():
     assert paired_cluster_test(thirds, [i % 5 == 1 for i in range(100)], groups) == 0.03125
     found = wilson(3, 100)
     assert (found.low, found.high) == pytest.approx((0.010254, 0.084519), abs=1e-6)
-    assert mcnemar_exact([1] * 8 + [0] * 2, [0] * 8 + [1] * 2) == pytest.approx(0.109375)
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
 
 
@@ -422,8 +409,18 @@ def test_paired_difference_has_a_sign_and_mirrors():
 # Ties ----------------------------------------------------------------------------------------
 
 
-def ranks(values, groups, **options):
-    return {row.name: row.rank for row in tie_groups(values, groups, **options)}
+def tie_groups(values, groups):
+    """Ranks by the mean of scores and the paired cluster test of every pair."""
+    means = {name: float(np.mean(column)) for name, column in values.items()}
+    p = {
+        (a, b): paired_cluster_test(values[a], values[b], groups)
+        for a, b in combinations(values, 2)
+    }
+    return rank_intervals(means, p)
+
+
+def ranks(values, groups):
+    return {row.name: row.rank for row in tie_groups(values, groups)}
 
 
 def test_ties_of_binary_scores():
@@ -454,7 +451,6 @@ def test_ties_are_corrected_for_the_size_of_the_table():
     """A difference that is significant alone is not among many comparisons."""
     best, other = [1.0] * 7 + [0.0] * 43, [0.0] * 50
     groups = list(range(50))
-    assert mcnemar_exact(best, other) < 0.05
     assert ranks({"a": best, "b": other}, groups) == {"a": 1, "b": 2}
     many = {"a": best} | {f"m{i}": other for i in range(6)}
     assert set(ranks(many, groups).values()) == {1}
@@ -464,7 +460,6 @@ def test_ties_allow_for_clusters():
     """Ten wins, all in one of twelve clusters, are one piece of evidence and not ten."""
     groups = [i // 10 for i in range(120)]
     a, b = [1.0] * 10 + [0.0] * 110, [0.0] * 120
-    assert mcnemar_exact(a, b) < 0.05
     assert set(ranks({"a": a, "b": b}, groups).values()) == {1}
 
 
@@ -524,6 +519,82 @@ def test_one_model_ranks_first():
     assert (row.rank, row.p) == (1, 1.0)
 
 
+# Macro means ---------------------------------------------------------------------------------
+
+
+def confusion(rng, n=240, classes=4, right=0.7):
+    """Gold and predicted classes of n cases in clusters of four."""
+    gold = rng.integers(0, classes, n)
+    answers = np.where(rng.random(n) < right, gold, rng.integers(0, classes, n))
+    return gold, answers, np.arange(n) // 4
+
+
+def f1_counts(gold, answers, classes=4):
+    """Numerators 2·TP and denominators 2·TP + FP + FN of each class, by case."""
+    above, below = np.zeros((2, len(gold), classes))
+    for i, (g, a) in enumerate(zip(gold, answers, strict=True)):
+        above[i, g] += 2 * (g == a)
+        below[i, g] += 1
+        below[i, a] += 1
+    return above, below
+
+
+def test_macro_f1_and_balanced_accuracy_agree_with_their_definitions():
+    gold, answers, groups = confusion(np.random.default_rng(40))
+    pairs = [
+        (np.sum((gold == k) & (answers == k)), np.sum(gold == k), np.sum(answers == k))
+        for k in range(4)
+    ]
+    f1 = np.mean([2 * tp / (g + a) for tp, g, a in pairs])
+    assert macro_bootstrap(*f1_counts(gold, answers), groups).mean == pytest.approx(f1)
+    hits = np.eye(4)[gold]
+    balanced = np.mean([tp / g for tp, g, _ in pairs])
+    found = macro_bootstrap(hits * (gold == answers)[:, None], hits, groups)
+    assert found.mean == pytest.approx(balanced) and found.low < balanced < found.high
+
+
+def test_macro_of_one_class_is_close_to_the_ratio():
+    values, groups = clustered(np.random.default_rng(41), clusters=60)
+    one = macro_bootstrap(values[:, None], np.ones((len(values), 1)), groups)
+    ratio = cluster_bootstrap(values, groups)
+    assert one.mean == pytest.approx(ratio.mean)
+    assert (one.low, one.high) == pytest.approx((ratio.low, ratio.high), abs=0.02)
+
+
+def test_coverage_of_macro_f1():
+    """95 % intervals of macro-F1 hold the truth in 91 to 98 % of samples of 60 clusters."""
+    rng, hits = np.random.default_rng(42), 0
+    gold, answers, _ = confusion(rng, n=400_000)
+    truth = stats.macro_mean(*f1_counts(gold, answers))
+    for trial in range(300):
+        gold, answers, groups = confusion(rng)
+        found = macro_bootstrap(*f1_counts(gold, answers), groups, draws=399, seed=trial)
+        hits += found.low <= truth <= found.high
+    assert 0.91 <= hits / 300 <= 0.98
+
+
+def test_perfect_and_empty_macro_have_a_width():
+    ones, groups = np.ones((24, 2)), np.arange(24) // 2
+    assert macro_bootstrap(ones, ones, groups).low < 1 == macro_bootstrap(ones, ones, groups).high
+    assert macro_bootstrap(0 * ones, ones, groups).high > 0
+    with pytest.raises(ValueError, match="numerator"):
+        macro_bootstrap(2 * ones, ones, groups)
+
+
+def test_paired_macro_test_keeps_its_level_and_finds_differences():
+    rng, p = np.random.default_rng(43), []
+    for trial in range(200):
+        gold, first, groups = confusion(rng)
+        second = np.where(rng.random(len(gold)) < 0.7, gold, rng.integers(0, 4, len(gold)))
+        counts = f1_counts(gold, first), f1_counts(gold, second)
+        p.append(paired_macro_difference(*counts, groups, draws=199, seed=trial).p)
+    assert 0.01 <= np.mean(np.array(p) < 0.05) <= 0.09
+    worse = np.where(rng.random(len(gold)) < 0.4, gold, rng.integers(0, 4, len(gold)))
+    found = paired_macro_difference(f1_counts(gold, first), f1_counts(gold, worse), groups)
+    other = paired_macro_difference(f1_counts(gold, worse), f1_counts(gold, first), groups)
+    assert found.low > 0 and found.p < 0.01 and other.mean == pytest.approx(-found.mean)
+
+
 # Degenerate and wrong input ------------------------------------------------------------------
 
 
@@ -571,9 +642,6 @@ def test_two_clusters_tell_no_more_than_two_cases():
         (lambda: cluster_bootstrap([1, 0], "ab", draws=0), "draws"),
         (lambda: cluster_bootstrap_ratio([1], [0], ["a"]), "denominator"),
         (lambda: cluster_bootstrap_ratio([3], [2], ["a"]), "numerator"),
-        (lambda: mcnemar_exact([], []), "at least one case"),
-        (lambda: mcnemar_exact([1], [1, 0]), "same order"),
-        (lambda: mcnemar_exact([0.5], [1]), "paired_cluster_test"),
         (lambda: cluster_wilson([0.5, 1], "ab"), "cluster_bootstrap"),
         (lambda: cluster_wilson([0, 1], ["a"]), "'groups': 1"),
         (lambda: cluster_wilson([0, 1], "ab", confidence=0), "confidence"),
