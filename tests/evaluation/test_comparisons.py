@@ -1,156 +1,115 @@
-"""Variants of a model: would break if a table compared runs that differ in two things, or lost one."""
+"""Comparisons: would break if two runs were compared that differ in two things, or one were lost."""
 
 import pytest
 from toy_results import predictions, write_run
 
-from slmlib.core import io
 from slmlib.evaluation import comparisons, results
-from slmlib.report import plots
 
-GROUPS = {f"case-{i:03d}": f"g{i % 5}" for i in range(20)}
-FULL = {"engine": "openvino", "dtype": "float32", "prompt": "one-shot"}
+FULL = {"engine": "openvino", "dtype": "float32", "prompt": "plain"}
+GGUF = {"engine": "llamacpp", "prompt": "plain"}
 
 
 @pytest.fixture
-def runs(tmp_path):
-    """One model: its usual run, other prompts, other engines, and constrained."""
-    write_run(tmp_path, predictions(10), run="a-usual", **FULL)
-    write_run(tmp_path, predictions(6), run="b-zero", **FULL | {"prompt": "zero-shot"})
-    write_run(tmp_path, predictions(12), run="c-three", **FULL | {"prompt": "three-shot"})
-    gguf = {"engine": "llamacpp", "prompt": "one-shot"}
-    write_run(
-        tmp_path,
-        predictions(9),
-        run="d-q8",
-        **gguf,
-        dtype="q8_0",
-        weights="q8_0",
-        weights_bytes=1400,
-    )
-    write_run(tmp_path, predictions(4), run="e-q4", **gguf, dtype="source", weights="q4_k_m")
-    write_run(tmp_path, predictions(10), run="e-f16", **gguf, dtype="f16", weights="f16")
-    write_run(tmp_path, predictions(3), run="f-bf16", **FULL | {"dtype": "bfloat16"})
-    bound = FULL | {"mode": "schema", "prompt": "one-shot-schema"}
-    write_run(tmp_path, predictions(14), run="g-schema", **bound)
-    write_run(
-        tmp_path, predictions(20, n=10), run="h-part", n=20, **FULL | {"prompt": "one-shot-rules"}
-    )
+def runs(toy_task, tmp_path):
+    """One model: its representative run, other prompts, other engines, and constrained."""
+    for name, right, options in (
+        ("a-usual", 10, FULL),
+        ("b-bare", 6, FULL | {"prompt": "bare"}),
+        ("c-other", 12, FULL | {"prompt": "other"}),
+        ("d-q8", 9, GGUF | {"dtype": "q8_0", "weights": "q8_0", "weights_bytes": 1400}),
+        ("e-q4", 4, GGUF | {"dtype": "source", "weights": "q4_k_m"}),
+        ("e-f16", 10, GGUF | {"dtype": "f16", "weights": "f16"}),
+        ("f-bf16", 3, FULL | {"dtype": "bfloat16"}),
+        ("g-constrained", 14, FULL | {"mode": "constrained"}),
+        ("h-constrained-bare", 12, FULL | {"mode": "constrained", "prompt": "bare"}),
+    ):
+        write_run(tmp_path, predictions(right), run=name, **options)
+    part = predictions(20, n=10)
+    write_run(tmp_path, part, run="i-part", n=20, **FULL | {"prompt": "third"})
     return {result.run: result for result in results.load_all(tmp_path)}
 
 
-def test_the_usual_prompt_in_the_first_engine_stands_for_the_model(runs):
-    stands = comparisons.standing(reversed(runs.values()))
-    assert {result.run for result in stands} == {"a-usual", "g-schema"}
+def names(found) -> list[str]:
+    return [result.run for result in found]
 
 
-def test_where_the_usual_run_lacks_another_stands_but_no_incomplete_one(runs):
-    left = [runs[name] for name in ("e-q4", "h-part")]
-    assert [result.run for result in comparisons.standing(left)] == ["e-q4"]
+def test_default_prompt_in_the_preferred_engine_represents_the_model(runs):
+    representative = comparisons.representative_runs(reversed(runs.values()))
+    assert set(names(representative)) == {"a-usual", "g-constrained"}
 
 
-def test_two_types_of_file_agree_in_text_and_in_verdict(runs):
-    """Nine right answers, of the ten that the other has, are the same text; one verdict differs."""
-    assert comparisons.agreement(runs.values()) == {
-        "toy_1m": {"answers": "19 of 20", "verdicts": "19 of 20"}
-    }
-    assert comparisons.agreement([run for name, run in runs.items() if name != "d-q8"]) == {}
+def test_falls_back_to_another_complete_run(runs):
+    assert names(comparisons.representative_runs([runs["e-q4"], runs["i-part"]])) == ["e-q4"]
 
 
-def test_the_spread_is_over_prompts_alone(runs):
+def test_spread_is_over_prompts_alone(runs, toy_task):
     """Other engines, the constraint and an incomplete run stay out."""
-    found = comparisons.spread(runs["a-usual"], runs.values(), "json_exact")
-    assert (found.low, found.middle, found.high, found.prompts) == (0.3, 0.5, 0.6, 3)
-    assert found.text("json_exact") == "30.0–50.0–60.0 (3)"
-    assert comparisons.spread(runs["g-schema"], runs.values()) is None
-    table = comparisons.prompts_table(list(runs.values()))
-    assert [row[1] for row in table.rows] == ["one-shot", "three-shot", "zero-shot"]
+    exact = toy_task.ranking_metric
+    found = comparisons.spread(runs["a-usual"], runs.values(), exact)
+    assert (found.low, found.median, found.high, found.prompts) == (0.3, 0.5, 0.6, 3)
+    assert found.text(exact) == "30.0–50.0–60.0 (3)"
+    assert comparisons.spread(runs["e-q4"], runs.values(), exact) is None
 
 
-def test_engines_are_compared_with_the_run_that_stands(runs):
-    """From many bits to few; the first is the reference, and its own difference is none."""
-    table = comparisons.engines_table(list(runs.values()), GROUPS)
-    assert [row[2] for row in table.rows] == ["float32", "f16", "bfloat16", "q8_0", "q4_k_m"]
-    reference, _, _, eight, four = (dict(zip(table.header, row, strict=True)) for row in table.rows)
-    assert reference["Same answers"] == reference["FieldF1, difference"] == "–"
-    assert eight["Same answers"] == "19/20" and eight["FieldF1, difference"].startswith("−0.025 [")
-    assert four["Same answers"] == "14/20" and four["Weights, MB"] == "–"
+def test_engines_are_listed_from_high_to_low_precision_behind_the_representative(runs):
+    found = comparisons.over_engines(runs["a-usual"], runs.values())
+    assert names(found) == ["a-usual", "e-f16", "f-bf16", "d-q8", "e-q4"]
 
 
-def test_memory_is_that_of_the_profile(runs):
-    """Of the same model, engine, type of number, decoding and prompt; a dash where nothing was measured."""
-    engine = {"name": "llamacpp", "dtype": "q8_0"}
-    found = {"model": "a-model", "engine": engine, "decoding": "free", "prompt": "one-shot"}
-    found |= {"model": runs["d-q8"].model["name"], "peak_memory_bytes": 612_000_000}
-    table = comparisons.engines_table(list(runs.values()), GROUPS, [found])
-    column = table.header.index("Memory, MB")
-    assert [row[column] for row in table.rows] == ["–", "–", "–", "612", "–"]
+def test_agreement_counts_texts_and_verdicts(runs):
+    """Of the ten right answers of F16, nine are right in Q8_0; all texts of the toy are the same."""
+    found = comparisons.agreement(runs.values())
+    assert found == {"toy-1m": {"answers": "20 of 20", "verdicts": "19 of 20"}}
+    assert comparisons.agreement([r for name, r in runs.items() if name != "d-q8"]) == {}
 
 
-def test_the_tax_is_that_of_llama_cpp_s_weights(runs):
-    """6 of 20 answers more are wrong than in 16 bits there, each of which loses half a point."""
-    found = comparisons.tax(runs["a-usual"], runs.values(), "q4_k_m", groups=GROUPS)
+def test_quantisation_loss_is_between_files_of_llama_cpp(runs, toy_task):
+    """Six more of twenty are wrong than in F16, each of which loses half of its share."""
+    exact, share = toy_task.metrics[:2]
+    found = comparisons.quantisation_loss(runs["a-usual"], runs.values(), "q4_k_m", share)
     assert found["mean"] == pytest.approx(-0.15) and found["low"] < -0.15 < found["high"]
-    exact = comparisons.tax(runs["a-usual"], runs.values(), "q4_k_m", "json_exact", GROUPS)
-    assert exact["mean"] == pytest.approx(-0.3)
-    assert comparisons.tax(runs["g-schema"], runs.values(), "q4_k_m") is None
+    found = comparisons.quantisation_loss(runs["a-usual"], runs.values(), "q4_k_m", exact)
+    assert found["mean"] == pytest.approx(-0.3)
     without = [run for name, run in runs.items() if name != "e-f16"]
-    assert comparisons.tax(runs["a-usual"], without, "q4_k_m") is None
+    assert comparisons.quantisation_loss(runs["a-usual"], without, "q4_k_m", exact) is None
 
 
-def test_free_and_constrained_runs_are_paired(runs, tmp_path):
-    """With the usual prompt of each, then with the same one; another engine is no pair."""
-    same = {"mode": "schema", "prompt": "one-shot"}
-    write_run(tmp_path, predictions(12), run="i-schema-same", **FULL | same)
-    write_run(tmp_path, predictions(20), run="j-schema-bf16", **FULL | same | {"dtype": "bfloat16"})
-    table = comparisons.decodings_table(results.load_all(tmp_path), GROUPS)
-    own, alike = (dict(zip(table.header, row, strict=True)) for row in table.rows)
-    assert own["JSONExact, difference"].startswith("+20.0 % [") and own["s/case, free"] == "0.67"
-    assert alike["JSONExact, difference"].startswith("+10.0 % [")
-    assert (own["Prompts"], alike["Prompts"]) == ("each its own", "the same")
-
-
-def test_times_are_those_of_the_split_that_is_timed(tmp_path):
-    """Runs of the other splits may have shared the machine, and their times would say nothing."""
-    for mode in ("free", "schema"):
-        usual = {"prompt": "one-shot" if mode == "free" else "one-shot-schema", "mode": mode}
-        write_run(tmp_path, predictions(10), run=mode, split="test_noisy", **FULL | usual)
-    table = comparisons.decodings_table(results.load_all(tmp_path), GROUPS)
-    assert table.rows[0][1] == "test_noisy" and "s/case, free" not in table.header
-
-
-def test_times_of_one_cpu_name_with_other_instructions_do_not_stand_side_by_side(tmp_path):
-    for mode in ("free", "schema"):
-        usual = {"prompt": "one-shot" if mode == "free" else "one-shot-schema", "mode": mode}
-        path = write_run(tmp_path, predictions(10), run=mode, **FULL | usual)
-    record = io.read_json(path)
-    record["environment"]["machine"]["features"] = ["avx", "avx2"]
-    io.write_json(path, record)
-    found = results.load_all(tmp_path)
-    assert "s/case, free" not in comparisons.decodings_table(found, GROUPS).header
-    assert {results.machine(run) for run in found} == {"2 × Toy CPU", "2 × Toy CPU, avx2"}
-
-
-def test_the_leaderboard_says_what_is_known_and_leaves_out_the_rest(runs):
-    rows = results.leaderboard([runs["a-usual"]], GROUPS)
-    more = comparisons.columns(list(runs.values()), GROUPS)
-    text = results.leaderboard_table(rows, more=more)
-    assert r"| Prompts | Q8\_0 | Q4\_K\_M |" in text
-    assert "| −0.025 [" in text and "| −0.150 [" in text
-    alone = results.leaderboard_table(rows, more=comparisons.columns([runs["a-usual"]]))
-    assert "Prompts" not in alone and "Q8" not in alone
-
-
-def test_figures_show_every_run(runs):
-    """A mark for each; the run that stands for the model is full."""
-    family = comparisons.engines_of(runs["a-usual"], runs.values())
-    names = [text.get_text() for text in plots.plot_engines([family]).get_yticklabels()]
-    assert names == [
-        "openvino, float32",
-        "llamacpp, f16",
-        "openvino, bfloat16",
-        "llamacpp, q8_0",
-        "llamacpp, q4_k_m",
+def test_free_and_constrained_runs_are_paired_with_default_prompts_then_the_same(runs, tmp_path):
+    other = FULL | {"mode": "constrained", "dtype": "bfloat16"}
+    write_run(
+        tmp_path, predictions(20), run="j-constrained-bf16", **other
+    )  # another dtype is no pair
+    pairs = comparisons.decoding_pairs(results.load_all(tmp_path))
+    assert [names(pair) for pair in pairs] == [["a-usual", "g-constrained"]]
+    # of a model whose free default differs, the run with the same prompt follows
+    free = FULL | {"model": "other-1m", "prompt": "bare"}
+    write_run(tmp_path, predictions(2), run="k-free-bare", **free)
+    write_run(
+        tmp_path,
+        predictions(3),
+        run="l-constrained",
+        **free | {"prompt": "plain", "mode": "constrained"},
+    )
+    write_run(tmp_path, predictions(3), run="m-constrained-bare", **free | {"mode": "constrained"})
+    pairs = comparisons.decoding_pairs(results.load_all(tmp_path))
+    assert [names(pair) for pair in pairs[1:]] == [
+        ["k-free-bare", "l-constrained"],
+        ["k-free-bare", "m-constrained-bare"],
     ]
-    worded = [runs["a-usual"], runs["b-zero"], runs["c-three"]]
-    drawn = [line.get_xdata() for line in plots.plot_prompts([worded]).lines]
-    assert sorted(x for xs in drawn[1:] for x in xs) == pytest.approx([0.65, 0.75, 0.8])
+
+
+def test_times_are_compared_on_the_same_machine_only(runs, tmp_path):
+    a, b = runs["a-usual"], runs["g-constrained"]
+    assert comparisons.same_machine(a, b)
+    machine = {"cpu": "Toy CPU", "cores": 2, "features": ["avx2"]}
+    other = results.Result({**b.data, "environment": b.environment | {"machine": machine}}, b.path)
+    assert not comparisons.same_machine(a, other)
+
+
+def test_trained_models_are_compared_with_models_decoded_alike_and_with_controls(runs, tmp_path):
+    write_run(tmp_path, predictions(19), run="n-tuned", model="tuned", adapter="ab" * 32, **FULL)
+    write_run(tmp_path, predictions(5), run="o-rules", model="rules", control=True)
+    found = {result.run: result for result in results.load_all(tmp_path)}
+    chosen = [found[name] for name in ("n-tuned", "a-usual", "g-constrained", "o-rules")]
+    pairs = comparisons.training_pairs(chosen)
+    assert [names(pair) for pair in pairs] == [["n-tuned", "a-usual"], ["n-tuned", "o-rules"]]
