@@ -163,7 +163,7 @@ rule site:
         expand(f"{OUT}/04_analyze/{{task}}.ipynb", task=TASKS),
         "_quarto.yml",
         "index.qmd",
-        files("slmlib/pipeline/p*", "site/**/*", "paper/**/*", "notebooks/*.ipynb"),
+        files("slmlib/pipeline/site.py", "slmlib/pipeline/paper.*", "site/**/*", "paper/**/*", "notebooks/*.ipynb"),
     output:
         "_site/index.html",
     log:

@@ -33,7 +33,7 @@ COMMANDS = {
         "summary": Command("slmlib.pipeline.summary", "compare local runs with published ones"),
         "rescore": Command("slmlib.evaluation.rescore", "score recorded completions again"),
         "check": Command("slmlib.evaluation.submission", "check results that are submitted"),
-        "site": Command("slmlib.pipeline.preview", "render the website and the paper"),
+        "site": Command("slmlib.pipeline.site", "render the website and the paper"),
     },
     "Training": {
         "train": Command("slmlib.training.sft", "fine-tune a model from a recipe"),

@@ -8,7 +8,7 @@ import stat
 import pytest
 
 from slmlib.core import paths, tables
-from slmlib.pipeline import preview
+from slmlib.pipeline import site
 
 HOSTILE = "<script>alert(1)</script> {{< include /etc/passwd >}} ``` $x$ *b* <img src=x onerror=y>"
 FILES = {
@@ -74,8 +74,8 @@ def toy(tmp_path):
 
 
 def test_paper_has_numbers_references_citations_and_a_pdf(toy, tmp_path):
-    site = preview.build(tmp_path / "_site", root=toy).parent
-    page = (site / "paper/paper.html").read_text("utf-8").replace("\N{NO-BREAK SPACE}", " ")
+    folder = site.build(tmp_path / "_site", root=toy).parent
+    page = (folder / "paper/paper.html").read_text("utf-8").replace("\N{NO-BREAK SPACE}", " ")
     labels = {
         "fig-a": "Figure 1",
         "tbl-a": "Table 1",
@@ -87,21 +87,21 @@ def test_paper_has_numbers_references_citations_and_a_pdf(toy, tmp_path):
     assert "Figure 1: A figure." in page and "Table 1: A table." in page
     assert "Wilson (<a" in page and 'id="ref-wilson1927"' in page
     assert 'src="../figures/a.svg"' in page and 'alt="A line."' in page
-    assert "Right in 3.0 %." in page and "<math" in page and preview.NOTICE in page
-    assert (site / "paper/paper.pdf").read_bytes().startswith(b"%PDF-")
+    assert "Right in 3.0 %." in page and "<math" in page and site.NOTICE in page
+    assert (folder / "paper/paper.pdf").read_bytes().startswith(b"%PDF-")
 
 
 def test_model_output_is_shown_and_never_interpreted(toy, tmp_path):
-    page = preview.build(tmp_path / "_site", root=toy).read_text("utf-8")
+    page = site.build(tmp_path / "_site", root=toy).read_text("utf-8")
     assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 2  # in the block and in the table
     for harmful in ("<script>alert", "onerror=y>", "root:", "<em>b</em>", "katex"):
         assert harmful not in page
-    assert preview.NOTICE in page and "<math" in page
+    assert site.NOTICE in page and "<math" in page
 
 
 def test_building_again_gives_the_same_bytes(toy, tmp_path):
     def read():
-        home = preview.build(tmp_path / "_site", root=toy)
+        home = site.build(tmp_path / "_site", root=toy)
         return {p: p.read_bytes() for p in home.parent.rglob("*") if p.is_file()}
 
     first = read()
@@ -127,23 +127,23 @@ def test_what_is_missing_is_named_before_the_old_site_is_touched(toy, tmp_path):
     (tmp_path / "_site/index.html").write_text("the last good one")
     for file, old, new, message in BROKEN:
         (toy / file).write_text(FILES[file].replace(old, new), "utf-8")
-        with pytest.raises(preview.PreviewError, match=re.escape(message)):
-            preview.build(tmp_path / "_site", root=toy)
+        with pytest.raises(site.PreviewError, match=re.escape(message)):
+            site.build(tmp_path / "_site", root=toy)
         assert (tmp_path / "_site/index.html").read_text() == "the last good one", message
         (toy / file).write_text(FILES[file], "utf-8")
     (toy / "index.qmd").write_text(FILES["index.qmd"].replace("paper.qmd", "none.qmd"), "utf-8")
-    with pytest.raises(preview.PreviewError, match=r"index\.qmd: broken link /paper/none\.qmd"):
-        preview.build(tmp_path / "_site", root=toy)
+    with pytest.raises(site.PreviewError, match=r"index\.qmd: broken link /paper/none\.qmd"):
+        site.build(tmp_path / "_site", root=toy)
 
 
 def test_only_a_built_site_is_replaced(toy, tmp_path):
     (toy / "_site").mkdir()
     (toy / "_site/index.html").write_text("a build that was killed")
-    assert "</html>" in preview.build(toy / "_site", root=toy).read_text("utf-8")
+    assert "</html>" in site.build(toy / "_site", root=toy).read_text("utf-8")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.txt").write_text("years of work")
-    with pytest.raises(preview.PreviewError, match="not a built site"):
-        preview.build(tmp_path / "mine", root=toy)
+    with pytest.raises(site.PreviewError, match="not a built site"):
+        site.build(tmp_path / "mine", root=toy)
     assert (tmp_path / "mine/thesis.txt").exists()
 
 
@@ -157,25 +157,25 @@ def test_quarto_renders_if_it_is_new_enough(toy, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     for version, good in (("1.8.26", False), ("1.9.0", True), ("2.0", True), ("odd", False)):
         install(version)
-        assert preview.quarto() == (str(program) if good else None), version
+        assert site.quarto() == (str(program) if good else None), version
     (toy / "_site").mkdir()
     install("1.9.1", 'echo "<p>$1</p>" > "$2/_site/index.html"')
-    assert preview.render_site(root=toy).read_text() == "<p>render</p>\n"
+    assert site.render_site(root=toy).read_text() == "<p>render</p>\n"
     assert "Rendered with Quarto" in capsys.readouterr().out
     for script, message in (
         ('echo "?@fig-x" > "$2/_site/index.html"', "points at nothing"),
         ("exit 3", "quarto render failed"),
     ):
         install("1.9.1", script)
-        with pytest.raises(preview.PreviewError, match=message):
-            preview.render_site(root=toy)
+        with pytest.raises(site.PreviewError, match=message):
+            site.render_site(root=toy)
 
 
 def test_without_quarto_the_preview_says_that_it_is_one(toy, monkeypatch, capsys):
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    home = preview.render_site(root=toy)
+    home = site.render_site(root=toy)
     shown = capsys.readouterr().out
-    assert home.is_file() and preview.NOTICE in shown and home.as_uri() in shown
+    assert home.is_file() and site.NOTICE in shown and home.as_uri() in shown
 
 
 def test_finishing_a_page_twice_changes_nothing():

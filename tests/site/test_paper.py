@@ -9,7 +9,7 @@ import prose
 import pytest
 
 from slmlib.core import paths
-from slmlib.pipeline import preview
+from slmlib.pipeline import site
 from slmlib.tasks import base as tasks
 from slmlib.tasks.edgejson import prompts
 
@@ -133,7 +133,7 @@ def pages():
     with pytest.MonkeyPatch.context() as patch:
         compiled = typst.compile
         patch.setattr(typst, "compile", lambda text, **options: handed.update(options, text=text))
-        preview.paper(paths.ROOT, preview.variables(paths.ROOT))
+        site.paper(paths.ROOT, site.variables(paths.ROOT))
     handed.pop("timestamp")
     pictures = compiled(handed.pop("text"), format="png", ppi=40, **handed)
     return [Image.open(io.BytesIO(picture)).convert("L") for picture in pictures]

@@ -165,7 +165,8 @@ def build(out: Path = paths.SITE, *, root: Path = paths.ROOT) -> Path:
     Raises:
         PreviewError: something is missing or broken; the message says what and how to fix it.
     """
-    config, site = (require(f"smalldocs.{name}", extra="site") for name in ("config", "site"))
+    config = require("smalldocs.config", extra="site")
+    smalldocs = require("smalldocs.site", extra="site")
     values = variables(root)
     check(root, values)
     body, headings, pdf = paper(root, values)
@@ -176,7 +177,7 @@ def build(out: Path = paths.SITE, *, root: Path = paths.ROOT) -> Path:
         page = _pandoc(formula, root, "--mathml", "--to=html5")
         return page.removeprefix("<p>").removesuffix("</p>\n")
 
-    class Site(site.Site):
+    class Site(smalldocs.Site):
         """With the paper from pandoc, formulas that need no script, and links from the root."""
 
         def render_page(self, page):
