@@ -1,28 +1,31 @@
-"""Progress bars: rich ones in JupyterLab, a line on the terminal in headless runs."""
+"""Progress bars: widgets in JupyterLab, one line on standard error in headless runs."""
 
 import os
 import sys
 import time
 
-HEADLESS = "SLMBENCH_HEADLESS"
+HEADLESS = "SLMBENCH_HEADLESS"  # set in the kernels that the notebook runner starts
 
 
 def bar(iterable=None, **options):
-    """A tqdm bar that suits where it runs; the options are tqdm's."""
+    """A tqdm bar that suits the place where it runs.
+
+    Args:
+        iterable: as for tqdm; without it the caller updates the bar.
+        options: those of tqdm, such as total, desc and unit.
+    """
     if os.environ.get(HEADLESS):
         from tqdm.std import tqdm
 
-        return tqdm(
-            iterable, file=sys.stderr, mininterval=1, dynamic_ncols=False, ncols=100, **options
-        )
+        return tqdm(iterable, file=sys.stderr, mininterval=1, ncols=80, **options)
     from tqdm.auto import tqdm
 
-    disable = bool(os.environ.get("TQDM_DISABLE"))  # which tqdm's bars for notebooks do not heed
+    disable = bool(os.environ.get("TQDM_DISABLE"))  # tqdm's bars for notebooks ignore it
     return tqdm(iterable, disable=disable, **options)
 
 
 class Tokens:
-    """Shows the tokens generated so far behind a bar, once a second: `on_tokens` of an engine."""
+    """An engine's `on_tokens` callback: shows the tokens generated so far behind a bar."""
 
     def __init__(self, bar):
         self.bar, self.count, self.shown = bar, 0, 0.0
