@@ -118,7 +118,9 @@ def failures_table(results: Sequence[Result]) -> Table:
     """Right cases, and wrong ones by class; a class that no run has is left out."""
     titles = results[0].benchmark.failures if results else {}
     classes = [each for each in titles if any(r.failures.get(each) for r in results)]
-    lines = [[name(r), str(r.right), *(str(r.failures.get(c, 0)) for c in classes)] for r in results]
+    lines = [
+        [name(r), str(r.right), *(str(r.failures.get(c, 0)) for c in classes)] for r in results
+    ]
     return Table.of(["Model", "right", *(titles[c] for c in classes)], lines)
 
 
@@ -246,7 +248,9 @@ def changes(ablations: Sequence) -> dict[str, dict[str, dict]]:
     pairs = [(one, recipes[one.beside]) for one in ablations if one.beside in recipes]
     by_split = {}
     for split, run in ablations[0].runs.items() if pairs else ():
-        found = differences(graded(run.benchmark), [(a.runs[split], b.runs[split]) for a, b in pairs])
+        found = differences(
+            graded(run.benchmark), [(a.runs[split], b.runs[split]) for a, b in pairs]
+        )
         by_split[split] = dict(zip((a.name for a, _ in pairs), found.values(), strict=True))
     return by_split
 
@@ -322,7 +326,9 @@ def engines_table(results: Sequence[Result], profiles: Iterable[Mapping] = ()) -
                     *_scores(run.metrics, headline(task)),
                     NONE
                     if itself
-                    else metric.difference(asdict(metrics.difference(metric, run.rows, first.rows))),
+                    else metric.difference(
+                        asdict(metrics.difference(metric, run.rows, first.rows))
+                    ),
                     NONE if itself else f"{comparisons.same_answers(run, first)}/{run.n}",
                     f"{weights / 1e6:.0f}" if weights else NONE,
                     f"{peak / 1e6:.0f}" if peak else NONE,
@@ -333,7 +339,13 @@ def engines_table(results: Sequence[Result], profiles: Iterable[Mapping] = ()) -
         return None
     task = results[0].benchmark
     header = ["Model", "Engine", "Precision", *(m.title for m in headline(task))]
-    header += [_difference_title(graded(task)), "Same answers", "Weights, MB", "Memory, MB", "tok/s"]
+    header += [
+        _difference_title(graded(task)),
+        "Same answers",
+        "Weights, MB",
+        "Memory, MB",
+        "tok/s",
+    ]
     return Table.of(header, lines)
 
 
@@ -360,5 +372,16 @@ def runs_table(results: Iterable[Result]) -> Table:
                 run.scorer["version"],
             ]
         )
-    header = ["Run", "Prompt", "Engine", "dtype", "Batch", "Threads", "Machine", "Commit", "Data", "Scorer"]
+    header = [
+        "Run",
+        "Prompt",
+        "Engine",
+        "dtype",
+        "Batch",
+        "Threads",
+        "Machine",
+        "Commit",
+        "Data",
+        "Scorer",
+    ]
     return Table.of(header, lines)

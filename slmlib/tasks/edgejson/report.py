@@ -85,5 +85,7 @@ def _presence_only(sample: Sample, row: Mapping) -> bool:
     if not parsed.ok:
         return False
     right, given = dict(scoring.leaves(sample.target)), dict(scoring.leaves(parsed.value))
-    same = all(io.dumps(given[place]) == io.dumps(right[place]) for place in right if place in given)
+    same = all(
+        io.dumps(given[place]) == io.dumps(right[place]) for place in right if place in given
+    )
     return same and right.keys() != given.keys()
