@@ -1,11 +1,11 @@
-"""GGUF files with other types of number: all matrices in one type, or llama.cpp's mixture Q4_K_M.
+"""GGUF files in other precisions: all matrices in one type, or llama.cpp's mixture Q4_K_M.
 
-One type is written by the `gguf` package. For K-quants, which it only reads, the rows are rounded by ggml
-itself, in the library that the wheel of llama.cpp holds. Q4_K_M has four bits for most matrices, and six for
-the output and for half of the value and down projections. K-quants come in blocks of 256 numbers: narrower
-rows take Q5_0 and Q8_0 instead, as in llama.cpp, and so do most matrices of SmolLM2-135M (576 wide).
-Vectors stay fp32. Q4_K_M_I is Q4_K_M whose rounding errors are weighed by how large the inputs of each column
-are on training texts: llama.cpp's importance matrix.
+Single types are written by the package `gguf`. K-quants, which it can only read, are quantised by ggml itself,
+in the library inside the wheel of llama.cpp. Q4_K_M uses four bits for most matrices, and six for the output
+and for half of the value and down projections. K-quants come in blocks of 256 numbers; narrower rows use Q5_0
+and Q8_0 instead, as in llama.cpp, and so do most matrices of SmolLM2-135M (576 wide). Vectors stay fp32.
+Q4_K_M_I is Q4_K_M whose quantisation errors are weighted by the mean squared input of each column on training
+texts: llama.cpp's importance matrix.
 """
 
 import ctypes
@@ -21,15 +21,16 @@ FILE_TYPES = {
     "q4_k_m": "MOSTLY_Q4_K_M",
     "q4_k_m_i": "MOSTLY_Q4_K_M",
 }
-WEIGHED = ("q4_k_m_i",)  # kinds whose rounding is weighed by `importance`
-VERSION = 2  # of how files are made; a new one makes them anew
+WEIGHED = ("q4_k_m_i",)  # types that are quantised by importance
+VERSION = 2  # of how files are made; a new one makes cached files again
 BLOCK = 256  # numbers that share a scale in K-quants
-NARROW = {"Q4_K": "Q5_0", "Q6_K": "Q8_0"}  # what rows take that are no multiple of it
+NARROW = {"Q4_K": "Q5_0", "Q6_K": "Q8_0"}  # types of rows whose width is not a multiple of it
 MORE_BITS = ("attn_v.weight", "ffn_down.weight")
+_LAYER = re.compile(r"blk\.(\d+)\.(.+)")
 
 
-def kind_of(path: Path) -> str:
-    """What the matrices of a GGUF file are in, as the file says: "q4_k_m", "f16"."""
+def file_type(path: Path) -> str:
+    """Precision of the matrices of a GGUF file, as the file says: "q4_k_m", "f16"."""
     import gguf
 
     field = gguf.GGUFReader(path).fields.get("general.file_type")
@@ -39,14 +40,14 @@ def kind_of(path: Path) -> str:
 
 
 def cache_bytes(path: Path) -> int:
-    """Bytes of keys and values that a token takes in llama.cpp's cache, which is in F16."""
+    """Bytes per token of llama.cpp's KV cache in F16, for the model of a GGUF file."""
     import gguf
 
     fields = gguf.GGUFReader(path).fields
-    kind = fields["general.architecture"].contents()
+    architecture = fields["general.architecture"].contents()
 
     def size(name: str, default: int | None = None) -> int:
-        field = fields.get(f"{kind}.{name}")
+        field = fields.get(f"{architecture}.{name}")
         return int(field.contents()) if field else default
 
     heads = size("attention.head_count")
@@ -62,15 +63,15 @@ def requantise(
     weights: Path | None = None,
     weighed: Mapping | None = None,
 ) -> None:
-    """Copy a GGUF file with its matrices as another type; vectors stay fp32.
+    """Copy a GGUF file with its matrices in another type; vectors stay fp32.
 
     Args:
         source: a GGUF file of any type.
         out: the file to write.
         kind: one of `FILE_TYPES`.
-        weights: a folder of safetensors whose weights replace those of the file, which gives the rest: for a
-            model that was trained from it.
-        weighed: the importance of each matrix's columns, by its name in GGUF, for the kinds in `WEIGHED`.
+        weights: a folder of safetensors whose weights replace those of the file, for a model that was
+            trained from it.
+        weighed: importance of the columns of each matrix, by its name in GGUF, for the types `WEIGHED`.
 
     Raises:
         ValueError: the folder lacks one of the file's tensors, or has it in another shape.
@@ -80,229 +81,199 @@ def requantise(
 
     reader = gguf.GGUFReader(source)
     writer = gguf.GGUFWriter(out, reader.fields["general.architecture"].contents())
-    _copy_fields(reader, writer, kind)
+    for name, field in reader.fields.items():
+        if name.startswith("GGUF.") or name == "general.architecture":  # written by the writer
+            continue
+        value, types = field.contents(), field.types
+        if name == "general.file_type":
+            value = gguf.LlamaFileType[FILE_TYPES[kind]].value
+        item_type = types[-1] if types[0] == gguf.GGUFValueType.ARRAY else None
+        writer.add_key_value(name, value, types[0], item_type)
     shapes = {tensor.name: tuple(int(size) for size in tensor.shape) for tensor in reader.tensors}
-    types = mixture(shapes) if kind.startswith("q4_k_m") else dict.fromkeys(shapes, kind.upper())
-    replaced = {} if weights is None else replacements(reader, weights)
+    chosen = mixture(shapes) if kind.startswith("q4_k_m") else dict.fromkeys(shapes, kind.upper())
+    replaced = {} if weights is None else read_folder(reader, weights)
     for tensor in reader.tensors:
         if weights is None:
             values = gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
         else:
-            values = _replaced(replaced, tensor)
+            values, shape = replaced.get(tensor.name), shapes[tensor.name][::-1]
+            if values is None or values.shape != shape:
+                state = "are missing" if values is None else f"have the shape {values.shape}"
+                raise ValueError(f"the weights of {tensor.name} {state}; the file has {shape}")
         if values.ndim < 2:
             writer.add_tensor(tensor.name, values)
         else:
-            wanted = gguf.GGMLQuantizationType[types[tensor.name]]
-            rounded = _rounded(values, wanted, (weighed or {}).get(tensor.name))
-            writer.add_tensor(tensor.name, rounded, raw_dtype=wanted)
+            to = gguf.GGMLQuantizationType[chosen[tensor.name]]
+            data = quantise(values, to, (weighed or {}).get(tensor.name))
+            writer.add_tensor(tensor.name, data, raw_dtype=to)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
 
 
-def _copy_fields(reader, writer, kind: str) -> None:
-    """What a GGUF file says beside its tensors, with another type of file."""
+def mixture(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
+    """The type of each matrix in Q4_K_M, by name.
+
+    Six bits go to the output and to half of the value and down projections: the first and last eighth of
+    the layers, and every third between. (Older files count the layers in the order of their names.)
+
+    Args:
+        shapes: of every tensor, by its name in GGUF; the first size is the width of a row.
+    """
+    output = "output.weight" if "output.weight" in shapes else "token_embd.weight"
+    places = {name: _LAYER.match(name) for name in shapes}
+    layers = 1 + max((int(place[1]) for place in places.values() if place), default=0)
+    eighth, types = layers // 8, {}
+    for name, (width, *rest) in shapes.items():
+        if not rest:
+            continue
+        six = name == output
+        if places[name] and places[name][2] in MORE_BITS:
+            layer = int(places[name][1])
+            six = layer < eighth or layer >= 7 * layers // 8 or (layer - eighth) % 3 == 2
+        types[name] = "Q6_K" if six else "Q4_K"
+        if width % BLOCK:
+            types[name] = NARROW[types[name]]
+    return types
+
+
+def read_folder(reader, folder: Path) -> dict:
+    """Weights of a folder of safetensors by their names in GGUF, in fp32, rows in llama.cpp's order."""
+    import numpy as np
+    from safetensors import safe_open
+
+    architecture, names = _names(reader)
+    heads = int(reader.fields[f"{architecture}.attention.head_count"].contents())
+    shared = reader.fields.get(f"{architecture}.attention.head_count_kv")
+    rotated = {"attn_q.weight": heads, "attn_k.weight": int(shared.contents()) if shared else heads}
+    weights = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(path, "np") as file:
+            for name in file.keys():  # noqa: SIM118  safe_open is not a mapping
+                known = names.get_name(name, try_suffixes=(".weight", ".bias")) or name
+                values = file.get_tensor(name).astype(np.float32)
+                part = known.rpartition("blk.")[2].partition(".")[2]
+                if architecture == "llama" and part in rotated:
+                    # in llama.cpp the two halves of a rotation alternate
+                    rows, width = values.shape
+                    halves = values.reshape(rotated[part], 2, rows // rotated[part] // 2, width)
+                    values = halves.swapaxes(1, 2).reshape(rows, width)
+                weights[known] = values
+    return weights
+
+
+def _names(reader) -> tuple[str, object]:
+    """Architecture of a file, and gguf's map from other libraries' tensor names to its own."""
     import gguf
 
-    for name, field in reader.fields.items():
-        if name.startswith("GGUF.") or name == "general.architecture":  # the writer's own
-            continue
-        value, kinds = field.contents(), field.types
-        if name == "general.file_type":
-            value = gguf.LlamaFileType[FILE_TYPES[kind]].value
-        of_array = kinds[-1] if kinds[0] == gguf.GGUFValueType.ARRAY else None
-        writer.add_key_value(name, value, kinds[0], of_array)
+    architecture = reader.fields["general.architecture"].contents()
+    layers = int(reader.fields[f"{architecture}.block_count"].contents())
+    key = next(key for key, name in gguf.MODEL_ARCH_NAMES.items() if name == architecture)
+    return architecture, gguf.get_tensor_name_map(key, layers)
 
 
-def kept(origin: Path, whole: Path, rounded: Path) -> float:
-    """How much of what a model learnt is left after rounding: 1 is all of it, 0 a model like its origin.
+def update_kept(origin: Path, trained: Path, quantised: Path) -> float:
+    """Fraction of a trained update that quantisation keeps: 1 is all of it, 0 a model like its origin.
 
-    The learnt difference is that of the layers' matrices between `whole` and `origin`; the rounded file's
-    difference to the origin is projected on it. Rounding to the very grid on which the origin's weights lie
-    loses what is small beside its steps.
+    The update is the difference of the layers' matrices between `trained` and `origin`; the difference
+    of the quantised file to the origin is projected on it. Quantising to the very grid on which the
+    origin's weights lie loses changes that are small against its steps.
 
     Args:
         origin: GGUF file that the training started from.
-        whole: the trained model in a type that loses next to nothing, such as F16.
-        rounded: the trained model in the type in question.
+        trained: the trained model in a type that loses next to nothing, such as F16.
+        quantised: the trained model in the type in question.
     """
     import gguf
     import numpy as np
 
-    def matrices(path: Path) -> dict:
+    files = []
+    for path in (origin, trained, quantised):
         tensors = gguf.GGUFReader(path).tensors
-        return {t.name: t for t in tensors if t.name.startswith("blk.") and len(t.shape) > 1}
-
-    def values(tensor) -> np.ndarray:
-        return gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float64)
-
-    before, learnt, left = (matrices(path) for path in (origin, whole, rounded))
+        files.append({t.name: t for t in tensors if t.name.startswith("blk.") and len(t.shape) > 1})
     shared = total = 0.0
-    for name, tensor in before.items():
-        start = values(tensor)
-        change = values(learnt[name]) - start
-        shared += float(((values(left[name]) - start) * change).sum())
-        total += float((change * change).sum())
+    for name in files[0]:
+        start, full, rest = (
+            gguf.dequantize(file[name].data, file[name].tensor_type).astype(np.float64)
+            for file in files
+        )
+        shared += float(((rest - start) * (full - start)).sum())
+        total += float(((full - start) ** 2).sum())
     return shared / total
 
 
-def _names(reader) -> tuple[str, object]:
-    """The architecture of a file, and gguf's map from other libraries' names of its tensors."""
-    import gguf
-
-    kind = reader.fields["general.architecture"].contents()
-    layers = int(reader.fields[f"{kind}.block_count"].contents())
-    architecture = next(key for key, name in gguf.MODEL_ARCH_NAMES.items() if name == kind)
-    return kind, gguf.get_tensor_name_map(architecture, layers)
-
-
 def importance(source: Path, network, sequences: Iterable[Sequence[int]]) -> dict:
-    """How much the columns of each matrix of the layers count: the mean square of their inputs.
+    """Importance matrix: mean squared input of each column of the layers' matrices.
 
     Args:
         source: a GGUF file of the model, for its names.
         network: the model in transformers.
-        sequences: tokens of texts like those that it will meet.
+        sequences: tokens of texts like those that the model will see.
 
     Returns:
-        (columns,) in fp32 by the name of the matrix in GGUF.
+        By the name of the matrix in GGUF: (columns,) in fp32.
     """
     import gguf
     import torch
 
-    _, names = _names(gguf.GGUFReader(source))
-    sums: dict[str, object] = {}
+    sums, count, hooks = {}, 0, []
 
     def watch(name: str):
-        def seen(_, given) -> None:
-            sums[name] = sums.get(name, 0) + given[0].detach().float().square().flatten(0, -2).sum(
-                0
-            )
+        def hook(module, inputs) -> None:
+            squares = inputs[0].detach().float().square().flatten(0, -2).sum(0)
+            sums[name] = sums.get(name, 0) + squares
 
-        return seen
+        return hook
 
-    layers = [
-        (n, m)
-        for n, m in network.named_modules()
-        if isinstance(m, torch.nn.Linear) and ".layers." in n
-    ]
-    hooks = [module.register_forward_pre_hook(watch(name)) for name, module in layers]
-    count = 0
+    for name, module in network.named_modules():
+        if isinstance(module, torch.nn.Linear) and ".layers." in name:
+            hooks.append(module.register_forward_pre_hook(watch(name)))
     with torch.inference_mode():
         for tokens in sequences:
             network.base_model(torch.tensor([tokens]).to(network.device))
             count += len(tokens)
     for hook in hooks:
         hook.remove()
+    _, names = _names(gguf.GGUFReader(source))
     known = {name: names.get_name(f"{name}.weight", try_suffixes=(".weight",)) for name in sums}
     return {known[name]: (total / count).cpu().numpy() for name, total in sums.items()}
 
 
-def replacements(reader, folder: Path) -> dict:
-    """The weights of a folder of safetensors by their names in GGUF, in fp32, rows ordered as there."""
-    import numpy as np
-    from safetensors import safe_open
-
-    kind, names = _names(reader)
-    heads = int(reader.fields[f"{kind}.attention.head_count"].contents())
-    shared = reader.fields.get(f"{kind}.attention.head_count_kv")
-    turned = {"attn_q.weight": heads, "attn_k.weight": int(shared.contents()) if shared else heads}
-    found = {}
-    for path in sorted(folder.glob("*.safetensors")):
-        with safe_open(path, "np") as file:
-            for name in file.keys():  # noqa: SIM118  safe_open is no mapping
-                known = names.get_name(name, try_suffixes=(".weight", ".bias"))
-                values = file.get_tensor(name).astype(np.float32)
-                part = (known or name).rpartition("blk.")[2].partition(".")[2]
-                if kind == "llama" and part in turned:
-                    values = _interleaved(values, turned[part])
-                found[known or name] = values
-    return found
-
-
-def _interleaved(weights, heads: int):
-    """Rows of a query or key matrix in llama.cpp's order, where the two halves of a rotation alternate."""
-    rows, width = weights.shape
-    return weights.reshape(heads, 2, rows // heads // 2, width).swapaxes(1, 2).reshape(rows, width)
-
-
-def _replaced(found: dict, tensor):
-    """The new values of a tensor of the file."""
-    shape = tuple(int(size) for size in reversed(tensor.shape))
-    values = found.get(tensor.name)
-    if values is None or values.shape != shape:
-        had = "are missing" if values is None else f"have the shape {values.shape}"
-        raise ValueError(f"the weights of {tensor.name} {had}; the file has {shape}")
-    return values
-
-
-def mixture(shapes: dict[str, tuple[int, ...]]) -> dict[str, str]:
-    """The type of each matrix in Q4_K_M, by name.
+def quantise(weights, kind, weighed=None):
+    """Quantise a matrix.
 
     Args:
-        shapes: of every tensor, by its name in GGUF; rows are as wide as the first size.
+        weights: (rows, columns) in fp32.
+        kind: a `gguf.GGMLQuantizationType`.
+        weighed: (columns,) how much an error in each column counts.
+
+    Returns:
+        (rows, bytes per row).
     """
-    output = "output.weight" if "output.weight" in shapes else "token_embd.weight"
-    layers = 1 + max((int(found[1]) for found in map(_LAYER.match, shapes) if found), default=0)
-
-    def kind(name: str, width: int) -> str:
-        found = _LAYER.match(name)
-        six = name == output or (
-            found and found[2] in MORE_BITS and _gets_more(int(found[1]), layers)
-        )
-        chosen = "Q6_K" if six else "Q4_K"
-        return NARROW[chosen] if width % BLOCK else chosen
-
-    return {name: kind(name, shape[0]) for name, shape in shapes.items() if len(shape) > 1}
-
-
-_LAYER = re.compile(r"blk\.(\d+)\.(.+)")
-
-
-def _gets_more(layer: int, layers: int) -> bool:
-    """The first and the last eighth of the layers, and every third between them.
-
-    Older files count the layers in the order of their names, in which 10 follows 1.
-    """
-    eighth = layers // 8
-    return layer < eighth or layer >= 7 * layers // 8 or (layer - eighth) % 3 == 2
-
-
-def _rounded(weights, kind, weighed=None):
-    """A matrix of fp32 as the bytes of another type, (rows, bytes a row).
-
-    `weighed`: (columns,), how much an error in each column counts; only ggml heeds it.
-    """
-    import gguf
-
-    if weighed is not None:
-        return _by_ggml(weights, kind, weighed)
-    try:
-        return gguf.quantize(weights, kind)
-    except NotImplementedError:
-        return _by_ggml(weights, kind)
-
-
-def _by_ggml(weights, kind, weighed=None):
     import gguf
     import numpy as np
 
+    if weighed is None:
+        try:
+            return gguf.quantize(weights, kind)
+        except NotImplementedError:  # K-quants
+            pass
     block, size = gguf.GGML_QUANT_SIZES[kind]
     rows, width = weights.shape
     weights = np.ascontiguousarray(weights)
     out = np.empty((rows, width // block * size), np.uint8)
-    weighed = None if weighed is None else np.ascontiguousarray(weighed, np.float32)
-    if weighed is not None and weighed.shape != (width,):
-        raise ValueError(f"{width} columns have {weighed.shape[0]} weights")
-    pointer = None if weighed is None else weighed.ctypes.data
+    pointer = None
+    if weighed is not None:
+        weighed = np.ascontiguousarray(weighed, np.float32)
+        if weighed.shape != (width,):
+            raise ValueError(f"{weighed.shape[0]} weights of importance for {width} columns")
+        pointer = weighed.ctypes.data
     written = _ggml().ggml_quantize_chunk(
         kind.value, weights.ctypes.data, out.ctypes.data, 0, rows, width, pointer
     )
     if written != out.nbytes:
-        raise RuntimeError(
-            f"ggml wrote {written} bytes of {kind.name} where {out.nbytes} were expected"
-        )
+        raise RuntimeError(f"ggml wrote {written} bytes of {kind.name}, {out.nbytes} were expected")
     return out
 
 
@@ -312,8 +283,17 @@ def _ggml() -> ctypes.CDLL:
     import xllamacpp
 
     library = ctypes.CDLL(xllamacpp.xllamacpp.__file__)
+    if not hasattr(library, "ggml_quantize_chunk"):
+        raise RuntimeError(
+            "this version of xllamacpp does not export ggml_quantize_chunk, by which K-quants are written. "
+            "Install the version of requirements.lock."
+        )
     library.ggml_quantize_chunk.restype = ctypes.c_size_t
     library.ggml_quantize_chunk.argtypes = [
-        ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * 3, ctypes.c_void_p,
-    ]  # fmt: skip
+        ctypes.c_int,
+        ctypes.c_void_p,
+        ctypes.c_void_p,
+        *[ctypes.c_int64] * 3,
+        ctypes.c_void_p,
+    ]
     return library

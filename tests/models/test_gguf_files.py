@@ -1,13 +1,11 @@
-"""Weights in fewer bits: would break if a file held other numbers, or other types, than its name says."""
+"""Quantised weights: would break if a file held other numbers, or other types, than its name says."""
 
 import gguf
 import numpy as np
 import pytest
 
-from slmlib.models import gguf_files
-from slmlib.models import registry as models
+from slmlib.models import gguf_files, registry, weights
 
-KINDS = [*gguf_files.FILE_TYPES]
 WIDE, NARROW = 512, 96  # rows that K-quants can hold, and rows that they cannot
 
 
@@ -22,8 +20,14 @@ def source(tmp_path):
     writer.add_array("tokenizer.ggml.tokens", ["a", "b"])
     shapes = {"token_embd.weight": (8, WIDE), "output_norm.weight": (WIDE,)}
     for layer in range(2):
-        shapes |= {f"blk.{layer}.attn_q.weight": (8, WIDE), f"blk.{layer}.ffn_up.weight": (8, NARROW)}
-        shapes |= {f"blk.{layer}.ffn_down.weight": (8, WIDE), f"blk.{layer}.attn_v.weight": (8, NARROW)}
+        shapes |= {
+            f"blk.{layer}.attn_q.weight": (8, WIDE),
+            f"blk.{layer}.ffn_up.weight": (8, NARROW),
+        }
+        shapes |= {
+            f"blk.{layer}.ffn_down.weight": (8, WIDE),
+            f"blk.{layer}.attn_v.weight": (8, NARROW),
+        }
     for name, shape in shapes.items():
         writer.add_tensor(name, draw.standard_normal(shape).astype(np.float32))
     writer.write_header_to_file()
@@ -41,12 +45,14 @@ def values(tensor):
     return gguf.dequantize(tensor.data, tensor.tensor_type)
 
 
-@pytest.mark.parametrize(("kind", "loss"), [("f16", 3e-4), ("q8_0", 0.006), ("q4_1", 0.1), ("q4_k_m", 0.08)])
-def test_weights_are_what_they_were_within_their_rounding(source, tmp_path, kind, loss):
+@pytest.mark.parametrize(
+    ("kind", "loss"), [("f16", 3e-4), ("q8_0", 0.006), ("q4_1", 0.1), ("q4_k_m", 0.08)]
+)
+def test_quantised_weights_are_close_to_the_original(source, tmp_path, kind, loss):
     """Root mean square of what is lost, of weights of one; never nothing, for then nothing was rounded."""
     gguf_files.requantise(source, tmp_path / "out.gguf", kind)
     before, after = tensors(source), tensors(tmp_path / "out.gguf")
-    assert gguf_files.kind_of(tmp_path / "out.gguf") == kind and before.keys() == after.keys()
+    assert gguf_files.file_type(tmp_path / "out.gguf") == kind and before.keys() == after.keys()
     for name, tensor in after.items():
         lost = np.sqrt(np.mean((values(tensor) - values(before[name])) ** 2))
         assert (lost == 0) if name == "output_norm.weight" else (0 < lost < loss), name
@@ -54,7 +60,7 @@ def test_weights_are_what_they_were_within_their_rounding(source, tmp_path, kind
     assert fields["tokenizer.ggml.tokens"].contents() == ["a", "b"]
 
 
-def test_the_mixture_is_written_as_it_is_planned(source, tmp_path):
+def test_mixture_is_written_as_planned(source, tmp_path):
     """K-quants where rows are wide enough, others where not; six bits where llama.cpp has them."""
     gguf_files.requantise(source, tmp_path / "out.gguf", "q4_k_m")
     found = {name: t.tensor_type.name for name, t in tensors(tmp_path / "out.gguf").items()}
@@ -64,19 +70,26 @@ def test_the_mixture_is_written_as_it_is_planned(source, tmp_path):
     assert (found["blk.1.ffn_down.weight"], found["blk.1.attn_v.weight"]) == ("Q6_K", "Q8_0")
 
 
-def test_the_cache_of_llama_cpp_is_known_beforehand():
+def test_cache_bytes_of_the_embedded_model():
     """Keys and values of 30 layers with three heads of 64, two bytes each."""
-    assert gguf_files.cache_bytes(models.find(models.get("smollm2-135m-instruct"))) == 2 * 2 * 30 * 3 * 64
+    assert (
+        gguf_files.cache_bytes(weights.find(registry.get("smollm2-135m-instruct")))
+        == 2 * 2 * 30 * 3 * 64
+    )
 
 
-def test_half_of_the_layers_have_more_bits():
+def test_half_of_the_layers_get_six_bits():
     """Of 24, as in a file of Qwen2.5's makers, which has twelve: the ends, and every third between."""
     shapes = {f"blk.{layer}.ffn_down.weight": (WIDE, 8) for layer in range(24)}
-    six = [int(name.split(".")[1]) for name, kind in gguf_files.mixture(shapes).items() if kind == "Q6_K"]
+    six = [
+        int(name.split(".")[1])
+        for name, kind in gguf_files.mixture(shapes).items()
+        if kind == "Q6_K"
+    ]
     assert six == [0, 1, 2, 5, 8, 11, 14, 17, 20, 21, 22, 23]
 
 
-def test_an_output_of_its_own_leaves_the_embedding_at_four_bits():
+def test_untied_output_leaves_the_embedding_at_four_bits():
     shapes = {"token_embd.weight": (WIDE, 8), "output.weight": (WIDE, 8)}
     assert gguf_files.mixture(shapes) == {"token_embd.weight": "Q4_K", "output.weight": "Q6_K"}
 
@@ -84,10 +97,10 @@ def test_an_output_of_its_own_leaves_the_embedding_at_four_bits():
 @pytest.mark.model
 def test_trained_weights_replace_those_of_the_file(tmp_path):
     """Names and the order of rows are llama.cpp's: with the origin's own weights the same file comes out."""
-    model = models.get("smollm2-135m-instruct")
+    model = registry.get("smollm2-135m-instruct")
     plain, replaced = tmp_path / "plain.gguf", tmp_path / "replaced.gguf"
-    gguf_files.requantise(models.find(model), plain, "f16")
-    gguf_files.requantise(models.find(model), replaced, "f16", weights=models.converted(model))
+    gguf_files.requantise(weights.find(model), plain, "f16")
+    gguf_files.requantise(weights.find(model), replaced, "f16", weights=weights.converted(model))
     assert plain.read_bytes() == replaced.read_bytes()
 
 
@@ -101,7 +114,7 @@ def test_weights_of_another_model_are_refused(source, tmp_path):
         gguf_files.requantise(source, tmp_path / "out.gguf", "f16", weights=folder)
 
 
-def test_what_rounding_keeps_of_what_was_learnt(source, tmp_path):
+def test_fraction_of_the_update_that_quantisation_keeps(source, tmp_path):
     """All of it in F16; little where small changes are rounded to the grid that they were made from."""
     origin, draw = tmp_path / "origin.gguf", np.random.default_rng(8)
     gguf_files.requantise(source, origin, "q4_1")
@@ -115,14 +128,14 @@ def test_what_rounding_keeps_of_what_was_learnt(source, tmp_path):
     kept = {}
     for kind in ("f16", "q8_0", "q4_1"):
         gguf_files.requantise(grown, tmp_path / kind, kind)
-        kept[kind] = gguf_files.kept(origin, grown, tmp_path / kind)
+        kept[kind] = gguf_files.update_kept(origin, grown, tmp_path / kind)
     assert kept["f16"] == pytest.approx(1) and kept["q8_0"] > 0.9 and kept["q4_1"] < 0.5
-    assert gguf_files.kept(origin, grown, origin) == 0
+    assert gguf_files.update_kept(origin, grown, origin) == 0
 
 
 @pytest.mark.model
-def test_importance_is_known_of_every_matrix_and_lessens_the_error_where_it_counts(loaded, tmp_path):
-    path = models.find(models.get("smollm2-135m-instruct"))
+def test_importance_lowers_the_weighted_error(loaded, tmp_path):
+    path = weights.find(registry.get("smollm2-135m-instruct"))
     found = gguf_files.importance(path, loaded.network, [[1, 5, 9, 200, 7], [4, 4, 8]])
     reader = gguf.GGUFReader(path)
     matrices = {t.name: t for t in reader.tensors if t.name.startswith("blk.") and len(t.shape) > 1}
@@ -130,10 +143,13 @@ def test_importance_is_known_of_every_matrix_and_lessens_the_error_where_it_coun
         name: (int(tensor.shape[0]),) for name, tensor in matrices.items()
     }
     tensor = matrices["blk.3.ffn_down.weight"]  # 1536 wide, so that K-quants hold it
-    weights = gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
+    matrix = gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
     kind, weighed = gguf.GGMLQuantizationType.Q4_K, found[tensor.name]
     errors = [
-        ((gguf.dequantize(gguf_files._rounded(weights, kind, given), kind) - weights) ** 2 * weighed).sum()
+        (
+            (gguf.dequantize(gguf_files.quantise(matrix, kind, given), kind) - matrix) ** 2
+            * weighed
+        ).sum()
         for given in (None, weighed)
     ]
     assert errors[1] < 0.95 * errors[0]
