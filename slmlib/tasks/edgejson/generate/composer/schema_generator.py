@@ -29,6 +29,8 @@ SIZES = {  # tier -> numbers of leaf fields, one of which is drawn
 CHILDREN = {"simple": (0, 0, 1), "medium": (1, 1, 2, 2, 3), "complex": (2, 2, 3, 3, 4)}
 P_WRAPPED = {"medium": 0.2, "complex": 0.3}  # probability of one object for all scalars of the root
 P_GROUPED = 0.45  # probability of an object for a group of them, otherwise
+P_REQUIRED, P_REQUIRED_CHILD = 0.3, 0.55  # probability that an optional field is required
+P_FLATTENED = 0.35  # probability that a small child is flattened, except in a simple schema
 P_GRANDCHILDREN = 0.7  # probability that a large child of a complex schema has children
 DRAFTS = 600
 PROBES = 4  # records drawn from a draft, to see that it works
@@ -166,7 +168,7 @@ class _Draft:
                 definite.add(rule["is"])
         for field, inner_selection in selection:
             name, inner, bounds = field.name, (), field.bounds
-            p_required = 0.3 if field.scalar else 0.55
+            p_required = P_REQUIRED if field.scalar else P_REQUIRED_CHILD
             required = not field.optional or name in definite or rng.random() < p_required
             wording = name
             if rng.random() < style.p_reworded:
@@ -175,7 +177,8 @@ class _Draft:
             if field.child:
                 inner = self.parts(entity_parser.load(field.child), inner_selection)
                 flat = not bounds and all(part.node and not part.bounds for part in inner)
-                if flat and (self.tier == "simple" or (len(inner) <= 2 and rng.random() < 0.35)):
+                small = len(inner) <= 2
+                if flat and (self.tier == "simple" or (small and rng.random() < P_FLATTENED)):
                     parts += [self.flattened(field, part, required) for part in inner]
                     continue
                 if bounds and not drawn_by_parent(entity.name, name):

@@ -93,6 +93,7 @@ class Realiser(Renderer):
         self.misstated: dict[Path, object] = {}  # wrong values, corrected in the next sentence
         self._roles: dict[Path, str] = {}
         self._extras: dict[tuple, bool] = {}  # fields not in the schema: mention them?
+        # Values of the record, without those in list items.
         self.targets = {path for path in self.pointers if names_in(path) == path}
         self.paths: list[Path] = [()]  # of all entities except list items
         # Values of each entity from which an absent value could be derived.

@@ -1,8 +1,9 @@
 """Text planning: which sentences or notes mention which values of a record, in which order.
 
 A `Planner` goes from entity to entity (the root, its children) and picks lines of the entity files
-until every target is mentioned, as a rule once. It prefers lines that mention several targets. At
-times it adds a distractor (a field that isn't in the schema), or misstates a value and corrects it.
+until every target (a value of the record) is mentioned, usually once. It prefers lines that mention
+several targets. At times it adds a distractor (a field that isn't in the schema), or misstates a
+value and corrects it.
 """
 
 from collections import Counter
