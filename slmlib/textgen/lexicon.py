@@ -56,6 +56,11 @@ def assigned(values: tuple, role: str) -> tuple:
     return tuple(value for i, value in enumerate(values) if roles[i % 5] == role)
 
 
+def held_out_names() -> set[str]:
+    """All names that are assigned by role: surnames, firms, shops, hotels and carriers."""
+    return FIRM_NAMES | {name for place in PLACES for name in place.last}
+
+
 def _place(code: str, text: str) -> Place:
     entries = dict(line.split(": ", 1) for line in text.splitlines())
     lists = {key: tuple(value.split(", ")) for key, value in entries.items()}

@@ -1,456 +1,283 @@
-"""EdgeJSON's gates: each is broken on purpose and must fail, and only then does it prove anything."""
+"""Each of EdgeJSON's checks is broken on purpose and must fail: only then it proves anything."""
 
 import copy
 
 import pytest
 
 from slmlib.core import io
-from slmlib.models import registry as models
-from slmlib.tasks.edgejson import schemas
-from slmlib.tasks.edgejson.generate import checks, dataset
+from slmlib.models import weights
+from slmlib.tasks import data_checks, datasets
+from slmlib.tasks.data_checks import every
+from slmlib.tasks.edgejson.generate import checks, data_card
+from slmlib.textgen import lexicon
 
-
-@pytest.fixture(scope="module")
-def sound():
-    return dataset.make()
+GERMAN = (
+    "Liebe Kollegen, unser Lieferwagen steht wieder beim Händler, die Reparatur dauert drei Tage. "
+    "Bitte plant eure Touren ohne ihn und gebt mir Bescheid, sobald etwas dazwischenkommt."
+)
+LIST = "Name: Ann\nCity: Leeds\nDate: 4 May 2026\nTotal: 12.00"
 
 
 @pytest.fixture
-def rows(sound):
+def rows(built):
     """The data set with every row free to be changed."""
-    return {split: [copy.deepcopy(row) for row in cases] for split, cases in sound.items()}
+    return {split: [copy.deepcopy(row) for row in cases] for split, cases in built.items()}
 
 
 def tokens(text: str) -> int:
+    """A stand-in for a tokenizer."""
     return len(text) // 3
 
 
-GATES = {
-    "row contract": checks.contract,
+def case(index: int, split: str = "test"):
+    """Choose a case by its place."""
+    return lambda rows: rows[split][index]
+
+
+def first(group: str, condition=lambda target: True, split: str = "test"):
+    """Choose the first case of a schema whose target meets a condition."""
+    return lambda rows: next(
+        row
+        for row in [*rows[split], *rows["train"]]
+        if row["group"] == group and condition(row["target"])
+    )
+
+
+def lacking(group: str, *path: str):
+    """Choose the first training case whose target lacks the last key of a path."""
+
+    def lacks(target: dict) -> bool:
+        for key in path[:-1]:
+            target = target[key]
+        return path[-1] not in target
+
+    return first(group, lacks, "train")
+
+
+def composed(rows) -> dict:
+    """Choose the first composed case."""
+    return next(r for r in rows["test_unseen"] if r["slices"]["origin"] == "composed")
+
+
+def whole(rows):
+    """Choose the whole data set."""
+    return rows
+
+
+def say(words: str, pointer: str = "", rule: str = "verbatim"):
+    """Append words to the text, as the evidence of a leaf if one is given."""
+
+    def change(row: dict) -> None:
+        row["input"]["text"] += " " + words
+        end = len(row["input"]["text"])
+        if pointer:
+            place = {"start": end - len(words), "end": end, "rule": rule}
+            row["meta"]["evidence"][pointer] = place
+
+    return change
+
+
+def leak(*path: str):
+    """Give a training case what only unseen cases have at a path."""
+
+    def change(rows) -> None:
+        source, target = composed(rows), rows["train"][0]
+        for key in path[:-1]:
+            source, target = source[key], target[key]
+        target[path[-1]] = source[path[-1]]
+
+    return change
+
+
+def copy_text(change):
+    """Give a test case a text of training with a change."""
+
+    def copied(rows) -> None:
+        text = max((row["input"]["text"] for row in rows["train"]), key=len)
+        rows["test"][0]["input"]["text"] = change(text)
+
+    return copied
+
+
+def copy_structure(rows) -> None:
+    """The same words around other values: not a near duplicate, but one template."""
+    source = next(row for row in rows["train"] if len(row["meta"]["evidence"]) >= 4)
+    text, evidence, last = "", {}, 0
+    places = sorted(source["meta"]["evidence"].items(), key=lambda item: item[1]["start"])
+    for pointer, place in places:
+        text += source["input"]["text"][last : place["start"]]
+        start, last = len(text), place["end"]
+        text += "quite other words here"
+        evidence[pointer] = {"start": start, "end": len(text), "rule": "verbatim"}
+    rows["test"][0]["input"]["text"] = text + source["input"]["text"][last:]
+    rows["test"][0]["meta"]["evidence"] = evidence
+
+
+# fmt: off
+BREAKS = [  # check, part of the failure, what is chosen, and how it is changed
+    ("row contract", "tier", case(3), lambda r: r["slices"].pop("tier")),
+    ("row contract", "the file is test", case(3), lambda r: r.update(split="val")),
+    ("row contract", "not unique", case(3), lambda r: r.update(id="edgejson-train-0009")),
+    ("targets valid", "litres", first("fuel_stop"), lambda r: r["target"].update(litres="40")),
+    ("targets valid", "lost_on", first("lost_item"),
+     lambda r: r["target"].update(lost_on="2026-02-30")),
+    ("targets valid", "date-time", first("sensor_alert"),
+     lambda r: r["target"]["reading"].update(at="2026-02-03T10:00:00")),
+    ("targets within grammars", "refuses it", first("sensor_alert"),
+     lambda r: r["target"]["reading"].update(at="2026-02-03T10:00:00")),
+    ("targets within grammars", "refuses it", first("fuel_stop"),
+     lambda r: r.update(target=dict(reversed(r["target"].items())))),
+    ("cross-field rules", "the sum rule gives", first("store_order"),
+     lambda r: r["target"].update(total=r["target"]["total"] + 0.01)),
+    ("cross-field rules", "the days rule gives", first("hotel_booking"),
+     lambda r: r["target"]["stay"].update(nights=99)),
+    ("cross-field rules", "is not in", first("delivery_round", lambda t: "complaint" in t),
+     lambda r: r["target"]["complaint"].update(customer="Nobody & Co")),
+    ("evidence", "the target has", first("meter_reading"), lambda r: r["target"].update(reading=7)),
+    ("evidence", "no evidence", lacking("lost_item", "colour"),
+     lambda r: r["target"].update(colour="red")),
+    ("evidence", "cannot read", first("lost_item"),
+     lambda r: [p.update(end=p["end"] - 1) for p in r["meta"]["evidence"].values()]),
+    ("evidence", "outside the text", first("lost_item"),
+     lambda r: r["meta"]["evidence"]["/lost_on"].update(end=9999)),
+    ("evidence", "guess cannot read", first("lost_item"),
+     lambda r: r["meta"]["evidence"]["/lost_on"].update(rule="guess")),
+    ("evidence", "evidence for no leaf", case(0), say("nothing", "/nothing")),
+    ("evidence", "is 1, the target has True", first("delivery_round"),
+     lambda r: (say("1", "/stops/0/parcels", "number")(r),
+                r["target"]["stops"][0].update(parcels=True))),
+    ("evidence", "does not decide which number is the month", first("lost_item"),
+     lambda r: (say("03/04/2026", "/lost_on", "day")(r), r["target"].update(lost_on="2026-04-03"))),
+    ("absent choices not mentioned", "/sound: 'buzzer' mentions it",
+     lacking("kitchen_timer", "sound"), say("Not the buzzer.")),
+    ("absent choices not mentioned", "/approved: 'The supervisor has agreed' mentions it",
+     lacking("shift_swap", "approved"), say("The supervisor has agreed.")),
+    ("absent choices not mentioned", "/room/breakfast: 'breakfast included' mentions it",
+     lacking("hotel_booking", "room", "breakfast"), say("It is breakfast included.")),
+    ("absent choices not mentioned", "/defects/*: 'scratches' mentions it",
+     lacking("quality_check", "defects"), say("One has scratches.")),
+    ("English", "common English words", first("lost_item", split="train"),
+     lambda r: (r["input"].update(text=GERMAN), r["slices"].update(register="email"))),
+    ("English", "contains", case(0), say("\u0007")),
+    ("canary", "canary is None", case(0), lambda r: r["meta"].pop("canary")),
+    ("canary", "slmbench", case(0, "train"), lambda r: r["meta"].update(canary=checks.CANARY)),
+    ("targets within 360 tokens", "the limit is 360", case(4),
+     lambda r: r.update(target={"customer": {"name": "x" * 1200}})),
+    ("schemas", "not the published schema", case(3),
+     lambda r: r["input"]["schema"].update(additionalProperties=True)),
+    ("schemas", "fuel_stop, lost_item: renamed copies", whole,
+     lambda rows: [r["input"].update(schema=first("fuel_stop")(rows)["input"]["schema"])
+                   for r in every(rows) if r["group"] == "lost_item"]),
+    ("schemas", "the row says complex", first("fuel_stop"),
+     lambda r: r["slices"].update(tier="complex")),
+    ("schemas", "the origin is not composed", case(3),
+     lambda r: r["slices"].update(origin="composed")),
+    ("schemas", "not the schema composed from", composed,
+     lambda r: r["meta"].update(composed=r["meta"]["composed"] + "0")),
+    ("sizes", "99 cases, not 100", whole, lambda rows: rows["val"].pop()),
+    ("sizes", "extra: 1 cases", whole, lambda rows: rows.update(extra=[rows["val"][0]])),
+    ("tiers 40/40/20", "39 simple of 100", case(0, "val"),
+     lambda r: r["slices"].update(tier="medium")),
+    ("schemas evenly", "simple schemas have", whole,
+     lambda rows: [r.update(group="fuel_stop") for r in rows["test"] if r["group"] == "lost_item"]),
+    ("schemas evenly", "the minimum is 100", whole,
+     lambda rows: [r.update(group=r["slices"]["tier"]) for r in rows["test_unseen"]]),
+    ("Key: value share", "look like lists", whole,
+     lambda rows: [r["input"].update(text=LIST) for r in rows["val"][:21]]),
+    ("register coverage", "test: 1 registers", whole,
+     lambda rows: [r["slices"].update(register="email") for r in rows["test"]]),
+    ("register coverage", "fuel_stop: 1 registers", whole,
+     lambda rows: [r["slices"].update(register="note")
+                   for r in every(rows) if r["group"] == "fuel_stop"]),
+    ("noise named", "noise None", case(0, "test_noisy"), lambda r: r["slices"].pop("noise")),
+    ("noise named", "noise typos", case(0), lambda r: r["slices"].update(noise="typos")),
+    ("noise named", "of a kind", whole,
+     lambda rows: [r["slices"].update(noise="typos") for r in rows["test_noisy"]]),
+    ("unseen kept apart", "schema", whole, leak("group")),
+    ("unseen kept apart", "domain", whole, leak("meta", "domain")),
+    ("unseen kept apart", "root entity", whole, leak("meta", "root")),
+    ("exact duplicates", " = ", whole, copy_text(str)),
+    ("exact duplicates", " = ", whole,
+     copy_text(lambda text: text.upper().replace(" ", "  ") + " !")),
+    ("near duplicates", " ~ ", whole, copy_text(lambda text: text + " Thanks a lot.")),
+    ("masked texts, train to tests", "masked like", whole, copy_structure),
+    ("names held out", "northgate tools: in", whole,
+     lambda rows: [say("Northgate Tools")(rows[split][0]) for split in ("train", "test")]),
+]
+# fmt: on
+CHECKS = {
+    "row contract": lambda rows: data_checks.contract(rows, checks.SAMPLE),
     "targets valid": checks.targets,
     "cross-field rules": checks.cross_field,
     "evidence": checks.evidence,
-    "absent choices untold": checks.untold,
+    "absent choices not mentioned": checks.absent_choices,
     "targets within grammars": checks.grammar,
     "English": checks.language,
+    "canary": lambda rows: data_checks.canary(rows, checks.CANARY, checks.role),
+    "targets within 360 tokens": lambda rows: checks.lengths(rows, {"thirds": tokens}),
     "schemas": checks.schema_files,
-    "sizes": lambda rows: checks.sizes_of(rows, checks.SIZES),
+    "sizes": lambda rows: data_checks.sizes(rows, checks.SIZES),
     "tiers 40/40/20": checks.tiers,
     "schemas evenly": checks.groups,
-    "unseen kept apart": checks.unseen_apart,
-    "exact duplicates": checks.exact_duplicates,
-    "near duplicates": checks.no_near_duplicates,
-    "skeletons, train to tests": checks.skeletons,
-    "names held out": checks.held_out_names,
-    "targets within 360 tokens": lambda rows: checks.lengths(rows, {"thirds": tokens}, 360),
     "Key: value share": checks.list_likeness,
     "register coverage": checks.register_coverage,
     "noise named": checks.noises,
-    "canary": checks.canary,
+    "unseen kept apart": checks.unseen_apart,
+    "exact duplicates": lambda rows: data_checks.exact_duplicates(rows, checks.text),
+    "near duplicates": lambda rows: data_checks.no_near_duplicates(rows, checks.text),
+    "masked texts, train to tests": lambda rows: data_checks.masked_texts(
+        rows, checks.masked, checks.role
+    ),
+    "names held out": lambda rows: data_checks.held_out_names(
+        rows, checks.text, lexicon.held_out_names(), checks.role
+    ),
 }
 
 
-def first(rows, group, *, having=None, split="test"):
-    """The first case of a group, which test may lack with the wanted part; then train has one."""
-    cases = rows[split] + rows["train"]
-    return next(r for r in cases if r["group"] == group and (having is None or having in r["target"]))
-
-
-def test_the_data_set_passes_every_gate(sound):
-    """The gates must hold for what is published, and each must have looked at something."""
-    gates = checks.prove(sound, tokenizers={"thirds": tokens})
-    assert [gate for gate in gates if not gate.ok] == []
-    assert all(gate.count for gate in gates)
-    assert [gate.name for gate in gates] == list(GATES)
-    checks.require(gates)
-
-
-def _drop_key(rows):
-    del rows["test"][3]["tier"]
-
-
-def _wrong_split(rows):
-    rows["test"][3]["split"] = "val"
-
-
-def _same_id(rows):
-    rows["test"][3]["id"] = rows["train"][8]["id"]
-
-
-def _loosen_schema(rows):
-    rows["test"][3]["input"]["schema"]["additionalProperties"] = True
-
-
-def _rename_schema(rows):
-    row, twin = first(rows, "fuel_stop"), first(rows, "lost_item")
-    last = [r for r in checks._all(rows) if r["group"] == "lost_item"][-1]
-    for case in (twin, last):
-        case["input"]["schema"] = row["input"]["schema"] | {"title": "Another name"}
-
-
-def _wrong_tier(rows):
-    rows["test"][3]["tier"] = "complex" if rows["test"][3]["tier"] != "complex" else "simple"
-
-
-def _wrong_type(rows):
-    first(rows, "fuel_stop")["target"]["litres"] = "40"
-
-
-def _impossible_date(rows):
-    first(rows, "lost_item")["target"]["lost_on"] = "2026-02-30"
-
-
-def _no_zone(rows):
-    row = first(rows, "sensor_alert")
-    row["target"]["reading"]["at"] = row["target"]["reading"]["at"].removesuffix("Z")
-
-
-def _wrong_total(rows):
-    first(rows, "store_order")["target"]["total"] += 0.01
-
-
-def _wrong_nights(rows):
-    first(rows, "hotel_booking")["target"]["stay"]["nights"] += 1
-
-
-def _stranger_complains(rows):
-    first(rows, "delivery_round", having="complaint")["target"]["complaint"]["customer"] = "Nobody & Co"
-
-
-def _changed_leaf(rows):
-    first(rows, "meter_reading")["target"]["reading"] += 1
-
-
-def _unsaid_leaf(rows):
-    row = next(r for r in rows["train"] if r["group"] == "lost_item" and "colour" not in r["target"])
-    row["target"]["colour"] = "red"
-
-
-def _tell_an_absent_value(rows):
-    row = next(r for r in rows["train"] if r["group"] == "kitchen_timer" and "sound" not in r["target"])
-    row["input"]["text"] += " Not the buzzer."
-
-
-def _tell_an_absent_value_in_other_words(rows):
-    row = next(r for r in rows["train"] if r["group"] == "shift_swap" and "approved" not in r["target"])
-    row["input"]["text"] += " The supervisor has agreed."
-
-
-def _tell_a_nested_one(rows):
-    bookings = (r for r in rows["train"] if r["group"] == "hotel_booking")
-    row = next(r for r in bookings if "breakfast" not in r["target"]["room"])
-    row["input"]["text"] += " It is breakfast included."
-
-
-def _tell_an_absent_list(rows):
-    checks = (r for r in rows["train"] if r["group"] == "quality_check")
-    next(r for r in checks if "defects" not in r["target"])["input"]["text"] += " One has scratches."
-
-
-def _moved_span(rows):
-    place = first(rows, "lost_item")["meta"]["evidence"]["/lost_on"]
-    place["start"], place["end"] = place["start"] + 1, place["end"] + 1
-
-
-def _span_outside(rows):
-    place = next(iter(rows["test"][0]["meta"]["evidence"].values()))
-    place["end"] = len(rows["test"][0]["input"]["text"]) + 5
-
-
-def _unknown_rule(rows):
-    next(iter(rows["test"][0]["meta"]["evidence"].values()))["rule"] = "guess"
-
-
-def _evidence_for_nothing(rows):
-    rows["test"][0]["meta"]["evidence"]["/nothing"] = {"start": 0, "end": 1, "rule": "verbatim"}
-
-
-def _true_for_one(rows):
-    row = first(rows, "delivery_round")
-    row["target"]["stops"][0]["parcels"] = True
-    row["input"]["text"] += " 1"
-    place = row["meta"]["evidence"]["/stops/0/parcels"]
-    place["end"] = len(row["input"]["text"])
-    place["start"], place["rule"] = place["end"] - 1, "number"
-
-
-def _undecided_month(rows):
-    row = first(rows, "lost_item")
-    row["input"]["text"] += " 03/04/2026"
-    row["target"]["lost_on"] = "2026-04-03"
-    place = row["meta"]["evidence"]["/lost_on"]
-    place["end"] = len(row["input"]["text"])
-    place["start"], place["rule"] = place["end"] - 10, "day"
-
-
-def _copy_text(rows):
-    rows["test"][0]["input"]["text"] = rows["train"][0]["input"]["text"]
-
-
-def _copy_text_shouted(rows):
-    rows["test"][0]["input"]["text"] = rows["train"][0]["input"]["text"].upper().replace(" ", "  ") + " !"
-
-
-def _copy_most_of_a_text(rows):
-    text = max((row["input"]["text"] for row in rows["train"]), key=len)
-    rows["test"][0]["input"]["text"] = text + " Thanks a lot."
-
-
-def _copy_a_structure(rows):
-    """The same words around other values: not a near duplicate, but one mould."""
-    source = next(row for row in rows["train"] if len(row["meta"]["evidence"]) >= 4)
-    text, shift = source["input"]["text"], 0
-    for place in sorted(source["meta"]["evidence"].values(), key=lambda p: p["start"]):
-        new = "quite other words here"
-        text = text[: place["start"] + shift] + new + text[place["end"] + shift :]
-        place["new"] = (place["start"] + shift, place["start"] + shift + len(new))
-        shift += len(new) - (place["end"] - place["start"])
-    places = {at: {"start": p["new"][0], "end": p["new"][1], "rule": "verbatim"} for at, p in
-              source["meta"]["evidence"].items()}  # fmt: skip
-    for place in source["meta"]["evidence"].values():
-        del place["new"]
-    rows["test"][0]["input"]["text"], rows["test"][0]["meta"]["evidence"] = text, places
-
-
-def _unwritable_target(rows):
-    """Valid to a validator, out of order for a grammar."""
-    row = first(rows, "fuel_stop")
-    row["target"] = dict(reversed(row["target"].items()))
-
-
-def _another_composition(rows):
-    row = next(r for r in rows["test_unseen"] if "composed" in r["meta"])
-    row["meta"]["composed"] += "0"
-
-
-def _unseen_schema_in_training(rows):
-    rows["train"][0]["group"] = rows["test_unseen"][0]["group"]
-
-
-def _unseen_domain_in_training(rows):
-    rows["train"][0]["meta"]["domain"] = rows["test_unseen"][0]["meta"]["domain"]
-
-
-def _few_unseen_schemas(rows):
-    for row in rows["test_unseen"]:
-        row["group"] = row["tier"]
-
-
-def _noise_without_name(rows):
-    del rows["test_noisy"][0]["meta"]["noise"]
-
-
-def _noise_where_none_should_be(rows):
-    rows["test"][0]["meta"]["noise"] = ["typos"]
-
-
-def _one_noise_only(rows):
-    for row in rows["test_noisy"]:
-        row["meta"]["noise"] = ["typos"]
-
-
-def _german(rows):
-    row = next(row for row in rows["train"] if row["meta"]["register"] == "email")
-    row["input"]["text"] = (
-        "Liebe Kollegen, unser Lieferwagen steht wieder beim Händler, die Reparatur dauert drei Tage. "
-        "Bitte plant eure Touren ohne ihn und gebt mir Bescheid, sobald etwas dazwischenkommt."
-    )
-
-
-def _control_character(rows):
-    rows["test"][0]["input"]["text"] += "\u0007"
-
-
-def _lost_canary(rows):
-    del rows["test"][0]["meta"]["canary"]
-
-
-def _canary_in_training(rows):
-    rows["train"][0]["meta"]["canary"] = checks.CANARY
-
-
-def _lose_a_case(rows):
-    rows["val"].pop()
-
-
-def _another_split(rows):
-    rows["extra"] = []
-
-
-def _swap_tiers(rows):
-    row = next(r for r in rows["val"] if r["tier"] == "simple")
-    other = next(r for r in rows["val"] if r["tier"] == "medium")
-    rows["val"][rows["val"].index(row)] = other | {"id": row["id"]}
-
-
-def _favour_a_schema(rows):
-    for i, row in enumerate(rows["test"][:10]):
-        if row["tier"] == "simple":
-            rows["test"][i] = first(rows, "fuel_stop") | {"id": row["id"]}
-
-
-def _long_target(rows):
-    rows["test"][4]["target"] = {"customer": {"name": "x" * 1200}}
-
-
-def _lists_only(rows):
-    for row in rows["val"][:21]:
-        row["input"]["text"] = "Name: Ann\nCity: Leeds\nDate: 4 May 2026\nTotal: 12.00"
-
-
-def _few_registers(rows):
-    for row in rows["test"]:
-        row["meta"]["register"] = "email"
-
-
-def _dull_schema(rows):
-    for row in checks._all(rows):
-        if row["group"] == "fuel_stop":
-            row["meta"]["register"] = "note"
-
-
-def _shared_firm(rows):
-    rows["test"][0]["input"]["text"] += " Northgate Tools"
-    rows["train"][0]["input"]["text"] += " Northgate Tools"
-
-
-def _unseen_root_in_training(rows):
-    rows["train"][0]["meta"]["root"] = next(
-        r["meta"]["root"] for r in rows["test_unseen"] if "root" in r["meta"]
-    )
-
-
-WHY = {  # part of the failure, where another rule of the same gate could fail too
-    _rename_schema: "renamings of one another",
-    _undecided_month: "does not decide which number is the month",
-    _true_for_one: "is 1, the target has True",
-    _another_composition: "not the schema composed from",
-    _unseen_root_in_training: "root entity",
-    _unseen_domain_in_training: "domain",
-    _few_unseen_schemas: "at least 100 are wanted",
-    _one_noise_only: "kinds have",
-    _tell_an_absent_value: "/sound: 'buzzer' tells it",
-    _tell_an_absent_value_in_other_words: "/approved: 'The supervisor has agreed' tells it",
-    _tell_a_nested_one: "/room/breakfast: 'breakfast included' tells it",
-    _tell_an_absent_list: "/defects/*: 'scratches' tells it",
-    _german: "common English words",
-    _control_character: "holds",
-}
-
-
-@pytest.mark.parametrize(
-    ("gate", "breaks"),
-    [
-        ("row contract", _drop_key),
-        ("row contract", _wrong_split),
-        ("row contract", _same_id),
-        ("schemas", _loosen_schema),
-        ("schemas", _rename_schema),
-        ("schemas", _wrong_tier),
-        ("targets valid", _wrong_type),
-        ("targets valid", _impossible_date),
-        ("targets valid", _no_zone),
-        ("cross-field rules", _wrong_total),
-        ("cross-field rules", _wrong_nights),
-        ("cross-field rules", _stranger_complains),
-        ("evidence", _changed_leaf),
-        ("evidence", _unsaid_leaf),
-        ("evidence", _moved_span),
-        ("evidence", _span_outside),
-        ("evidence", _unknown_rule),
-        ("evidence", _evidence_for_nothing),
-        ("evidence", _true_for_one),
-        ("evidence", _undecided_month),
-        ("absent choices untold", _tell_an_absent_value),
-        ("absent choices untold", _tell_an_absent_value_in_other_words),
-        ("absent choices untold", _tell_a_nested_one),
-        ("absent choices untold", _tell_an_absent_list),
-        ("exact duplicates", _copy_text),
-        ("exact duplicates", _copy_text_shouted),
-        ("near duplicates", _copy_most_of_a_text),
-        ("skeletons, train to tests", _copy_a_structure),
-        ("targets within grammars", _unwritable_target),
-        ("targets within grammars", _no_zone),
-        ("schemas", _another_composition),
-        ("unseen kept apart", _unseen_schema_in_training),
-        ("unseen kept apart", _unseen_domain_in_training),
-        ("unseen kept apart", _unseen_root_in_training),
-        ("schemas evenly", _few_unseen_schemas),
-        ("noise named", _noise_without_name),
-        ("noise named", _noise_where_none_should_be),
-        ("noise named", _one_noise_only),
-        ("English", _german),
-        ("English", _control_character),
-        ("canary", _lost_canary),
-        ("canary", _canary_in_training),
-        ("sizes", _lose_a_case),
-        ("sizes", _another_split),
-        ("tiers 40/40/20", _swap_tiers),
-        ("schemas evenly", _favour_a_schema),
-        ("targets within 360 tokens", _long_target),
-        ("Key: value share", _lists_only),
-        ("register coverage", _few_registers),
-        ("register coverage", _dull_schema),
-        ("names held out", _shared_firm),
-    ],
-    ids=lambda value: getattr(value, "__name__", str(value)),
-)
-def test_a_broken_gate_fails_and_refuses(rows, gate, breaks):
-    """A gate that never fails is decoration."""
-    breaks(rows)
-    check = GATES[gate](rows)
-    assert check.name == gate
-    assert any(WHY.get(breaks, "") in failure for failure in check.failures)
-    with pytest.raises(io.DataError, match="the data set is refused"):
-        checks.require([check])
-
-
-def test_every_gate_is_broken_somewhere_here():
-    """A new gate needs a test that breaks it."""
-    broken = {value[0] for value in test_a_broken_gate_fails_and_refuses.pytestmark[0].args[1]}
-    assert broken == set(GATES)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("Name: Ann\nCity: Leeds\nDate: 4 May\n", True),
-        ("a=1 b=2 c=3 d=4", True),
-        ("Ann: hi, are you there?\nBen: yes, what is it?\nAnn: the lamp in the study", False),
-        ("Dear Ann,\n\nthe meter stood at 12.\n\nRegards\nBen", False),
-    ],
-)
-def test_looks_like_list(text, expected):
-    """A dialogue is not a list of keys and values."""
-    assert checks.looks_like_list(text) is expected
-
-
-def test_leaf_pointers_are_escaped():
-    """RFC 6901: a key with a slash must not look like two keys."""
-    assert dict(checks.leaves({"a/b": {"c~d": 1}, "e": []})) == {"/a~1b/c~0d": 1, "/e": []}
-
-
-def test_compact_is_what_the_oracle_writes():
-    """No space between parts, letters as they are."""
-    assert schemas.compact({"a": [1, 2.5], "b": "é"}) == '{"a":[1,2.5],"b":"é"}'
-
-
-def test_lengths_are_of_json_as_models_write_it():
-    """A space behind each comma and colon counts."""
+def test_the_published_data_pass_every_check(built):
+    """The checks must hold for what is published, and each must have looked at something."""
+    verdicts = checks.prove(built, tokenizers={"thirds": tokens})
+    datasets.require(verdicts)
+    assert all(verdict.count for verdict in verdicts)
+    assert [verdict.name for verdict in verdicts] == list(CHECKS)
+
+
+@pytest.mark.parametrize("place", range(len(BREAKS)), ids=lambda i: f"{BREAKS[i][0]}-{i}")
+def test_a_broken_check_fails_and_refuses_the_data(rows, place):
+    """A check that never fails is decoration."""
+    name, reason, choose, change = BREAKS[place]
+    change(choose(rows))
+    verdict = CHECKS[name](rows)
+    assert verdict.name == name
+    assert any(reason in failure for failure in verdict.failures), verdict.failures[:3]
+    with pytest.raises(io.DataError, match="fails its checks"):
+        datasets.require([verdict])
+
+
+def test_every_check_is_broken_somewhere_here():
+    """A new check needs a test that breaks it."""
+    assert {name for name, *_ in BREAKS} == set(CHECKS)
+
+
+def test_a_dialogue_is_not_a_list_of_keys_and_values():
+    """A text that is only a form in disguise tests nothing."""
+    assert checks.looks_like_list(LIST)
+    assert checks.looks_like_list("a=1 b=2 c=3 d=4")
+    dialogue = "Ann: hi, are you there?\nBen: yes, what is it?\nAnn: the lamp in the study"
+    assert not checks.looks_like_list(dialogue)
+    assert not checks.looks_like_list("Dear Ann,\n\nthe meter stood at 12.\n\nRegards\nBen")
+
+
+def test_lengths_are_of_json_as_models_write_it(built):
+    """A space after each comma and colon counts; without a tokenizer every target would fit."""
     row = {"id": "x", "target": {"a": [1, 2], "b": 3}}
-    check = checks.lengths({"test": [row]}, {"spaces": lambda text: text.count(" ")}, 3)
-    assert check.failures == ("x: 4 tokens of spaces; the limit is 3",)
-
-
-def test_lengths_need_a_tokenizer(sound):
-    """Measured with nothing, every target would fit."""
-    assert not checks.lengths(sound, {}, 360).ok
+    verdict = checks.lengths({"test": [row]}, {"spaces": lambda text: text.count(" ")}, 3)
+    assert verdict.failures == ("x: 4 tokens of spaces; the limit is 3",)
+    assert not checks.lengths(built, {}).ok
 
 
 @pytest.mark.model
-def test_targets_fit_under_every_tokenizer_here(sound):
-    """Limits are published in tokens: those of every registered model whose weights are at hand."""
-    for name in models.present():
-        tokenizer = models.tokenizer(name)
-        check = checks.lengths(sound, {name: lambda text, t=tokenizer: len(t.encode(text))}, 360)
-        assert check.ok, check.failures[:3]
+def test_targets_fit_under_every_tokenizer_here(built):
+    """Limits are published in tokens: those of every registered model whose weights are present."""
+    counters = {name: data_card.counter(name) for name in weights.present()}
+    assert checks.lengths(built, counters).ok

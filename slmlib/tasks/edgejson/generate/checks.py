@@ -69,7 +69,6 @@ def prove(
         tokenizers: Model -> number of tokens of a string.
         sizes: Split -> number of cases.
     """
-    names = {name for place in lexicon.PLACES for name in place.last} | lexicon.FIRM_NAMES
     first = data_checks.contract(rows, SAMPLE)
     if not first.ok:
         return [first]  # the others read rows
@@ -89,7 +88,7 @@ def prove(
         data_checks.exact_duplicates(rows, text),
         data_checks.no_near_duplicates(rows, text),
         data_checks.masked_texts(rows, masked, role),
-        data_checks.held_out_names(rows, text, names, role),
+        data_checks.held_out_names(rows, text, lexicon.held_out_names(), role),
     ]
 
 

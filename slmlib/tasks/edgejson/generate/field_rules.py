@@ -53,7 +53,7 @@ def _faults(rule: dict, record: dict) -> list[str]:
     for at, value in find(record, rule["is"]).items():
         result = _result(rule, record, at)
         if result is not None and result != _exact(value):
-            faults.append(f"{at} is {value}, but its {kind} is {result}")
+            faults.append(f"{at} is {value}, but the {kind} rule gives {result}")
     return faults
 
 
