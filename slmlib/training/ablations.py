@@ -22,7 +22,7 @@ from slmlib.evaluation import comparisons, results
 from slmlib.evaluation.comparisons import Groups
 from slmlib.evaluation.results import Result
 from slmlib.evaluation.run import copy, evaluate
-from slmlib.models import registry as models
+from slmlib.models import registry, weights
 from slmlib.tasks import base as tasks
 from slmlib.tasks.edgejson import training_data
 from slmlib.training import recipes, sft
@@ -110,13 +110,13 @@ def make(name: str, *, out: Path = paths.RUNS / "full", folder: Path = FOLDER, a
 
 def _stands(record: Mapping, recipe: recipes.Recipe) -> bool:
     """Whether a training is one of this recipe, on the data and from the weights that are here."""
-    data, base = tasks.get("edgejson").folder / "manifest.json", models.get(recipe["model"])
+    data, base = tasks.get("edgejson").folder / "manifest.json", registry.get(recipe["model"])
     return (
         recipes.of_record(record).sha256 == recipe.sha256
         and record.get("version", "1") == sft.VERSION
         and recipe["precision"] in ("auto", record["precision"])
         and record["data"]["manifest_sha256"] == io.sha256(data)
-        and record["base"]["sha256"] == models.fingerprint(base)
+        and record["base"]["sha256"] == weights.fingerprint(base)
     )
 
 

@@ -1,144 +1,120 @@
-"""What a long run needs around it: what it has taken so far, an end when it is asked to, and to be alone."""
+"""Time, energy and graceful shutdown of a long run."""
 
-import fcntl
-import json
 import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from slmlib.core import machine
 
-CLOCK = "clock.json"
+TRAINING, EVALUATION = "training", "evaluation"
 
 
-class Busy(RuntimeError):
-    """Another process is at work on the same thing."""
-
-
-class Stop:
-    """Lets Ctrl-C, or SIGTERM, end a run after its step or evaluation, with a checkpoint; a second one ends
-    it at once."""
+class GracefulStop:
+    """Let Ctrl-C or SIGTERM request a stop after the current step; a second signal stops at once."""
 
     SIGNALS = signal.SIGINT, signal.SIGTERM
 
     def __init__(self):
-        self.asked, self.before = False, {}
+        self.requested, self.previous = False, {}
 
-    def __enter__(self) -> None:
-        if threading.current_thread() is threading.main_thread():  # no other may set them
-            self.before = {each: signal.signal(each, self._ask) for each in self.SIGNALS}
-
-    def __exit__(self, *_) -> None:
-        for each, handler in self.before.items():
-            signal.signal(each, handler)
-
-    def _ask(self, *_) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-        os.write(1, b"stopping after this step or evaluation; once more to stop at once\n")  # no buffer here
-
-
-class Clock:
-    """What a run takes over all its parts; what a kill takes back is not counted.
-
-    Attributes:
-        seconds, joules, source: time, and energy with what it was read from.
-        aside, joules_aside: of those, what was spent while nothing was learnt.
-        tokens: that were learnt from.
-        peak: bytes of memory; of the GPU where there is one.
-        foreseen: seconds and joules of the whole run without what is set aside, as its beginning let expect.
-    """
-
-    KEPT = "seconds", "aside", "tokens", "joules", "joules_aside", "source", "peak", "foreseen", "warm"
-
-    def __init__(self):
-        self.seconds, self.aside, self.joules, self.source = 0.0, 0.0, 0.0, ""
-        self.tokens, self.peak, self.joules_aside, self.foreseen = 0, 0, 0.0, {}
-        self.warm = 0, 0.0, 0.0
-
-    def __enter__(self) -> "Clock":
-        self._begin()
+    def __enter__(self) -> "GracefulStop":
+        if threading.current_thread() is threading.main_thread():  # no other thread may set handlers
+            self.previous = {each: signal.signal(each, self._request) for each in self.SIGNALS}
         return self
 
     def __exit__(self, *_) -> None:
-        self._end()
+        for each, handler in self.previous.items():
+            signal.signal(each, handler)
 
-    def _begin(self) -> None:
-        self._began, self._read, self._left = time.perf_counter(), self.tokens, self.aside
+    def _request(self, *_) -> None:
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = True
+        os.write(1, b"stopping after this step or evaluation; repeat to stop at once\n")  # unbuffered
+
+
+class Clock:
+    """Time and energy over all sessions of a run, excluding work that a kill undid.
+
+    Attributes:
+        seconds, joules: by activity, training and evaluation.
+        source: how the energy was measured.
+        tokens: tokens trained on.
+        peak: peak memory in bytes; of the GPU where there is one.
+        estimate: seconds and joules of the whole training, extrapolated from its first steps.
+    """
+
+    SAVED = "seconds", "joules", "source", "tokens", "peak", "estimate", "warm"
+
+    def __init__(self):
+        self.seconds, self.joules = ({TRAINING: 0.0, EVALUATION: 0.0} for _ in range(2))
+        self.source, self.tokens, self.peak, self.estimate = "", 0, 0, {}
+        self.warm = 0, 0.0, 0.0  # steps that warm up, their seconds and joules
+        self._activity = TRAINING
+
+    def __enter__(self) -> "Clock":
+        self._start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._stop()
+
+    def _start(self) -> None:
+        self._began, self._tokens = time.perf_counter(), self.tokens
         self._energy = machine.Energy(every=5)
         self._energy.__enter__()
 
-    def _end(self) -> None:
+    def _stop(self) -> None:
         self._energy.__exit__()
-        self.seconds += time.perf_counter() - self._began
-        self.joules, self.source = self.joules + self._energy.joules, self._energy.source
+        self.seconds[self._activity] += time.perf_counter() - self._began
+        self.joules[self._activity] += self._energy.joules
+        self.source = self._energy.source
         self.peak = max(self.peak, machine.peak_gpu_memory() or machine.peak_memory())
 
     @property
     def speed(self) -> float:
-        """Tokens a second since the last checkpoint."""
-        spent = time.perf_counter() - self._began - (self.aside - self._left)
-        return (self.tokens - self._read) / spent
+        """Tokens per second since the last reading."""
+        return (self.tokens - self._tokens) / (time.perf_counter() - self._began)
 
     @contextmanager
-    def set_aside(self) -> Iterator[None]:
-        """Time in which nothing is learnt."""
-        self._end()
-        seconds, joules = self.seconds, self.joules
-        self._begin()
-        yield
-        self._end()
-        self.aside += self.seconds - seconds
-        self.joules_aside += self.joules - joules
-        self._begin()
+    def evaluating(self) -> Iterator[None]:
+        """Count the time as evaluation instead of training."""
+        self._stop()
+        self._activity = EVALUATION
+        self._start()
+        try:
+            yield
+        finally:
+            self._stop()
+            self._activity = TRAINING
+            self._start()
 
     def warmed_up(self, steps: int) -> None:
-        """Count what these first steps took once: they compile, or fill caches."""
-        self._end()
-        self.warm = steps, *self._learning
-        self._begin()
+        """Leave the first steps out of later estimates: they compile or fill caches."""
+        self._stop()
+        self.warm = steps, self.seconds[TRAINING], self.joules[TRAINING]
+        self._start()
 
-    def foresee(self, steps: int, of: int) -> None:
-        """Estimate the whole from its first steps, those of warming up apart."""
-        self._end()
-        before, *spent = self.warm
-        ahead, pairs = (of - before) / (steps - before), zip(spent, self._learning, strict=True)
-        seconds, joules = (then + (now - then) * ahead for then, now in pairs)
-        self.foreseen = {"after_steps": steps, "seconds": round(seconds, 1), "joules": round(joules)}
-        self._begin()
+    def extrapolate(self, done: int, *, total: int) -> None:
+        """Estimate the whole training from its first steps, without evaluations."""
+        self._stop()
+        warm, *before = self.warm
+        factor = (total - warm) / (done - warm)
+        now = self.seconds[TRAINING], self.joules[TRAINING]
+        seconds, joules = (a + (b - a) * factor for a, b in zip(before, now, strict=True))
+        self.estimate = {"after_steps": done, "seconds": round(seconds, 1), "joules": round(joules)}
+        self._start()
 
-    @property
-    def _learning(self) -> tuple[float, float]:
-        """Seconds and joules up to the last end, those set aside left out."""
-        return self.seconds - self.aside, self.joules - self.joules_aside
+    def state(self) -> dict:
+        """A JSON value from which `restore` goes on."""
+        self._stop()
+        self._start()
+        return {name: getattr(self, name) for name in self.SAVED}
 
-    def save(self, folder: Path) -> None:
-        self._end()
-        kept = {name: getattr(self, name) for name in self.KEPT}
-        (folder / CLOCK).write_text(json.dumps(kept), "utf-8")
-        self._begin()
-
-    def load(self, folder: Path) -> None:
-        for name, value in json.loads((folder / CLOCK).read_text("utf-8")).items():
-            setattr(self, name, value)
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Have a folder for this process alone; the kernel lets go of it when the process ends.
-
-    Raises:
-        Busy: another process has it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy(f"{folder}: another process is at work on this; wait for it.") from None
-        yield
+    def restore(self, state: dict) -> None:
+        """Go on from a saved state."""
+        for name in self.SAVED:
+            setattr(self, name, state[name])

@@ -1,32 +1,32 @@
-"""Training sequences: several cases behind the beginning that they share, so that it is read once.
+"""Sequence packing: training cases that share the beginning of their prompts are laid out as a tree.
 
-A question holds the instruction and the schema, which are long, and the text, which is short. Cases of one
-schema that are asked alike differ only from the text on. They are laid out as a tree: the shared beginning,
-then a branch for each case, which sees the beginning and itself but no other branch, at the positions that
-it would have alone. What the network computes for a case is what it computes for the case by itself, up to
-rounding, and with five cases a tree about half of the tokens are saved. Trees are put side by side in
-packs, one pack being one sequence; only answers are predicted, so logits are made for them alone.
+Prompts of one group begin alike (instruction, schema or list of tools) and differ only towards their end.
+They become a tree: the shared prefix once, then a branch for each case, which attends to the prefix and
+to itself but to no other branch, at the positions that it would have alone. So the network computes for
+each case what it computes for the case by itself, up to rounding, and with five cases in a tree about
+half of the tokens are saved. Trees are put side by side into packs, and a pack is one training sequence.
+Logits are computed only where an answer token is predicted.
 
-A mask over the whole pack would compute every pair of places and throw most of them away, which took a third
-of a step on a CPU. `prepare` teaches a network to go from span to span instead: a branch attends to its
-beginning and to itself. On a GPU so many small products would wait for each other, so there the same is one
-kernel that skips the blocks of other trees (FlexAttention).
+A mask over the whole pack would compute every pair of positions and discard most of them, which took a
+third of a step on a CPU. `prepare` lets a network go from span to span instead: a branch attends to its
+prefix and to itself. On a GPU so many small products would wait for each other, so there one kernel with
+a block mask skips the blocks of other trees (FlexAttention).
 """
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-TREES = "trees"  # what transformers calls this attention
-BLOCK = 128  # places of a block mask that are skipped together
+TREES = "trees"  # name under which transformers knows this attention
+BLOCK = 128  # positions of a block mask that are skipped together
 
 
 @dataclass(frozen=True)
-class Question:
-    """A case in tokens: what is asked, and the answer with the token that ends it."""
+class Example:
+    """A case in tokens: the prompt, and the answer with its end token."""
 
     id: str
     prompt: list[int]
@@ -38,49 +38,121 @@ class Question:
 
 @dataclass(frozen=True)
 class Tree:
-    """Lengths in tokens: of the shared beginning; of the rest of the prompt and the answer of each case."""
+    """Lengths in tokens: of the shared prefix, and of each branch's rest of the prompt and answer."""
 
-    beginning: int
+    prefix: int
     branches: tuple[tuple[int, int], ...]
 
     def __len__(self) -> int:
-        return self.beginning + sum(map(sum, self.branches))
+        return self.prefix + sum(map(sum, self.branches))
 
 
-@dataclass
+@dataclass(frozen=True)
 class Pack:
     """One training sequence.
 
     Attributes:
-        tokens: (L,) the tokens, tree by tree, each as its beginning and then its branches.
-        trees: how they are laid out.
+        tokens: (L,) tokens, tree by tree, each as its prefix followed by its branches.
+        trees: their layout.
         cases: ids of the cases.
     """
 
-    tokens: list[int] | np.ndarray = field(default_factory=list)
-    trees: list[Tree] = field(default_factory=list)
-    cases: list[str] = field(default_factory=list)
+    tokens: np.ndarray
+    trees: list[Tree]
+    cases: list[str]
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     @property
     def answered(self) -> int:
-        """Tokens that are predicted."""
+        """Number of tokens that are predicted."""
         return sum(answer for tree in self.trees for _, answer in tree.branches)
+
+
+def pack(groups: Iterable[Sequence[Example]], *, limit: int) -> Iterator[Pack]:
+    """Pack groups in their order into sequences of at most `limit` tokens.
+
+    Raises:
+        ValueError: an example is longer than the limit.
+    """
+    tokens: list[int] = []
+    trees: list[Tree] = []
+    cases: list[str] = []
+    for part in (part for group in groups for part in _split(group, limit)):
+        if tokens and len(tokens) + _size(part) > limit:
+            yield Pack(np.array(tokens, np.uint32), trees, cases)
+            tokens, trees, cases = [], [], []
+        prefix = shared_prefix(part)
+        tokens += part[0].prompt[:prefix]
+        for example in part:
+            tokens += example.prompt[prefix:] + example.answer
+            cases.append(example.id)
+        lengths = tuple((len(each.prompt) - prefix, len(each.answer)) for each in part)
+        trees.append(Tree(prefix, lengths))
+    if tokens:
+        yield Pack(np.array(tokens, np.uint32), trees, cases)
+
+
+def shared_prefix(examples: Sequence[Example]) -> int:
+    """Number of tokens with which all prompts begin; 0 for a single example.
+
+    Each prompt keeps at least one token of its own, from which its answer is predicted.
+    """
+    if len(examples) == 1:
+        return 0
+    longest = min(len(example.prompt) for example in examples) - 1
+    columns = zip(*(example.prompt[:longest] for example in examples), strict=True)
+    return next((i for i, column in enumerate(columns) if len(set(column)) > 1), longest)
+
+
+def _size(examples: Sequence[Example]) -> int:
+    prefix = shared_prefix(examples)
+    return prefix + sum(len(example) - prefix for example in examples)
+
+
+def _split(group: Sequence[Example], limit: int) -> Iterator[list[Example]]:
+    """Split a group into parts whose trees fit a pack."""
+    part: list[Example] = []
+    for example in group:
+        if len(example) > limit:
+            raise ValueError(f"{example.id} has {len(example)} tokens; a pack holds {limit}")
+        if part and _size([*part, example]) > limit:
+            yield part
+            part = []
+        part.append(example)
+    if part:
+        yield part
+
+
+def join(packs: Sequence[Pack]) -> Pack:
+    """Put packs side by side; no tree sees another, so losses and gradients add up as before."""
+    return Pack(
+        np.concatenate([each.tokens for each in packs]),
+        [tree for each in packs for tree in each.trees],
+        [case for each in packs for case in each.cases],
+    )
+
+
+def padded(tokens: int) -> int:
+    """The smallest multiple of `BLOCK` that is not below a number of tokens."""
+    return -(-tokens // BLOCK) * BLOCK
+
+
+# --- layout -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A pack place by place.
+    """A pack, position by position.
 
     Attributes:
-        positions: (L,) where each token stands in its case.
-        tree, branch: (L,) which tree a token belongs to, and which branch of it; 0 is the beginning.
+        positions: (L,) position of each token in its case.
+        tree, branch: (L,) which tree a token belongs to, and which branch of it; 0 is the prefix.
         keep: (A,) places whose next token is predicted.
-        spans: stretches of the pack, `(start, end, seen_start, seen_end)` in order, together the whole of it,
-            each with the stretch before it that it sees besides itself. The first branch of a tree is one
-            stretch with its beginning, since to both a plain causal mask applies.
+        spans: `(start, end, seen_start, seen_end)` in order, together the whole pack, each with the stretch
+            before it that it attends to besides itself. The first branch of a tree forms one span with
+            the prefix, because a plain causal mask applies to both.
     """
 
     positions: np.ndarray
@@ -90,97 +162,64 @@ class Layout:
     spans: list[tuple[int, int, int, int]]
 
 
-def pack(lessons: Iterable[Sequence[Question]], *, limit: int) -> Iterator[Pack]:
-    """Packs of at most `limit` tokens, in the order of the lessons.
-
-    Args:
-        lessons: cases that begin alike, together; none longer than `limit`.
-        limit: tokens in a pack.
-
-    Raises:
-        ValueError: a case is longer than the limit.
-    """
-    current = Pack()
-    for lesson in lessons:
-        for some in _fitting(lesson, limit):
-            size = _size(some)
-            if len(current) and len(current) + size > limit:
-                yield _settled(current)
-                current = Pack()
-            _plant(current, some)
-    if len(current):
-        yield _settled(current)
-
-
-def filled(tokens: int) -> int:
-    """The least multiple of `BLOCK` that holds so many tokens."""
-    return -(-tokens // BLOCK) * BLOCK
-
-
-def joined(packs: Sequence[Pack]) -> Pack:
-    """Packs side by side as one: no tree sees another, so their losses and gradients add up as before."""
-    tokens = np.concatenate([found.tokens for found in packs])
-    return Pack(
-        tokens, [t for found in packs for t in found.trees], [c for found in packs for c in found.cases]
-    )
-
-
-def layout(found: Pack) -> Layout:
-    """What the lengths of a pack's trees say of each of its places."""
+def layout(pack: Pack) -> Layout:
+    """Derive the layout of a pack from the lengths of its trees."""
     positions, trees, branches, keep, spans, first = [], [], [], [], [], 0
-    for number, tree in enumerate(found.trees):
-        positions.append(np.arange(tree.beginning))
-        branches.append(np.zeros(tree.beginning, int))
+    for number, tree in enumerate(pack.trees):
+        positions.append(np.arange(tree.prefix))
+        branches.append(np.zeros(tree.prefix, int))
         trees.append(np.full(len(tree), number))
-        place = first + tree.beginning
+        start = first + tree.prefix
         for branch, (prompt, answer) in enumerate(tree.branches, 1):
-            end = place + prompt + answer
-            positions.append(np.arange(tree.beginning, tree.beginning + prompt + answer))
+            end = start + prompt + answer
+            positions.append(np.arange(tree.prefix, tree.prefix + prompt + answer))
             branches.append(np.full(prompt + answer, branch))
             keep.append(np.arange(end - answer - 1, end - 1))
-            alone = branch == 1
-            spans.append((first, end, first, first) if alone else (place, end, first, first + tree.beginning))
-            place = end
-        first = place
+            behind_prefix = (start, end, first, first + tree.prefix)
+            spans.append((first, end, first, first) if branch == 1 else behind_prefix)
+            start = end
+        first = start
     return Layout(*map(np.concatenate, (positions, trees, branches, keep)), spans)
 
 
-def mask(found: Pack):
-    """Which place sees which: (1, 1, L, L), true where the row's token sees the column's."""
+def mask(pack: Pack):
+    """The attention mask: (1, 1, L, L), true where the row's token sees the column's."""
     import torch
 
-    laid = layout(found)
-    tree, branch = torch.from_numpy(laid.tree), torch.from_numpy(laid.branch)
-    alike = (tree[:, None] == tree[None, :]) & ((branch[None, :] == 0) | (branch[:, None] == branch[None, :]))
-    return alike.tril()[None, None]
+    places = layout(pack)
+    tree, branch = torch.from_numpy(places.tree), torch.from_numpy(places.branch)
+    same_branch = (branch[None, :] == 0) | (branch[:, None] == branch[None, :])
+    return ((tree[:, None] == tree[None, :]) & same_branch).tril()[None, None]
 
 
-def inputs(found: Pack, *, length: int = 0) -> dict:
-    """A pack as tensors for a prepared causal language model, `labels` those of `logits_to_keep`.
+def inputs(pack: Pack, *, length: int = 0) -> dict:
+    """Turn a pack into tensors for a prepared causal language model.
 
     Args:
-        found: the pack.
-        length: fill it up to so many tokens, a multiple of `BLOCK`, and say which tree and branch a place is
-            of, for one kernel over the whole; without, say from which span to which to go.
+        pack: the pack.
+        length: pad it to so many tokens, a multiple of `BLOCK`, and give each position's tree and branch,
+            for one kernel over the whole pack; without it, give the spans.
     """
     import torch
 
-    laid, tokens = layout(found), np.asarray(found.tokens, dtype=np.int64)
-    kept = {"logits_to_keep": laid.keep, "labels": tokens[laid.keep + 1]}
-    whole = {"input_ids": tokens[None], "position_ids": laid.positions[None]}
-    more = {"spans": laid.spans}
+    places, tokens = layout(pack), np.asarray(pack.tokens, dtype=np.int64)
+    arrays = {"input_ids": tokens[None], "position_ids": places.positions[None]}
     if length:
-        missing = (0, length - len(found))
-        filling = len(found.trees) + np.arange(len(found), length) // BLOCK  # a tree of its own in each block
-        branch = np.pad(laid.branch, missing)
-        more = {"trees": np.stack([np.concatenate([laid.tree, filling]), branch])}
-        whole = {name: np.pad(values, ((0, 0), missing)) for name, values in whole.items()}
-    given = whole | kept | more | {"size": len(found)}
-    return {n: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for n, v in given.items()}
+        missing = (0, length - len(pack))
+        padding = len(pack.trees) + np.arange(len(pack), length) // BLOCK  # one tree per block
+        arrays = {name: np.pad(values, ((0, 0), missing)) for name, values in arrays.items()}
+        rows = np.concatenate([places.tree, padding]), np.pad(places.branch, missing)
+        arrays["trees"] = np.stack(rows)
+    arrays |= {"logits_to_keep": places.keep, "labels": tokens[places.keep + 1]}
+    tensors = {name: torch.from_numpy(values) for name, values in arrays.items()}
+    return tensors if length else tensors | {"spans": places.spans}
+
+
+# --- the network ------------------------------------------------------------------------------
 
 
 def prepare(network) -> None:
-    """Let a causal language model of transformers read packs; all else it does as before."""
+    """Let a causal language model of transformers read packs; other inputs work as before."""
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import sdpa_mask
 
@@ -190,29 +229,44 @@ def prepare(network) -> None:
 
 
 def compile_layers(network) -> None:
-    """Let the layers of a causal language model be compiled, once for all of them, for inputs of one size.
+    """Compile the layers of a causal language model, once for all of them, for inputs of one size.
 
-    FlexAttention is a kernel only where it is compiled; else it computes every pair of places.
+    FlexAttention is a kernel only where it is compiled; otherwise it computes every pair of positions.
     """
     for layer in network.base_model.layers:
         layer.compile(dynamic=False)
 
 
+def loss(network, batch: dict):
+    """Sum of the cross-entropy over the answer tokens of a pack, in fp32.
+
+    Args:
+        network: a causal language model of transformers, prepared.
+        batch: from `inputs`, on the network's device.
+    """
+    import torch
+
+    options = {name: value for name, value in batch.items() if name not in ("labels", "trees")}
+    if "trees" in batch:
+        options["attention_mask"] = block_mask(batch["trees"])
+    logits = network(**options, use_cache=False).logits[0]  # (A, vocabulary)
+    return torch.nn.functional.cross_entropy(logits.float(), batch["labels"], reduction="sum")
+
+
 def _attention(module, query, key, value, attention_mask, spans=None, **options):
-    """Attention in the form that transformers asks for: of (1, H, L, D) by a block mask or from span to span,
-    of all else as `sdpa` does it."""
+    """Attention as transformers calls it, on (1, H, L, D): by block mask, by spans, or as sdpa."""
     import torch
     from torch.nn.attention.flex_attention import BlockMask, flex_attention
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
     if isinstance(attention_mask, BlockMask):
-        query, key = query.to(value.dtype), key.to(value.dtype)  # autocast knows nothing of this kernel
-        shaped = {"scale": options.get("scaling"), "enable_gqa": True}
-        attended = flex_attention(query, key, value, block_mask=attention_mask, **shaped)
+        query, key = query.to(value.dtype), key.to(value.dtype)  # autocast does not cover this kernel
+        shape = {"scale": options.get("scaling"), "enable_gqa": True}
+        attended = flex_attention(query, key, value, block_mask=attention_mask, **shape)
         return attended.transpose(1, 2), None
     if spans is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
-    found = []
+    parts = []
     for start, end, seen_start, seen_end in spans:
         own, seen = slice(start, end), slice(seen_start, seen_end)
         keys, values = (torch.cat((x[:, :, seen], x[:, :, own]), 2) for x in (key, value))
@@ -221,124 +275,61 @@ def _attention(module, query, key, value, attention_mask, spans=None, **options)
         attended, _ = sdpa_attention_forward(
             module, query[:, :, own], keys, values, sees[None, None] if before else None, **options
         )
-        found.append(attended)
-    return torch.cat(found, 1), None
+        parts.append(attended)
+    return torch.cat(parts, 1), None
 
 
-def _blocks(trees):
-    """The mask of a pack in blocks, from (2, L) trees and branches, L a multiple of `BLOCK`.
+def block_mask(trees):
+    """The block mask of a pack, from (2, L) trees and branches, L a multiple of `BLOCK`.
 
-    Trees stand in order, so a block may see an earlier one if the last tree there reaches the first one here.
+    Trees are in order, so a block may see an earlier one if the last tree there reaches the first one here.
     """
     from torch.nn.attention.flex_attention import BlockMask
 
     (tree, branch), length = trees, trees.shape[1]
 
     def sees(_batch, _head, row, column):
-        alike = (branch[column] == 0) | (branch[row] == branch[column])
-        return (row >= column) & (tree[row] == tree[column]) & alike
+        same_branch = (branch[column] == 0) | (branch[row] == branch[column])
+        return (row >= column) & (tree[row] == tree[column]) & same_branch
 
     blocks = tree.view(-1, BLOCK)
     seen = (blocks[:, -1][None, :] >= blocks[:, 0][:, None]).tril()
-    order = seen.int().argsort(dim=1, descending=True, stable=True)
-    counts, order = seen.sum(1, dtype=order.dtype).int(), order.int()
+    order = seen.int().argsort(dim=1, descending=True, stable=True).int()
+    counts = seen.sum(1).int()
     return BlockMask.from_kv_blocks(
-        counts[None, None], order[None, None], BLOCK_SIZE=BLOCK, mask_mod=sees, seq_lengths=(length, length)
+        counts[None, None],
+        order[None, None],
+        BLOCK_SIZE=BLOCK,
+        mask_mod=sees,
+        seq_lengths=(length, length),
     )
 
 
-def loss(network, batch: dict):
-    """Sum of the cross-entropy over the answers' tokens of a pack, in fp32.
-
-    Args:
-        network: a causal language model of transformers, prepared.
-        batch: as of `inputs`, on the network's device.
-    """
-    import torch
-
-    asked = {name: value for name, value in batch.items() if name not in ("labels", "trees", "size")}
-    if "trees" in batch:
-        asked["attention_mask"] = _blocks(batch["trees"])
-    logits = network(**asked, use_cache=False).logits[0]  # (A, vocabulary)
-    return torch.nn.functional.cross_entropy(logits.float(), batch["labels"], reduction="sum")
-
-
-def shared(questions: Sequence[Question]) -> int:
-    """Tokens with which all prompts begin, 0 if there is only one; each keeps one of its own, from which its
-    answer is predicted."""
-    if len(questions) == 1:
-        return 0
-    most = min(len(question.prompt) for question in questions) - 1
-    first = questions[0].prompt
-    for place in range(most):
-        if any(question.prompt[place] != first[place] for question in questions[1:]):
-            return place
-    return most
+# --- files ------------------------------------------------------------------------------------
 
 
 def save(packs: Sequence[Pack], path: Path) -> None:
-    """Write packs to a safetensors file: tokens, lengths, and the ids of the cases."""
+    """Write packs to a safetensors file, their layout and the ids of their cases as metadata."""
     from safetensors.numpy import save_file
 
-    trees = [tree for found in packs for tree in found.trees]
-    numbers = {
-        "packs": [[len(found), len(found.trees), len(found.cases)] for found in packs],
-        "trees": [[tree.beginning, len(tree.branches)] for tree in trees],
-        "branches": [branch for tree in trees for branch in tree.branches],
-    }
-    whole = {name: np.array(values, dtype=np.int32) for name, values in numbers.items()}
-    whole["tokens"] = np.concatenate([np.asarray(found.tokens, dtype=np.uint32) for found in packs])
-    whole["cases"] = np.frombuffer("\n".join(c for found in packs for c in found.cases).encode(), np.uint8)
-    save_file(whole, path)
+    parts = [
+        {"tokens": len(p), "trees": [[t.prefix, t.branches] for t in p.trees], "cases": p.cases}
+        for p in packs
+    ]
+    tokens = np.concatenate([each.tokens for each in packs])
+    save_file({"tokens": tokens}, path, metadata={"packs": json.dumps(parts)})
 
 
 def load(path: Path) -> list[Pack]:
-    """Packs that `save` wrote; their tokens are views of one array."""
-    from safetensors.numpy import load_file
+    """Read packs that `save` wrote; their tokens are views of one array."""
+    from safetensors import safe_open
 
-    whole = load_file(path)
-    branches = iter(map(tuple, whole["branches"].tolist()))
-    trees = iter([Tree(b, tuple(islice(branches, count))) for b, count in whole["trees"].tolist()])
-    cases, place, found = iter(whole["cases"].tobytes().decode().split("\n")), 0, []
-    for size, of_trees, of_cases in whole["packs"].tolist():
-        tokens = whole["tokens"][place : place + size]
-        found.append(Pack(tokens, list(islice(trees, of_trees)), list(islice(cases, of_cases))))
-        place += size
-    return found
-
-
-def _size(questions: Sequence[Question]) -> int:
-    """Tokens of a tree."""
-    beginning = shared(questions)
-    return beginning + sum(len(question) - beginning for question in questions)
-
-
-def _fitting(lesson: Sequence[Question], limit: int) -> Iterator[list[Question]]:
-    """The lesson in parts whose trees fit a pack."""
-    part: list[Question] = []
-    for question in lesson:
-        if len(question) > limit:
-            raise ValueError(f"{question.id} has {len(question)} tokens, and a pack takes {limit}")
-        if part and _size([*part, question]) > limit:
-            yield part
-            part = []
-        part.append(question)
-    if part:
-        yield part
-
-
-def _plant(found: Pack, questions: Sequence[Question]) -> None:
-    """Add a tree to a pack."""
-    beginning = shared(questions)
-    found.tokens += questions[0].prompt[:beginning]
-    for question in questions:
-        found.tokens += question.prompt[beginning:] + question.answer
-        found.cases.append(question.id)
-    lengths = tuple((len(q.prompt) - beginning, len(q.answer)) for q in questions)
-    found.trees.append(Tree(beginning, lengths))
-
-
-def _settled(found: Pack) -> Pack:
-    """A pack that is full, in a tenth of the memory that a list takes."""
-    found.tokens = np.array(found.tokens, dtype=np.uint32)
-    return found
+    with safe_open(path, "numpy") as file:
+        tokens, parts = file.get_tensor("tokens"), json.loads(file.metadata()["packs"])
+    packs, start = [], 0
+    for part in parts:
+        end = start + part["tokens"]
+        trees = [Tree(prefix, tuple(map(tuple, branches))) for prefix, branches in part["trees"]]
+        packs.append(Pack(tokens[start:end], trees, part["cases"]))
+        start = end
+    return packs

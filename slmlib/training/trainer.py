@@ -1,0 +1,332 @@
+"""The state of a training run: optimiser steps, evaluations, checkpoints, and the record at the end."""
+
+import math
+import shutil
+import warnings
+from pathlib import Path
+
+from slmlib.core import io, machine
+from slmlib.engines import launch
+from slmlib.engines.transformers import Transformers
+from slmlib.evaluation import metrics
+from slmlib.evaluation.run import Conversation, graded
+from slmlib.models import registry, weights
+from slmlib.models.registry import RECORD
+from slmlib.tasks import base as tasks
+from slmlib.training import checkpoints, packing, training_set
+from slmlib.training.clock import EVALUATION, TRAINING, Clock
+from slmlib.training.packing import Pack
+from slmlib.training.recipes import Recipe
+from slmlib.training.training_set import TrainingSet
+
+VERSION = "1"  # of how a training set becomes weights; a new one makes every run another run
+STATE, ABOUT, EVALUATIONS = "state.safetensors", "state.json", "validation.json"
+MOMENTS = "exp_avg", "exp_avg_sq"  # AdamW's state of each parameter, besides the step
+BYTES_PER_TOKEN = 145  # of GPU memory, per layer and hidden dimension; 138 were measured
+
+
+class TrainingError(RuntimeError):
+    """A run that cannot go on: says why, what is kept, and how to go on."""
+
+
+class Diverged(TrainingError):
+    """The loss or gradient became NaN or infinite; the same run would end there again."""
+
+
+class Trainer:
+    """A run between two steps: network, optimiser, clock, and losses so far.
+
+    Attributes:
+        steps: number of optimiser steps of the run.
+        trained: the parameters that are trained, by name.
+        packs_at_once: packs of a step that go through a GPU as one sequence.
+    """
+
+    def __init__(self, recipe: Recipe, folder: Path, data: TrainingSet, vocabulary):
+        import torch
+
+        self.recipe, self.folder, self.data, self.vocabulary = recipe, folder, data, vocabulary
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.precision = precision(recipe)
+        self.network = load_network(recipe, self.device)
+        self.trained = {n: p for n, p in self.network.named_parameters() if p.requires_grad}
+        matrices = [p for p in self.trained.values() if p.ndim > 1]
+        vectors = [p for p in self.trained.values() if p.ndim < 2]
+        decay = recipe["optimiser"]["weight_decay"]
+        groups = ((matrices, decay), (vectors, 0.0))
+        self.optimiser = torch.optim.AdamW(
+            [{"params": params, "weight_decay": decay} for params, decay in groups]
+        )
+        self.steps = math.ceil(len(data.packs) / recipe["batch"]["packs"])
+        self.packs_at_once = packs_at_once(recipe, self.network)
+        self.validation = training_set.validation(recipe, vocabulary.tokenizer)
+        self.clock, self.losses, self.saved = Clock(), [], -1
+
+    # --- steps ------------------------------------------------------------------------------------
+
+    def learn(self, step: int) -> dict[str, float]:
+        """Take one optimiser step, counted from 0; returns its loss and learning rate.
+
+        The loss is the mean over all answer tokens of the step, whichever packs they are in.
+        """
+        import torch
+
+        size, optimiser = self.recipe["batch"]["packs"], self.recipe["optimiser"]
+        packs, where = self.data.packs[step * size : (step + 1) * size], f"at step {step + 1}"
+        answered, total = sum(pack.answered for pack in packs), 0.0
+        self.network.train()
+        for i in range(0, len(packs), self.packs_at_once):
+            sequence = packing.join(packs[i : i + self.packs_at_once])
+            loss = self._loss(sequence) / answered
+            _require_finite("loss", loss, where)
+            loss.backward()
+            total = total + loss.detach()
+            self.clock.tokens += len(sequence)
+        norm = torch.nn.utils.clip_grad_norm_(self.trained.values(), optimiser["clip"])
+        _require_finite("gradient", norm, where)
+        rate = learning_rate(optimiser, step, self.steps)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+        self.losses.append({"step": step + 1, "loss": total.item(), "learning_rate": rate})
+        return self.losses[-1]
+
+    def _loss(self, pack: Pack):
+        import torch
+
+        # compiled layers need inputs of one size; on a CPU nothing is compiled
+        length = max(self.packs_at_once * self.recipe["batch"]["tokens"], len(pack))
+        batch = packing.inputs(pack, length=0 if self.device == "cpu" else packing.padded(length))
+        batch = {k: v.to(self.device) if torch.is_tensor(v) else v for k, v in batch.items()}
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            return packing.loss(self.network, batch)
+
+    # --- evaluations ------------------------------------------------------------------------------
+
+    def evaluations(self) -> dict[str, dict]:
+        """Evaluations by step, in a file of their own, so that no kill makes them again."""
+        path = self.folder / EVALUATIONS
+        return io.read_json(path) if path.exists() else {}
+
+    def evaluation_due(self, step: int) -> bool:
+        """Whether the network after a step is to be evaluated and has not been."""
+        regular = step > 0 and step % self.recipe["evaluation"]["every"] == 0
+        return (regular or step == self.steps) and str(step) not in self.evaluations()
+
+    def evaluate(self, step: int) -> dict:
+        """Measure the loss and the board metrics of each task on the first validation samples."""
+        import torch
+
+        self.network.eval()
+        with self.clock.evaluating(), torch.no_grad():
+            losses = [self._loss(pack).item() for pack in self.validation]
+            loss = sum(losses) / sum(pack.answered for pack in self.validation)
+            _require_finite("validation loss", torch.tensor(loss), f"after step {step}")
+            row = {"loss": loss}
+            if count := self.recipe["evaluation"]["answers"]:
+                with torch.compiler.set_stance("force_eager"):  # else compiled for each length
+                    row |= {"answers": count, "tasks": self._scores(count)}
+        io.write_json(self.folder / EVALUATIONS, {**self.evaluations(), str(step): row})
+        return row
+
+    def _scores(self, count: int) -> dict[str, dict[str, float]]:
+        """Board metrics of unconstrained answers, by task."""
+        peft = hasattr(self.network, "get_base_model")
+        network = self.network.get_base_model() if peft else self.network
+        origin = registry.get(self.recipe["model"])
+        loaded = weights.Loaded(origin, network, self.vocabulary, "float32")
+        scores = {}
+        for name, mix in self.recipe["data"].items():
+            task = tasks.get(name)
+            prompt, splits = task.prompts[task.training.prompt(mix)], task.split_names("val")
+            samples = [sample for split in splits for sample in task.load(split, limit=count)]
+            engine = Transformers(loaded, batch_size=len(samples))
+            conversations = {s.id: Conversation.begin(task, s, prompt) for s in samples}
+            while waiting := [c for c in conversations.values() if not c.over]:
+                requests = [task.request(c.sample, prompt, "free", c.messages) for c in waiting]
+                for batch in engine.batches(requests):
+                    for completion in engine.generate(batch):
+                        conversations[completion.id].take(completion)
+            rows = [
+                {"group": c.sample.group, **graded(task.score(c.sample, c.transcript()))}
+                for c in conversations.values()
+            ]
+            estimates = {metric.name: metrics.estimate(metric, rows) for metric in task.board}
+            scores[name] = {key: float(each.mean) for key, each in estimates.items() if each}
+        return scores
+
+    # --- checkpoints ------------------------------------------------------------------------------
+
+    def save(self, step: int) -> None:
+        """Write the checkpoint after a step, if it is not there yet, and remove old ones."""
+        import torch
+        from safetensors.torch import save_file
+
+        if self.saved == step:
+            return
+        tensors = {"random.cpu": torch.get_rng_state()}
+        if self.device == "cuda":
+            tensors["random.cuda"] = torch.cuda.get_rng_state()
+        for name, parameter in self.trained.items():
+            state = self.optimiser.state[parameter]
+            tensors[f"weight.{name}"] = parameter.detach().contiguous()
+            tensors |= {f"{moment}.{name}": state[moment].contiguous() for moment in MOMENTS}
+        about = {"packs_sha256": self.data.sha256, "clock": self.clock.state()}
+        folder = self.folder / "checkpoints"
+        with io.atomic_folder(checkpoints.path(folder, step)) as scratch:
+            save_file(tensors, scratch / STATE)
+            io.write_json(scratch / ABOUT, about | {"losses": self.losses})
+            io.write_manifest(scratch)
+        self.saved = step
+        checkpoints.keep_newest(folder, self.recipe["checkpoints"]["keep"])
+
+    def resume(self) -> int:
+        """Restore the newest intact checkpoint; returns the number of steps that are done.
+
+        Raises:
+            TrainingError: it was trained on another training set.
+        """
+        import torch
+        from safetensors.torch import load_file
+
+        checkpoint = checkpoints.latest(self.folder / "checkpoints")
+        if checkpoint is None:
+            return 0
+        step, about = checkpoints.step(checkpoint), io.read_json(checkpoint / ABOUT)
+        if about["packs_sha256"] != self.data.sha256:
+            raise TrainingError(
+                f"{checkpoint} was trained on other samples than this version of the library "
+                f"generates. Return to the version that wrote it, or remove {self.folder} to start "
+                "again."
+            )
+        tensors = load_file(checkpoint / STATE)
+        for name, parameter in self.trained.items():
+            parameter.data.copy_(tensors[f"weight.{name}"])
+            moments = {moment: tensors[f"{moment}.{name}"].to(self.device) for moment in MOMENTS}
+            self.optimiser.state[parameter] = {"step": torch.tensor(float(step)), **moments}
+        torch.set_rng_state(tensors["random.cpu"])
+        if self.device == "cuda" and "random.cuda" in tensors:
+            torch.cuda.set_rng_state(tensors["random.cuda"])
+        self.clock.restore(about["clock"])
+        self.losses, self.saved = about["losses"], step
+        print(f"resuming from {checkpoint.name} of {self.steps}", flush=True)
+        return step
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """Save the model and, last, the record, which marks the run as finished."""
+        with io.atomic_folder(self.folder / "model") as scratch:
+            self.network.save_pretrained(scratch)
+            self.vocabulary.tokenizer.save_pretrained(scratch)
+        io.write_json(self.folder / RECORD, self._record())
+        for rest in ("checkpoints", training_set.FOLDER):
+            shutil.rmtree(self.folder / rest, ignore_errors=True)
+        (self.folder / EVALUATIONS).unlink(missing_ok=True)
+
+    def _record(self) -> dict:
+        recipe, data, clock, budget = self.recipe, self.data, self.clock, self.recipe["budget"]
+        base = registry.get(recipe["model"])
+        seconds, mixes = sum(clock.seconds.values()), recipe["data"].items()
+        files = sorted((self.folder / "model").glob("*.safetensors"))
+        memory = 1e9 * budget["memory_gb"] * self.packs_at_once
+        return {
+            "run": self.folder.name,
+            "version": VERSION,
+            "recipe": {"name": recipe.name, **recipe.settings},
+            "base": {"name": base.name, "hub": base.base, "sha256": weights.fingerprint(base)},
+            "data": {
+                "datasets": {name: training_set.dataset_sha256(name) for name, _ in mixes},
+                "packs_sha256": data.sha256,
+                "groups": data.groups,
+                "cases": data.cases,
+                "left_out": data.left_out,
+                "tokens": sum(map(len, data.packs)),
+                "saved_by_packing": round(data.saved, 4),
+                "tasks": data.tasks,
+            },
+            "weights": {path.name: io.sha256(path) for path in files},
+            "steps": self.steps,
+            "precision": self.precision,
+            "prompts": {name: tasks.get(name).training.prompt(mix) for name, mix in mixes},
+            "loss": self.losses,
+            "validation": [{"step": int(s), **row} for s, row in self.evaluations().items()],
+            "estimated": clock.estimate,
+            "seconds": round(seconds, 1),
+            "seconds_of_evaluation": round(clock.seconds[EVALUATION], 1),
+            "tokens_per_second": round(clock.tokens / clock.seconds[TRAINING], 1),
+            "packs_together": self.packs_at_once,
+            "peak_memory_bytes": clock.peak,
+            "within_budget": seconds <= 60 * budget["minutes"] and clock.peak <= memory,
+            "joules": round(sum(clock.joules.values())),
+            "energy": clock.source,
+            "environment": machine.environment(),
+        }
+
+
+def precision(recipe: Recipe) -> str:
+    """The precision of matrix products; the machine decides "auto"."""
+    return launch.resolve_dtype(recipe["precision"])
+
+
+def learning_rate(optimiser: dict, step: int, steps: int) -> float:
+    """The learning rate of a step, counted from 0: linear warm-up, then the schedule."""
+    warmup = math.ceil(optimiser["warmup"] * steps)
+    if step < warmup:
+        factor = step / warmup
+    elif optimiser["schedule"] == "cosine":
+        factor = 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+    elif optimiser["schedule"] == "linear":
+        factor = (steps - step) / max(1, steps - warmup)
+    else:
+        factor = 1.0
+    return optimiser["learning_rate"] * factor
+
+
+def load_network(recipe: Recipe, device: str):
+    """Load the network with the weights to train, ready to read packs."""
+    dtype = "nf4" if recipe["method"] == "qlora" else "float32"
+    network = weights.load(recipe["model"], dtype=dtype, device=device).network
+    packing.prepare(network)
+    if device == "cuda":
+        packing.compile_layers(network)
+    if recipe["method"] == "full":
+        return network
+    from peft import LoraConfig, get_peft_model
+
+    lora = recipe["lora"]
+    config = LoraConfig(
+        r=lora["rank"],
+        lora_alpha=lora["alpha"],
+        lora_dropout=lora["dropout"],
+        target_modules=list(lora["targets"]),
+        task_type="CAUSAL_LM",
+    )
+    for module in network.modules():
+        # else evaluating repacks NF4 weights for CPU kernels that have no backward pass
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # transformers', about how peft calls it
+        return get_peft_model(network, config)
+
+
+def packs_at_once(recipe: Recipe, network) -> int:
+    """How many packs of a step go through a GPU as one sequence, by the size of its memory.
+
+    Kernels over few tokens take less time than launching them.
+    """
+    import torch
+
+    if not torch.cuda.is_available():
+        return 1
+    pack = network.config.num_hidden_layers * network.config.hidden_size * BYTES_PER_TOKEN
+    limit = max(1, torch.cuda.mem_get_info()[1] // (pack * recipe["batch"]["tokens"]))
+    packs = recipe["batch"]["packs"]
+    return max(count for count in range(1, packs + 1) if packs % count == 0 and count <= limit)
+
+
+def _require_finite(what: str, value, where: str) -> None:
+    if not math.isfinite(value.detach()):
+        raise Diverged(f"the {what} is {value.item()} {where}.")
