@@ -37,7 +37,10 @@ _NOTATIONS = (  # a rule, and the spans that it reads
     ("clock_words", rf"noon|midday|midnight|(?:{_SAID}) in the (?:morning|afternoon|evening)"),
     ("utc", r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d ?(?:Z|UTC)"),
     ("utc", rf"(?:{_DAY}),? (?:at )?\d\d:\d\d(?: hours)? UTC"),
-    ("email_words", r"[\w.+-]+(?: dot [\w+-]+)* at [\w-]+(?: dot [\w-]+)+"),
+    (
+        "email_words",
+        r"[\w.+-]{1,64}(?: dot [\w+-]{1,64}){0,4} at [\w-]{1,64}(?: dot [\w-]{1,64}){1,4}",
+    ),
 )
 _SPANS = [
     *(("number", re.compile(span)) for span in _FIGURES),  # letters may touch them: `5x120L`

@@ -110,16 +110,14 @@ def score_json(
         jsonschema.SchemaError: the schema, not the completion, is broken.
     """
     parsed = Parsed(None, "error") if finish == "error" else parse(completion)
-    lenient = parsed if parsed.ok or finish == "error" else parse_lenient(completion)
-    exact, exact_lenient = (
-        reading.ok and _key(reading.value, schema) == _key(target, schema)
-        for reading in (parsed, lenient)
-    )
+    exact = parsed.ok and _key(parsed.value, schema) == _key(target, schema)
     compliant = parsed.ok and is_compliant(parsed.value, schema)
-    failure = None
+    exact_lenient, failure = exact, None
     if not parsed.ok:
         comparison = unanswered(target, schema)
         failure = {"error": "error", "length": "truncated"}.get(finish, "no_json")
+        lenient = parsed if finish == "error" else parse_lenient(completion)
+        exact_lenient = lenient.ok and _key(lenient.value, schema) == _key(target, schema)
     else:
         comparison = compare(target, parsed.value, schema)
         if not exact:
