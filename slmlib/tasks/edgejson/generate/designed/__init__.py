@@ -1,1 +1,1 @@
-"""What EdgeJSON's cases are about, a module for each domain: its words, and a sampler for each schema."""
+"""The hand-designed schemas: a module for each domain with its words and a sampler per schema."""

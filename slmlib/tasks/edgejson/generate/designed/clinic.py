@@ -5,20 +5,20 @@ from slmlib.textgen.lexicon import words
 from slmlib.textgen.sampling_context import SamplingContext
 
 DRUGS = (  # name, usual doses in mg, usual times a day, for which reason
-    ("ramipril", (2.5, 5.0, 10.0), (1,), "hypertension"), ("amlodipine", (5.0, 10.0), (1,), "hypertension"),
-    ("bisoprolol", (1.25, 2.5, 5.0), (1,), "hypertension"),
-    ("indapamide", (1.5, 2.5), (1,), "hypertension"), ("amoxicillin", (250.0, 500.0), (3,), "infection"),
-    ("ambroxol", (30.0,), (2, 3), "infection"), ("paracetamol", (500.0, 1000.0), (3, 4), "infection"),
-    ("ibuprofen", (200.0, 400.0), (2, 3), "infection"), ("naproxen", (250.0, 500.0), (2,), "back_pain"),
-    ("paracetamol", (500.0, 1000.0), (3, 4), "back_pain"), ("omeprazole", (20.0,), (1,), "back_pain"),
-    ("methocarbamol", (750.0,), (3, 4), "back_pain"), ("prednisolone", (5.0, 20.0, 30.0), (1,), "asthma"),
-    ("montelukast", (10.0,), (1,), "asthma"), ("loratadine", (10.0,), (1,), "asthma"),
-    ("theophylline", (200.0, 300.0), (2,), "asthma"),
-    ("metformin", (500.0, 850.0, 1000.0), (1, 2), "diabetes"),
-    ("gliclazide", (40.0, 80.0), (1, 2), "diabetes"), ("sitagliptin", (50.0, 100.0), (1,), "diabetes"),
-    ("atorvastatin", (10.0, 20.0, 40.0), (1,), "diabetes"),
+    ("ramipril", (2.5, 5.0, 10.0), (1,), "hypertension"), ("amlodipine", (5.0, 10.0), (1,),
+    "hypertension"), ("bisoprolol", (1.25, 2.5, 5.0), (1,), "hypertension"),
+    ("indapamide", (1.5, 2.5), (1,), "hypertension"), ("amoxicillin", (250.0, 500.0), (3,),
+    "infection"), ("ambroxol", (30.0,), (2, 3), "infection"), ("paracetamol", (500.0, 1000.0),
+    (3, 4), "infection"), ("ibuprofen", (200.0, 400.0), (2, 3), "infection"),
+    ("naproxen", (250.0, 500.0), (2,), "back_pain"), ("paracetamol", (500.0, 1000.0), (3, 4),
+    "back_pain"), ("omeprazole", (20.0,), (1,), "back_pain"), ("methocarbamol", (750.0,), (3, 4),
+    "back_pain"), ("prednisolone", (5.0, 20.0, 30.0), (1,), "asthma"), ("montelukast", (10.0,),
+    (1,), "asthma"), ("loratadine", (10.0,), (1,), "asthma"), ("theophylline", (200.0, 300.0), (2,),
+    "asthma"), ("metformin", (500.0, 850.0, 1000.0), (1, 2), "diabetes"),
+    ("gliclazide", (40.0, 80.0), (1, 2), "diabetes"), ("sitagliptin", (50.0, 100.0), (1,),
+    "diabetes"), ("atorvastatin", (10.0, 20.0, 40.0), (1,), "diabetes"),
 )  # fmt: skip
-MEDICINES = (  # name, strengths in mg, form, pieces each time, times a day, days, whether with a meal
+MEDICINES = (  # name, strengths in mg, form, pieces, times a day, days, whether with a meal
     ("amoxicillin", (250.0, 500.0), "capsule", (1, 2), (3,), (5, 7, 10), None),
     ("cefalexin", (250.0, 500.0), "capsule", (1,), (2, 3, 4), (5, 7, 10), True),
     ("doxycycline", (50.0, 100.0), "capsule", (1, 2), (1,), (7, 10, 14), True),
@@ -50,8 +50,8 @@ SAMPLE_TESTS = {  # material: what may be looked for in it, and the degrees at w
 }
 WHOLE_BLOOD = (  # test, unit, reference from, to, all times the last number
     ("haemoglobin", "g/dl", 120, 160, 10), ("leucocytes", "/nl", 40, 100, 10),
-    ("platelets", "/nl", 150, 400, 1), ("haematocrit", "%", 36, 46, 1), ("erythrocytes", "/pl", 39, 52, 10),
-    ("MCV", "fl", 80, 96, 1), ("HbA1c", "%", 42, 60, 10),
+    ("platelets", "/nl", 150, 400, 1), ("haematocrit", "%", 36, 46, 1),
+    ("erythrocytes", "/pl", 39, 52, 10), ("MCV", "fl", 80, 96, 1), ("HbA1c", "%", 42, 60, 10),
 )  # fmt: skip
 SERUM = (
     ("sodium", "mmol/l", 135, 145, 1), ("potassium", "mmol/l", 35, 51, 10),
@@ -64,22 +64,23 @@ SERUM = (
     ("vitamin D", "µg/l", 30, 80, 1), ("vitamin B12", "ng/l", 200, 900, 1),
 )  # fmt: skip
 WOMEN = words(
-    "Amelia Priya Sophie Grace Fiona Nadia Bethan Yasmin Leila Harriet Megan Zara Aoife Niamh Saoirse Orla "
-    "Ciara Maeve Sinead Roisin Aisling Lena Miriam Katrin Aylin Greta Hanna Clara Svenja Ines Nele Sanne "
-    "Femke Lotte Noor Esmee Anouk Maaike Iris Marloes Camille Manon Chloé Inès Élodie Margaux Sylvie Nadège "
-    "Lucía Carmen Marta Nuria Sofía Elvira Aitana Pilar Giulia Chiara Francesca Elisa Paola Ilaria Serena "
-    "Bruna Dana Elena Joanne Rosa Monica Hannah Teresa Denise Paula Gloria"
+    "Amelia Priya Sophie Grace Fiona Nadia Bethan Yasmin Leila Harriet Megan Zara Aoife Niamh "
+    "Saoirse Orla Ciara Maeve Sinead Roisin Aisling Lena Miriam Katrin Aylin Greta Hanna Clara "
+    "Svenja Ines Nele Sanne Femke Lotte Noor Esmee Anouk Maaike Iris Marloes Camille Manon Chloé "
+    "Inès Élodie Margaux Sylvie Nadège Lucía Carmen Marta Nuria Sofía Elvira Aitana Pilar Giulia "
+    "Chiara Francesca Elisa Paola Ilaria Serena Bruna Dana Elena Joanne Rosa Monica Hannah Teresa "
+    "Denise Paula Gloria"
 )
 ALLERGIES = words("penicillin latex aspirin codeine peanuts sulfonamides iodine nickel")
 UNSAFE = {  # reason of a visit: allergies that its medicines would not suit
-    "infection": ("penicillin", "aspirin"), "back_pain": ("aspirin",), "hypertension": ("sulfonamides",),
-    "diabetes": ("sulfonamides",), "asthma": ("aspirin",),
+    "infection": ("penicillin", "aspirin"), "back_pain": ("aspirin",),
+    "hypertension": ("sulfonamides",), "diabetes": ("sulfonamides",), "asthma": ("aspirin",),
 }  # fmt: skip
 
 
 @sampler
 def clinic_appointment(ctx: SamplingContext) -> tuple[dict, dict]:
-    """The slot that stands, and the one it replaces."""
+    """An appointment, and the one that it replaces."""
     day = ctx.workday()
     record = {
         "patient": ctx.person().name,
@@ -99,16 +100,23 @@ def clinic_appointment(ctx: SamplingContext) -> tuple[dict, dict]:
 
 @sampler
 def clinic_visit(ctx: SamplingContext) -> tuple[dict, dict]:
-    """Findings and medicines that fit the reason; the last visit's values beside them."""
+    """Findings and medicines that fit the reason; distractors: the last visit's values."""
     day = ctx.workday()
     reason = ctx.one(("hypertension", "infection", "back_pain", "asthma", "diabetes"))
     systolic = ctx.between(146, 178) if reason == "hypertension" else ctx.between(108, 138)
     patient = {"name": ctx.person().name, "born": ctx.later(day, -30000, -7000).isoformat()}
-    patient |= only(ctx, 0.6, allergies=ctx.some([a for a in ALLERGIES if a not in UNSAFE[reason]], 1, 2))
+    patient |= only(
+        ctx, 0.6, allergies=ctx.some([a for a in ALLERGIES if a not in UNSAFE[reason]], 1, 2)
+    )
     vitals = {
-        "blood_pressure": {"systolic": systolic, "diastolic": systolic * 5 // 8 + ctx.between(-8, 8)},
+        "blood_pressure": {
+            "systolic": systolic,
+            "diastolic": systolic * 5 // 8 + ctx.between(-8, 8),
+        },
         "pulse": ctx.between(56, 98),
-        "temperature_c": ctx.steps(376, 389, 10) if reason == "infection" else ctx.steps(361, 372, 10),
+        "temperature_c": ctx.steps(376, 389, 10)
+        if reason == "infection"
+        else ctx.steps(361, 372, 10),
     }
     record = {
         "patient": patient,
@@ -139,16 +147,20 @@ def _drugs(ctx: SamplingContext, reason: str) -> list[tuple]:
 def _medicine(ctx: SamplingContext, drug: tuple) -> dict:
     name, doses, times, reason = drug
     medicine = {"drug": name, "dose_mg": ctx.one(doses), "times_per_day": ctx.one(times)}
-    return medicine | only(ctx, 0.4, days=ctx.one((5, 7, 10) if reason == "infection" else (14, 28, 30)))
+    return medicine | only(
+        ctx, 0.4, days=ctx.one((5, 7, 10) if reason == "infection" else (14, 28, 30))
+    )
 
 
 @sampler
 def blood_pressure_log(ctx: SamplingContext) -> tuple[dict, dict]:
-    """One measurement; an earlier, higher one and the target value beside it."""
+    """One measurement; distractors: an earlier, higher one and the target value."""
     day, upper = ctx.workday(), ctx.between(104, 168)
     lower = upper * 5 // 8 + ctx.between(-7, 9)
     record = {"taken_on": day.isoformat(), "sys": upper, "dia": lower}
-    record |= only(ctx, 0.65, pulse=ctx.between(52, 98)) | only(ctx, 0.55, arm=ctx.one(("left", "right")))
+    record |= only(ctx, 0.65, pulse=ctx.between(52, 98)) | only(
+        ctx, 0.55, arm=ctx.one(("left", "right"))
+    )
     return record, {
         "prev_sys": upper + ctx.between(4, 17),
         "prev_dia": lower + ctx.between(2, 8),
@@ -161,7 +173,7 @@ def blood_pressure_log(ctx: SamplingContext) -> tuple[dict, dict]:
 
 @sampler
 def prescription(ctx: SamplingContext) -> tuple[dict, dict]:
-    """A medicine in its usual dose; the strength given before and another medicine beside it."""
+    """A medicine in its usual dose; distractors: the strength given before and another medicine."""
     seen, (name, strengths, form, doses, times, days, food) = ctx.workday(), ctx.one(MEDICINES)
     patient = {"name": ctx.person().name}
     patient |= only(ctx, 0.6, born=ctx.later(seen, -30000, -7000).isoformat())
@@ -190,7 +202,7 @@ def prescription(ctx: SamplingContext) -> tuple[dict, dict]:
 
 @sampler
 def lab_sample(ctx: SamplingContext) -> tuple[dict, dict]:
-    """A sample with tests that fit it; a misprinted label and another patient beside it."""
+    """A sample with tests that fit it; distractors: a misprinted label and another patient."""
     material = ctx.one(("blood", "blood", *SAMPLE_TESTS))
     tests, temperatures = SAMPLE_TESTS[material]
     fasting = only(ctx, 0.75, fasting=ctx.chance(0.6)) if material == "blood" else {}
@@ -205,7 +217,9 @@ def lab_sample(ctx: SamplingContext) -> tuple[dict, dict]:
     }
     record |= fasting | only(ctx, 0.6, priority=ctx.one(("routine", "urgent", "stat")))
     storage = {"temp_c": ctx.one(temperatures)}
-    record["storage"] = storage | only(ctx, 0.55, slot=ctx.one("ABCDEFGH") + str(ctx.between(1, 24)))
+    record["storage"] = storage | only(
+        ctx, 0.55, slot=ctx.one("ABCDEFGH") + str(ctx.between(1, 24))
+    )
     return record, {
         "prev_barcode": ctx.code("@#######"),
         "other_patient": ctx.code("P-#####"),
@@ -216,7 +230,7 @@ def lab_sample(ctx: SamplingContext) -> tuple[dict, dict]:
 
 @sampler
 def lab_report(ctx: SamplingContext) -> tuple[dict, dict]:
-    """Values with their references and flags; an earlier value and another report beside it."""
+    """Values with their references and flags; distractors: an earlier value and another report."""
     day = ctx.workday()
     material = ctx.one(("serum", "plasma", "whole_blood"))
     assays = WHOLE_BLOOD if material == "whole_blood" else SERUM

@@ -5,16 +5,17 @@ from slmlib.textgen.lexicon import words
 from slmlib.textgen.sampling_context import SamplingContext
 
 COURSES = (  # letters of the code, title
-    ("ITA", "Italian for beginners"), ("POT", "Pottery on the wheel"), ("BKP", "Bookkeeping basics"),
-    ("PHO", "Digital photography"), ("WEL", "Welding for beginners"), ("GRD", "Garden design"),
-    ("EXL", "Spreadsheets at work"), ("FAD", "First aid at work"), ("DRW", "Life drawing"),
-    ("UPH", "Furniture upholstery"), ("SGN", "Sign language"), ("BAK", "Bread baking"),
-    ("WEB", "Building web pages"), ("SEW", "Dressmaking"), ("CRW", "Creative writing"),
-    ("ASL", "Astronomy for everyone"), ("BEE", "Beekeeping"), ("PLB", "Plumbing repairs"),
+    ("ITA", "Italian for beginners"), ("POT", "Pottery on the wheel"),
+    ("BKP", "Bookkeeping basics"), ("PHO", "Digital photography"), ("WEL", "Welding for beginners"),
+    ("GRD", "Garden design"), ("EXL", "Spreadsheets at work"), ("FAD", "First aid at work"),
+    ("DRW", "Life drawing"), ("UPH", "Furniture upholstery"), ("SGN", "Sign language"),
+    ("BAK", "Bread baking"), ("WEB", "Building web pages"), ("SEW", "Dressmaking"),
+    ("CRW", "Creative writing"), ("ASL", "Astronomy for everyone"), ("BEE", "Beekeeping"),
+    ("PLB", "Plumbing repairs"),
 )  # fmt: skip
 LANGUAGES = words(
-    "Spanish French German Dutch Portuguese Polish Swedish Japanese Italian Arabic Greek Turkish Danish "
-    "Finnish"
+    "Spanish French German Dutch Portuguese Polish Swedish Japanese Italian Arabic Greek Turkish "
+    "Danish Finnish"
 )
 SKILLS = ("reading", "listening", "writing", "speaking")
 FULL_MARKS, PASS_PERCENT = 25, 60  # of each part, of all parts together
@@ -22,7 +23,7 @@ FULL_MARKS, PASS_PERCENT = 25, 60  # of each part, of all parts together
 
 @sampler
 def course_enrolment(ctx: SamplingContext) -> tuple[dict, dict]:
-    """A place on a course; beside it the course that was full, and the day of the application."""
+    """A place on a course; distractors: a course that was full, and the day of application."""
     (letters, title), (other_letters, other_title) = ctx.some(COURSES, 2, 2)
     start = ctx.date()
     record = {
@@ -42,10 +43,12 @@ def course_enrolment(ctx: SamplingContext) -> tuple[dict, dict]:
 
 @sampler
 def exam_result(ctx: SamplingContext) -> tuple[dict, dict]:
-    """Points add up to the total, which decides about pass and certificate; an earlier try beside it."""
+    """Points that add up to the total, which decides the result; distractors: an earlier try."""
     sat, skills = ctx.date(), ctx.some(SKILLS, 3, 4)
     weak = ctx.chance(0.35)
-    parts = [{"skill": s, "points": ctx.between(6, 17) if weak else ctx.between(13, 25)} for s in skills]
+    parts = [
+        {"skill": s, "points": ctx.between(6, 17) if weak else ctx.between(13, 25)} for s in skills
+    ]
     total, full = sum(part["points"] for part in parts), FULL_MARKS * len(parts)
     needed = PASS_PERCENT * full // 100
     passed = total >= needed

@@ -15,28 +15,37 @@ PRODUCTS_FARM = words(
 HARVESTS = (  # crop, months, moisture in tenths of a percent, price of a tonne in cents
     ("wheat", (7, 8), (118, 184), (17500, 24900)), ("barley", (7, 7), (115, 178), (15900, 22500)),
     ("oats", (7, 8), (116, 175), (16900, 23900)), ("maize", (9, 10), (170, 328), (15500, 21900)),
-    ("rapeseed", (7, 8), (60, 98), (40900, 49900)), ("field_beans", (8, 9), (132, 198), (21900, 29900)),
+    ("rapeseed", (7, 8), (60, 98), (40900, 49900)), ("field_beans", (8, 9), (132, 198),
+    (21900, 29900)),
 )  # fmt: skip
 LAND = {  # country: names of fields
     "gb": words(
-        "Long_Acre Church_Field Top_Meadow Ten_Acre Kiln_Piece Lower_Paddock Windmill_Field Stony_Bank"
+        "Long_Acre Church_Field Top_Meadow Ten_Acre Kiln_Piece Lower_Paddock Windmill_Field "
+        "Stony_Bank"
     ),
     "ie": words(
-        "Glebe_Field Bog_Road Far_Meadow Lime_Kiln_Field Lough_Side Mill_Race Chapel_Field Turf_Bank"
+        "Glebe_Field Bog_Road Far_Meadow Lime_Kiln_Field Lough_Side Mill_Race Chapel_Field "
+        "Turf_Bank"
     ),
-    "de": words("Mühlfeld Birkenschlag Seefeld Kirchacker Steinkamp Langes_Stück Hinterfeld Am_Weiher"),
-    "nl": words("Molenveld Achterland Hoge_Kamp Polder_Zuid Dijkakker Kerkenland Lange_Strook Het_Broek"),
+    "de": words(
+        "Mühlfeld Birkenschlag Seefeld Kirchacker Steinkamp Langes_Stück Hinterfeld Am_Weiher"
+    ),
+    "nl": words(
+        "Molenveld Achterland Hoge_Kamp Polder_Zuid Dijkakker Kerkenland Lange_Strook Het_Broek"
+    ),
 }
 STORES = {  # country: who takes in grain
     "gb": firms("Fenland_Stores Midland_Grain Wolds_Grain_Co-op Riverside_Mill Vale_Grain_Intake"),
     "ie": firms("Corrib_Grain_Intake Bann_Valley_Mill Suir_Grain Boyne_Side_Co-op Barrow_Grain"),
-    "de": firms("Aller_Getreidehandel Landhandel_Süd Agrarhof_West Getreidelager_Nord Mühlenkontor_Ost"),
+    "de": firms(
+        "Aller_Getreidehandel Landhandel_Süd Agrarhof_West Getreidelager_Nord Mühlenkontor_Ost"
+    ),
     "nl": firms("Polder_Graan Graansilo_Oost Maasgraan Silo_Noordland Graanhandel_Zuid"),
 }
 BLOCKS = words(
-    "Apple_Block_3 Pear_Block_1 Cherry_Block_2 Lower_Orchard Upper_Orchard North_Tunnel South_Tunnel "
-    "Tunnel_5 Strawberry_Field Blueberry_Field Carrot_Field Onion_Field Lettuce_Beds Leek_Beds "
-    "Nursery_East Nursery_West Tomato_House Cabbage_Field"
+    "Apple_Block_3 Pear_Block_1 Cherry_Block_2 Lower_Orchard Upper_Orchard North_Tunnel "
+    "South_Tunnel Tunnel_5 Strawberry_Field Blueberry_Field Carrot_Field Onion_Field Lettuce_Beds "
+    "Leek_Beds Nursery_East Nursery_West Tomato_House Cabbage_Field"
 )
 
 

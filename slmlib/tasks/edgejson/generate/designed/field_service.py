@@ -11,32 +11,56 @@ UNITS = {  # what is installed, its models, and the hours that it takes
     "heat_pump": (("Ketola Aria 8", "Norvia HP 9", "Halberg Terra 12", "Brandis Eco 6"), (5, 8)),
     "wallbox": (("Lumero W11", "Voltano Home 22", "Siltex Charge 11", "Voltano Duo"), (2, 4)),
     "solar": (("Helianta 400", "Norvia Sun 10", "Ravenna PV 8", "Lumero Roof 6"), (5, 8)),
-    "air_conditioner": (("Frostal Breeze 25", "Domeva Cool 35", "Ketola Vento", "Halberg Air 20"), (3, 6)),
+    "air_conditioner": (
+        ("Frostal Breeze 25", "Domeva Cool 35", "Ketola Vento", "Halberg Air 20"),
+        (3, 6),
+    ),
     "fibre_router": (("Linkora X5", "Netvia 7530", "Siltex Fibre 2", "Linkora Pro"), (1, 2)),
-    "water_softener": (("Hydrona Soft 15", "Brandis Calma", "Hydrona Mini", "Ravenna Pure 20"), (1, 3)),
+    "water_softener": (
+        ("Hydrona Soft 15", "Brandis Calma", "Hydrona Mini", "Ravenna Pure 20"),
+        (1, 3),
+    ),
 }
 OFFICES = words(
-    "north_wing east_wing main_hall school_annex swimming_hall town_library office_tower concert_hall canteen"
+    "north_wing east_wing main_hall school_annex swimming_hall town_library office_tower "
+    "concert_hall canteen"
 )
 WORKS = words(
-    "rear_warehouse packing_hall cold_store old_workshop laundry paint_shop loading_hall bottling_plant"
+    "rear_warehouse packing_hall cold_store old_workshop laundry paint_shop loading_hall "
+    "bottling_plant"
 )
 MACHINES = {  # what may be checked on it, and its small parts: cents from, to, most at one visit
     "lift": (
         words("door_sensor door_closer brake guide_rails suspension_ropes"),
-        (("cabin lamp", 850, 2400, 4), ("guide shoe", 2900, 6500, 4), ("door roller", 1200, 2600, 6)),
+        (
+            ("cabin lamp", 850, 2400, 4),
+            ("guide shoe", 2900, 6500, 4),
+            ("door roller", 1200, 2600, 6),
+        ),
     ),
     "boiler": (
         words("burner flue_damper safety_valve pressure_gauge circulation_pump"),
-        (("gasket set", 900, 2900, 2), ("ignition electrode", 1900, 4500, 2), ("fuel filter", 700, 1900, 2)),
+        (
+            ("gasket set", 900, 2900, 2),
+            ("ignition electrode", 1900, 4500, 2),
+            ("fuel filter", 700, 1900, 2),
+        ),
     ),
     "forklift": (
         words("mast_chain parking_brake steering_rod hydraulic_valve battery_clamps"),
-        (("hydraulic seal", 450, 1900, 6), ("brake pad", 2400, 5900, 4), ("headlamp bulb", 390, 1200, 2)),
+        (
+            ("hydraulic seal", 450, 1900, 6),
+            ("brake pad", 2400, 5900, 4),
+            ("headlamp bulb", 390, 1200, 2),
+        ),
     ),
     "compressor": (
         words("inlet_valve drive_belt oil_separator pressure_switch condensate_drain"),
-        (("filter cartridge", 1800, 4900, 2), ("oil can", 1400, 3900, 3), ("hose clamp", 90, 350, 8)),
+        (
+            ("filter cartridge", 1800, 4900, 2),
+            ("oil can", 1400, 3900, 3),
+            ("hose clamp", 90, 350, 8),
+        ),
     ),
     "ventilation": (
         words("bypass_flap fan_bearing fresh_air_flap V-belt heat_wheel"),
@@ -55,7 +79,7 @@ MACHINES = {  # what may be checked on it, and its small parts: cents from, to, 
 
 @sampler
 def repair_visit(ctx: SamplingContext) -> tuple[dict, dict]:
-    """Who, what is broken, and the window in which somebody comes."""
+    """A customer, a broken device, and the time window of the visit."""
     day, start = ctx.workday(), ctx.between(8, 15)
     slot = {
         "date": day.isoformat(),
@@ -80,17 +104,22 @@ def repair_visit(ctx: SamplingContext) -> tuple[dict, dict]:
 
 @sampler
 def installation_job(ctx: SamplingContext) -> tuple[dict, dict]:
-    """A device, those who installed it, and how long it took; the plan and the old device beside it."""
+    """A device, who installed it and how long it took; distractors: the plan and the old device."""
     day, kind = ctx.workday(), ctx.one(tuple(UNITS))
     models, (least, most) = UNITS[kind]
-    begin, took = 5 * ctx.between(7 * 12 + 6, (16 - most) * 12), 5 * ctx.between(12 * least, 12 * most)
+    begin, took = (
+        5 * ctx.between(7 * 12 + 6, (16 - most) * 12),
+        5 * ctx.between(12 * least, 12 * most),
+    )
     unit = {"kind": kind, "model": ctx.one(models)} | only(ctx, 0.6, serial=ctx.code("@@#######"))
     work = {"date": day.isoformat(), "from": hhmm(begin), "to": hhmm(begin + took)}
     record = {
         "job_no": ctx.code("IN-####"),
         "unit": unit,
         "site": {"contact": ctx.person().name, "street": ctx.street()},
-        "crew": [ctx.person().name for _ in range(ctx.one((1, 2, 2, 3) if most < 5 else (2, 2, 3)))],
+        "crew": [
+            ctx.person().name for _ in range(ctx.one((1, 2, 2, 3) if most < 5 else (2, 2, 3)))
+        ],
         "work": work | only(ctx, 0.6, minutes=took),
     }
     record |= only(ctx, 0.6, signed=ctx.chance(0.6))
@@ -105,7 +134,7 @@ def installation_job(ctx: SamplingContext) -> tuple[dict, dict]:
 
 @sampler
 def maintenance_report(ctx: SamplingContext) -> tuple[dict, dict]:
-    """Checks and parts that fit the machine; a neighbouring machine and the last service beside it."""
+    """Checks and parts that fit the machine; distractors: another machine, the last service."""
     ctx.settle("ie", "de", "nl", "fr", "es", "it")  # prices are in euros
     kind, day = ctx.one(tuple(MACHINES)), ctx.workday()
     points, parts = MACHINES[kind]
@@ -128,7 +157,9 @@ def maintenance_report(ctx: SamplingContext) -> tuple[dict, dict]:
     return record, {
         "other_tag": ctx.code("@@@-##"),
         "last_on": ctx.later(day, -380, -90).isoformat(),
-        "other_building": ctx.one([b for b in _buildings(kind) if b != asset["location"]["building"]]),
+        "other_building": ctx.one(
+            [b for b in _buildings(kind) if b != asset["location"]["building"]]
+        ),
         "spare": ctx.one([p for p in points if p not in {check["point"] for check in checks}]),
     }
 
@@ -141,7 +172,9 @@ def _location(ctx: SamplingContext, kind: str) -> dict:
     """A building in which such a machine stands; lifts, gates and forklifts have no level."""
     location = {"building": ctx.one(_buildings(kind))}
     if kind in ("boiler", "ventilation", "compressor"):
-        location |= only(ctx, 0.75, level=ctx.one((-1, 1, 2, 3, 4) if kind == "ventilation" else (-2, -1, 1)))
+        location |= only(
+            ctx, 0.75, level=ctx.one((-1, 1, 2, 3, 4) if kind == "ventilation" else (-2, -1, 1))
+        )
     return location
 
 

@@ -8,13 +8,15 @@ from slmlib.textgen.sampling_context import SamplingContext
 
 MERCHANTS = {
     "meal": firms(
-        "Trattoria_Lucia The_Copper_Kettle Café_Aurora Noodle_Bar_Hana Bistro_Marais The_Ferryman Casa_Olmo "
-        "Soup_Room_North The_Green_Plate Osteria_Ponte"
+        "Trattoria_Lucia The_Copper_Kettle Café_Aurora Noodle_Bar_Hana Bistro_Marais The_Ferryman "
+        "Casa_Olmo Soup_Room_North The_Green_Plate Osteria_Ponte"
     ),
     "taxi": firms("CityCab Blue_Line_Taxis Taxi_24 Harbour_Cars Metro_Minicabs"),
     "hotel": firms("Hotel_Bellevue The_Linden_Arms Stay_Inn_Central Park_Hotel Quayside_Lodge"),
     "parking": firms("ParkRite Central_Parking Airport_Parking_P3 Station_Car_Park Museum_Garage"),
-    "supplies": firms("Winkler_Papers Office_Corner Clip_&_Co Lenz_Office_Supplies Inkwell_Stationers"),
+    "supplies": firms(
+        "Winkler_Papers Office_Corner Clip_&_Co Lenz_Office_Supplies Inkwell_Stationers"
+    ),
 }
 MERCHANT_PRICES = {
     "meal": (900, 9500),
@@ -25,12 +27,15 @@ MERCHANT_PRICES = {
 }
 DAMAGED = {  # cause of a loss in a household -> what it spoils
     "water": words(
-        "parquet_floor living_room_carpet kitchen_cupboards washing_machine bookshelf bedroom_ceiling"
+        "parquet_floor living_room_carpet kitchen_cupboards washing_machine bookshelf "
+        "bedroom_ceiling"
     ),
     "fire": words("leather_sofa curtains cooker_hood dining_table kitchen_worktop armchair"),
     "theft": words("racing_bicycle laptop camera gold_watch television violin silver_cutlery"),
     "storm": words("garden_shed roof_tiles awning greenhouse satellite_dish carport_roof"),
-    "glass": words("patio_door bathroom_window glass_table_top shower_screen front_door_pane skylight"),
+    "glass": words(
+        "patio_door bathroom_window glass_table_top shower_screen front_door_pane skylight"
+    ),
 }
 LENDERS = firms(
     "Prairie_Savings Lakefront_Credit_Union Tri-County_Bank Meadowlark_Lending First_Harbor_Bank "
@@ -43,23 +48,31 @@ VAT = {  # country -> percent, pattern of the number
     "nl": (21, "NL#########B##"), "fr": (20, "FR###########"), "es": (21, "ESB########"),
     "it": (22, "IT###########"),
 }  # fmt: skip
-SUPPLIER_KINDS = ("Building Supplies", "Trade Depot", "Technical Supplies", "& Sons", "Workshop Supplies")
+SUPPLIER_KINDS = (
+    "Building Supplies",
+    "Trade Depot",
+    "Technical Supplies",
+    "& Sons",
+    "Workshop Supplies",
+)
 MATERIALS = (  # text, unit, quantity and cents from, to
     ("Copper Pipe 15 mm", "m", 6, 60, 520, 890), ("Power Cable 3 x 1.5", "m", 25, 150, 105, 185),
     ("Floor Paint Grey", "l", 5, 40, 690, 1290), ("Repair Mortar", "kg", 25, 150, 110, 240),
-    ("Nitrile Gloves Size L", "box", 2, 20, 690, 1190), ("Steel Screws 5 x 60", "box", 2, 15, 890, 1690),
-    ("Ball Valve DN 20", "pcs", 2, 24, 790, 1490), ("LED Panel 40 W", "pcs", 2, 30, 3900, 6900),
-    ("Oak Board 27 mm", "m", 4, 40, 1890, 3290), ("Silicone Sealant Clear", "pcs", 4, 36, 450, 790),
+    ("Nitrile Gloves Size L", "box", 2, 20, 690, 1190),
+    ("Steel Screws 5 x 60", "box", 2, 15, 890, 1690), ("Ball Valve DN 20", "pcs", 2, 24, 790, 1490),
+    ("LED Panel 40 W", "pcs", 2, 30, 3900, 6900), ("Oak Board 27 mm", "m", 4, 40, 1890, 3290),
+    ("Silicone Sealant Clear", "pcs", 4, 36, 450, 790),
     ("Hydraulic Oil HLP 46", "l", 10, 200, 390, 690), ("Tile Adhesive", "kg", 25, 200, 105, 160),
     ("Safety Helmet White", "pcs", 2, 18, 1490, 2690), ("Fitting Work", "h", 2, 16, 4800, 7900),
-    ("Crane Hire with Driver", "h", 2, 8, 9500, 14500), ("Roof Battens 30 x 50", "m", 20, 180, 105, 175),
-    ("Bearing 6204-2RS", "pcs", 2, 20, 590, 990), ("Filter Mat G4", "box", 2, 10, 2490, 3990),
+    ("Crane Hire with Driver", "h", 2, 8, 9500, 14500),
+    ("Roof Battens 30 x 50", "m", 20, 180, 105, 175), ("Bearing 6204-2RS", "pcs", 2, 20, 590, 990),
+    ("Filter Mat G4", "box", 2, 10, 2490, 3990),
 )  # fmt: skip
 
 
 @sampler
 def expense_claim(ctx: SamplingContext) -> tuple[dict, dict]:
-    """What was paid; beside it an estimate, and the day the claim is sent."""
+    """An expense; distractors: an estimate, and the day the claim is sent."""
     category = ctx.one(tuple(MERCHANTS))
     paid_on = ctx.date()
     cents = ctx.price(*MERCHANT_PRICES[category])
@@ -81,7 +94,7 @@ def expense_claim(ctx: SamplingContext) -> tuple[dict, dict]:
 
 @sampler
 def bank_transfer(ctx: SamplingContext) -> tuple[dict, dict]:
-    """Where the money goes; an account and an amount that no longer hold beside it."""
+    """A payment; distractors: an account and an amount that were replaced."""
     ctx.settle("gb")  # sort codes and pounds
     cents = ctx.price(12_000, 420_000)
     record = {
@@ -99,7 +112,7 @@ def bank_transfer(ctx: SamplingContext) -> tuple[dict, dict]:
 
 @sampler
 def insurance_claim(ctx: SamplingContext) -> tuple[dict, dict]:
-    """What was lost and what is paid: the claim less the excess. A first estimate beside it."""
+    """A loss and its payment, the claim less the excess; distractors: a first estimate."""
     cause, day = ctx.one(tuple(DAMAGED)), ctx.date()
     items = ctx.some(DAMAGED[cause], 1, 3)
     settlement = _settlement(ctx, sum(ctx.price(24_000, 190_000) for _ in items))
@@ -110,8 +123,8 @@ def insurance_claim(ctx: SamplingContext) -> tuple[dict, dict]:
         "settlement": settlement,
     }
     record |= only(ctx, 0.8, police_ref=ctx.code("@@-#####")) if cause == "theft" else {}
-    told = ctx.later(day, 1, 5).isoformat()
-    record |= only(ctx, 0.5, reported_at=f"{told}T{ctx.clock(7, 20, step=1)}:00Z")
+    reported = ctx.later(day, 1, 5).isoformat()
+    record |= only(ctx, 0.5, reported_at=f"{reported}T{ctx.clock(7, 20, step=1)}:00Z")
     beside = {"estimate": int(settlement["claimed"]) // 100 * 100 + 100 * ctx.between(2, 9)}
     beside |= {"old_policy": ctx.code("HC-######"), "adviser": ctx.person().name}
     beside |= {"closed_on": ctx.workday_near(day, 20, 60).isoformat()}
@@ -119,7 +132,7 @@ def insurance_claim(ctx: SamplingContext) -> tuple[dict, dict]:
 
 
 def _settlement(ctx: SamplingContext, payable: int) -> dict:
-    """What is paid and the excess make what is claimed; in cents."""
+    """Payment and excess, which add up to the claim, in cents."""
     excess = ctx.one((15_000, 20_000, 25_000, 30_000, 50_000))
     paid = {"claimed": (payable + excess) / 100, "excess": excess / 100, "payable": payable / 100}
     return paid | {"currency": ctx.place.currency}
@@ -127,9 +140,12 @@ def _settlement(ctx: SamplingContext, payable: int) -> dict:
 
 @sampler
 def loan_offer(ctx: SamplingContext) -> tuple[dict, dict]:
-    """Equal instalments that add up to the total; another lender's rate and sum beside them."""
+    """Equal instalments that add up to the total; distractors: another lender's rate and sum."""
     ctx.settle("us")
-    hundreds, purpose = ctx.between(30, 420), ctx.one(("car", "home", "equipment", "solar", "debts"))
+    hundreds, purpose = (
+        ctx.between(30, 420),
+        ctx.one(("car", "home", "equipment", "solar", "debts")),
+    )
     rate, months = ctx.between(78, 258) * 5, ctx.one(TERMS)  # hundredths of a percent
     instalment, issued = monthly_cents(hundreds * 10_000, rate, months), ctx.workday()
     valid = ctx.workday_near(issued, 14, 30)
@@ -151,7 +167,7 @@ def loan_offer(ctx: SamplingContext) -> tuple[dict, dict]:
 
 
 def monthly_cents(cents: int, rate: int, months: int) -> int:
-    """The instalment of an annuity loan, rounded half up; the yearly rate in hundredths of a percent.
+    """The instalment of an annuity loan, rounded half up; the yearly rate in 0.01 percent.
 
     In decimals, since a float's power may differ in its last bit from one machine to the next.
     """
@@ -161,7 +177,7 @@ def monthly_cents(cents: int, rate: int, months: int) -> int:
 
 @sampler
 def supplier_invoice(ctx: SamplingContext) -> tuple[dict, dict]:
-    """Lines make the net sum, the country's VAT goes on top; another date and sum beside them."""
+    """Lines make the net sum, the country's VAT goes on top; distractors: another date and sum."""
     ctx.settle(*VAT)
     issued, days = ctx.workday(), ctx.one((14, 21, 30, 30, 45))
     lines = [_line(ctx, *material) for material in ctx.some(MATERIALS, 2, 3)]
@@ -172,14 +188,24 @@ def supplier_invoice(ctx: SamplingContext) -> tuple[dict, dict]:
     }
     record |= only(ctx, 0.5, terms_days=days) | {"supplier": _supplier(ctx)}
     record |= {"buyer": {"name": ctx.firm()} | only(ctx, 0.6, po_no=ctx.code("PO######"))}
-    record |= {"lines": lines, "totals": _totals(ctx, sum(round(line["net"] * 100) for line in lines))}
-    beside = {"delivered": ctx.workday_near(issued, -12, -1).isoformat(), "slip": ctx.code("######")}
+    record |= {
+        "lines": lines,
+        "totals": _totals(ctx, sum(round(line["net"] * 100) for line in lines)),
+    }
+    beside = {
+        "delivered": ctx.workday_near(issued, -12, -1).isoformat(),
+        "slip": ctx.code("######"),
+    }
     beside |= {"quoted": int(record["totals"]["gross"]) // 100 * 100 + 200}
     listed = {line["text"] for line in lines}
-    return record, beside | {"returned": ctx.one([text for text, *_ in MATERIALS if text not in listed])}
+    return record, beside | {
+        "returned": ctx.one([text for text, *_ in MATERIALS if text not in listed])
+    }
 
 
-def _line(ctx: SamplingContext, text: str, unit: str, few: int, many: int, low: int, high: int) -> dict:
+def _line(
+    ctx: SamplingContext, text: str, unit: str, few: int, many: int, low: int, high: int
+) -> dict:
     quantity, cents = ctx.between(few, many), ctx.price(low, high)
     priced = {"unit_price": cents / 100, "net": quantity * cents / 100}
     return {"text": text, "qty": quantity, "unit": unit} | priced

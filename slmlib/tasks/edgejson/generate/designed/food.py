@@ -12,11 +12,12 @@ RESTAURANTS = firms(
     "De_Gouden_Lepel The_Quiet_Oyster Taverna_Nefeli Brasserie_Lumen The_Hungry_Heron Pho_Linh"
 )
 MEAL_TIMES = words(
-    "12:00 12:15 12:30 13:00 13:30 18:00 18:30 18:45 19:00 19:15 19:30 19:45 20:00 20:15 20:30 21:00"
+    "12:00 12:15 12:30 13:00 13:30 18:00 18:30 18:45 19:00 19:15 19:30 19:45 20:00 20:15 20:30 "
+    "21:00"
 )
 OUTDOORS = (4, 5, 6, 7, 8, 9, 10)  # months in which guests sit outside
 LUNCH = words("12:00 12:30 13:00 13:30 14:00 14:30")
-RECIPES = (  # title, diets that it fits, minutes of preparation and cooking, oven, what goes in for two
+RECIPES = (  # title, diets, minutes of preparation and of cooking, oven, ingredients for two
     ("Lemon Lentil Soup", ("vegan", "gluten_free"), 15, 30, None,
      (("red lentils", 120, "g"), ("vegetable stock", 500, "ml"), ("carrots", 2, None),
       ("olive oil", 2, "tbsp"), ("ground cumin", 2, "tsp"))),
@@ -24,8 +25,8 @@ RECIPES = (  # title, diets that it fits, minutes of preparation and cooking, ov
      (("risotto rice", 160, "g"), ("brown mushrooms", 200, "g"), ("white wine", 80, "ml"),
       ("grated hard cheese", 3, "tbsp"), ("shallots", 2, None))),
     ("Chicken and Leek Pie", (), 30, 40, 190,
-     (("chicken thighs", 2, None), ("leeks", 2, None), ("puff pastry", 180, "g"), ("cream", 100, "ml"),
-      ("mustard", 2, "tsp"))),
+     (("chicken thighs", 2, None), ("leeks", 2, None), ("puff pastry", 180, "g"),
+      ("cream", 100, "ml"), ("mustard", 2, "tsp"))),
     ("Chickpea Curry", ("vegan", "gluten_free"), 15, 25, None,
      (("cooked chickpeas", 240, "g"), ("coconut milk", 200, "ml"), ("curry paste", 2, "tbsp"),
       ("tomatoes", 3, None), ("baby spinach", 80, "g"))),
@@ -33,8 +34,8 @@ RECIPES = (  # title, diets that it fits, minutes of preparation and cooking, ov
      (("waxy potatoes", 450, "g"), ("cream", 150, "ml"), ("milk", 120, "ml"),
       ("grated cheese", 4, "tbsp"), ("garlic cloves", 2, None))),
     ("Apple Crumble", ("vegetarian",), 20, 35, 180,
-     (("cooking apples", 3, None), ("flour", 90, "g"), ("butter", 60, "g"), ("brown sugar", 50, "g"),
-      ("cinnamon", 2, "tsp"))),
+     (("cooking apples", 3, None), ("flour", 90, "g"), ("butter", 60, "g"),
+      ("brown sugar", 50, "g"), ("cinnamon", 2, "tsp"))),
     ("Spinach Lasagne", ("vegetarian",), 35, 40, 190,
      (("lasagne sheets", 5, None), ("fresh spinach", 300, "g"), ("ricotta", 180, "g"),
       ("milk", 200, "ml"), ("flour", 2, "tbsp"))),
@@ -42,8 +43,8 @@ RECIPES = (  # title, diets that it fits, minutes of preparation and cooking, ov
      (("white fish", 320, "g"), ("fish stock", 400, "ml"), ("potatoes", 3, None),
       ("tomato paste", 2, "tbsp"), ("fennel bulbs", 2, None))),
     ("Roast Pumpkin Salad", ("vegan", "gluten_free"), 15, 30, 200,
-     (("pumpkin", 400, "g"), ("rocket", 60, "g"), ("pumpkin seeds", 2, "tbsp"), ("maple syrup", 3, "tsp"),
-      ("red onions", 2, None))),
+     (("pumpkin", 400, "g"), ("rocket", 60, "g"), ("pumpkin seeds", 2, "tbsp"),
+      ("maple syrup", 3, "tsp"), ("red onions", 2, None))),
     ("Beef Goulash", ("dairy_free",), 25, 120, None,
      (("stewing beef", 380, "g"), ("onions", 3, None), ("beef stock", 350, "ml"),
       ("sweet paprika", 2, "tbsp"), ("caraway", 2, "tsp"))),
@@ -60,34 +61,39 @@ RECIPES = (  # title, diets that it fits, minutes of preparation and cooking, ov
      (("salmon fillets", 2, None), ("new potatoes", 350, "g"), ("chopped dill", 2, "tbsp"),
       ("butter", 30, "g"), ("lemons", 2, None))),
     ("Cardamom Rice Pudding", ("vegetarian", "gluten_free"), 5, 40, None,
-     (("pudding rice", 100, "g"), ("milk", 600, "ml"), ("sugar", 3, "tbsp"), ("cardamom pods", 4, None))),
+     (("pudding rice", 100, "g"), ("milk", 600, "ml"), ("sugar", 3, "tbsp"),
+     ("cardamom pods", 4, None))),
     ("Black Bean Chilli", ("vegan", "gluten_free"), 20, 45, None,
      (("black beans", 260, "g"), ("chopped tomatoes", 400, "g"), ("red peppers", 2, None),
       ("smoked paprika", 2, "tsp"), ("vegetable stock", 150, "ml"))),
 )  # fmt: skip
 VENUES = words(
-    "Boathouse_Hall The_Tithe_Barn The_Glass_House Quayside_Pavilion Assembly_Rooms_Hall Meadow_Farm "
-    "The_Cloth_Hall Old_Mill_Courtyard Riverside_Orangerie The_Corn_Exchange Vineyard_House Rowing_Club_West "
-    "Garden_Pavilion The_Engine_Shed Hillside_Terrace Lakeside_Rooms"
+    "Boathouse_Hall The_Tithe_Barn The_Glass_House Quayside_Pavilion Assembly_Rooms_Hall "
+    "Meadow_Farm The_Cloth_Hall Old_Mill_Courtyard Riverside_Orangerie The_Corn_Exchange "
+    "Vineyard_House Rowing_Club_West Garden_Pavilion The_Engine_Shed Hillside_Terrace "
+    "Lakeside_Rooms"
 )
 CATERERS = firms(
-    "Plate_&_Vine Ladle_Catering Table_for_All Olive_Branch_Catering The_Feast_Company Bouchée_Traiteur "
-    "Party_Kitchen_North Green_Fork_Catering Buffet_Royale Five_Spoons Laurel_&_Thyme_Catering Tureen_&_Tray"
+    "Plate_&_Vine Ladle_Catering Table_for_All Olive_Branch_Catering The_Feast_Company "
+    "Bouchée_Traiteur Party_Kitchen_North Green_Fork_Catering Buffet_Royale Five_Spoons "
+    "Laurel_&_Thyme_Catering Tureen_&_Tray"
 )
 MEAT = words(
     "Braised_Beef_Cheeks Lemon_Chicken_with_Herbs Roast_Salmon_with_Fennel Lamb_Stew_with_Apricots "
     "Pork_Fillet_in_Cider Duck_Breast_with_Plums Baked_Cod_with_Capers"
 )
 MEATLESS = (
-    ("Mushroom Stroganoff", "vegetarian"), ("Aubergine Moussaka", "vegetarian"), ("Chickpea Tagine", "vegan"),
-    ("Pumpkin Ravioli", "vegetarian"), ("Lentil Roast", "vegan"), ("Stuffed Peppers with Rice", "vegan"),
-    ("Spinach and Feta Pie", "vegetarian"),
+    ("Mushroom Stroganoff", "vegetarian"), ("Aubergine Moussaka", "vegetarian"),
+    ("Chickpea Tagine", "vegan"),
+    ("Pumpkin Ravioli", "vegetarian"), ("Lentil Roast", "vegan"),
+    ("Stuffed Peppers with Rice", "vegan"), ("Spinach and Feta Pie", "vegetarian"),
 )  # fmt: skip
 SIDES = (  # course, dish
     ("starter", "Tomato Soup with Basil"), ("starter", "Smoked Trout Tartlets"),
     ("starter", "Goat Cheese Crostini"), ("starter", "Beetroot Carpaccio"),
-    ("starter", "Chicken Liver Mousse"), ("dessert", "Apple Strudel"), ("dessert", "Chocolate Mousse"),
-    ("dessert", "Lemon Tart"), ("dessert", "Berry Trifle"), ("dessert", "Mango Sorbet"),
+    ("starter", "Chicken Liver Mousse"), ("dessert", "Apple Strudel"),
+    ("dessert", "Chocolate Mousse"), ("dessert", "Lemon Tart"), ("dessert", "Berry Trifle"),
+    ("dessert", "Mango Sorbet"),
 )  # fmt: skip
 OCCASIONS = ("wedding", "birthday", "conference", "funeral", "opening")
 
@@ -130,8 +136,16 @@ def recipe_card(ctx: SamplingContext) -> tuple[dict, dict]:
     ]
     other = ctx.one([recipe[0] for recipe in RECIPES if recipe[0] != title])
     rest = ctx.one([m for m in (10, 15, 20, 25, 30, 35, 45) if m not in (prep, cook, prep + cook)])
-    beside = {"fan_c": (oven or 180) - 20, "other_title": other, "chill": rest, "old_cook": cook + 10}
-    return record, beside | {"old_serves": serves + ctx.one((1, 2, 4)), "day": ctx.workday().isoformat()}
+    beside = {
+        "fan_c": (oven or 180) - 20,
+        "other_title": other,
+        "chill": rest,
+        "old_cook": cook + 10,
+    }
+    return record, beside | {
+        "old_serves": serves + ctx.one((1, 2, 4)),
+        "day": ctx.workday().isoformat(),
+    }
 
 
 @sampler
@@ -141,7 +155,9 @@ def catering_order(ctx: SamplingContext) -> tuple[dict, dict]:
     client, phone, guests = ctx.person(), ctx.phone(), ctx.between(24, 180)
     occasion, day = ctx.one(OCCASIONS), ctx.workday()
     hour = ctx.one(LUNCH if occasion == "funeral" else MEAL_TIMES)
-    day += timedelta(days=5 - day.weekday() if occasion in ("wedding", "birthday") else 0)  # on a Saturday
+    day += timedelta(
+        days=5 - day.weekday() if occasion in ("wedding", "birthday") else 0
+    )  # on a Saturday
     venue = {"name": ctx.one(VENUES), "street": ctx.street(), "city": ctx.town()[0]}
     record = {
         "order_no": ctx.code("CO-####"),
@@ -156,8 +172,14 @@ def catering_order(ctx: SamplingContext) -> tuple[dict, dict]:
         "dishes": _menu(ctx, guests),
         "price": _catering_price(ctx, guests),
     }
-    beside = {"old_guests": guests + ctx.between(3, 20), "set_up": f"{int(hour[:2]) - 2:02d}{hour[2:]}"}
-    beside |= {"tasting": ctx.workday_near(day, -60, -15).isoformat(), "caterer": ctx.assigned(CATERERS)}
+    beside = {
+        "old_guests": guests + ctx.between(3, 20),
+        "set_up": f"{int(hour[:2]) - 2:02d}{hour[2:]}",
+    }
+    beside |= {
+        "tasting": ctx.workday_near(day, -60, -15).isoformat(),
+        "caterer": ctx.assigned(CATERERS),
+    }
     served = {dish["dish"] for dish in record["dishes"]}
     return record, beside | {"dropped": ctx.one([dish for _, dish in SIDES if dish not in served])}
 

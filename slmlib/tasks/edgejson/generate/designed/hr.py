@@ -8,24 +8,39 @@ from slmlib.textgen.sampling_context import SamplingContext, hhmm
 
 WORKPLACES = words(
     "ward_3 the_sorting_hall reception the_bakery gate_B the_control_room the_call_centre line_2 "
-    "the_dispatch_desk the_laundry the_night_desk kitchen_1 the_cold_store the_front_desk the_ticket_office"
+    "the_dispatch_desk the_laundry the_night_desk kitchen_1 the_cold_store the_front_desk "
+    "the_ticket_office"
 )
 
 POSTS = (  # title, monthly salary for full time from, to
     ("Warehouse Clerk", 2300, 2900), ("Forklift Driver", 2400, 3000), ("Night Porter", 2100, 2700),
-    ("Pharmacy Assistant", 2500, 3200), ("Payroll Clerk", 2800, 3700), ("Care Assistant", 2400, 3100),
-    ("Bicycle Mechanic", 2400, 3200), ("Pastry Chef", 2400, 3300), ("Service Technician", 2900, 3900),
+    ("Pharmacy Assistant", 2500, 3200), ("Payroll Clerk", 2800, 3700),
+    ("Care Assistant", 2400, 3100), ("Bicycle Mechanic", 2400, 3200), ("Pastry Chef", 2400, 3300),
+    ("Service Technician", 2900, 3900),
     ("Web Developer", 3600, 5200), ("Lab Technician", 2900, 3900), ("Bus Driver", 2700, 3400),
     ("Office Manager", 2900, 4000), ("Electrician", 2900, 3900), ("Sales Assistant", 2100, 2700),
     ("Gardener", 2300, 3000), ("Receptionist", 2200, 2900), ("Data Analyst", 3700, 5100),
 )  # fmt: skip
 LANGUAGES = {
-    "de": "German", "en": "English", "es": "Spanish", "fr": "French", "it": "Italian", "nl": "Dutch",
-    "pl": "Polish", "tr": "Turkish",
+    "de": "German", "en": "English", "es": "Spanish", "fr": "French", "it": "Italian",
+    "nl": "Dutch", "pl": "Polish", "tr": "Turkish",
 }  # fmt: skip
-CONTRACTS = (("permanent", 40), ("permanent", 35), ("temporary", 38), ("student", 24), ("agency", 38))
+CONTRACTS = (
+    ("permanent", 40),
+    ("permanent", 35),
+    ("temporary", 38),
+    ("student", 24),
+    ("agency", 38),
+)
 TASKS = ("assembly", "maintenance", "packing", "training", "stocktaking")
-TONGUES = {"de": "de", "ie": "en", "nl": "nl", "fr": "fr", "es": "es", "it": "it"}  # of the euro countries
+TONGUES = {
+    "de": "de",
+    "ie": "en",
+    "nl": "nl",
+    "fr": "fr",
+    "es": "es",
+    "it": "it",
+}  # of the euro countries
 
 
 def next_workday(day: date) -> date:
@@ -36,10 +51,16 @@ def next_workday(day: date) -> date:
 
 @sampler
 def leave_request(ctx: SamplingContext) -> tuple[dict, dict]:
-    """Both days of the leave; the first wish and the day on which it was asked beside them."""
+    """Both days of the leave; distractors: the first wish and the day on which it was asked."""
     first = ctx.workday()
     kind, shortest, longest = ctx.one(
-        (("annual", 4, 20), ("parental", 30, 180), ("study", 1, 12), ("unpaid", 6, 60), ("medical", 2, 25))
+        (
+            ("annual", 4, 20),
+            ("parental", 30, 180),
+            ("study", 1, 12),
+            ("unpaid", 6, 60),
+            ("medical", 2, 25),
+        )
     )
     last = ctx.workday_near(first, shortest, longest)
     record = {
@@ -59,7 +80,7 @@ def leave_request(ctx: SamplingContext) -> tuple[dict, dict]:
 
 @sampler
 def shift_swap(ctx: SamplingContext) -> tuple[dict, dict]:
-    """Who worked it in the end; somebody who would not, and a shift in return, beside it."""
+    """A shift and who worked it; distractors: somebody who refused, and a shift in return."""
     day, shift = ctx.date(), ctx.one(("early", "late", "night"))
     record = {
         "date": day.isoformat(),
@@ -76,7 +97,7 @@ def shift_swap(ctx: SamplingContext) -> tuple[dict, dict]:
 
 @sampler
 def job_application(ctx: SamplingContext) -> tuple[dict, dict]:
-    """A post, somebody for it and the terms; what was offered, and another post, beside them."""
+    """A post, somebody for it and the terms; distractors: what was offered, and another post."""
     ctx.settle(*TONGUES)  # salaries in euros
     title, low, high = ctx.one(POSTS)
     day, own = ctx.workday(), TONGUES[ctx.place.code]

@@ -9,7 +9,7 @@ SITES = words(  # each with a number or a letter, so that none needs an article
     "pump_station_B tank_farm_C drying_tunnel_1 engine_room_2 loading_bay_3 kiln_1 mixing_hall_4 "
     "cooling_tower_A packing_line_2 turbine_deck_2"
 )
-# quantity: (id prefix, unit, steps per unit, upper limits from and to, lower limits), limits in steps
+# quantity: (id prefix, unit, steps per unit, upper limits from and to, lower limits); in steps
 SENSORS = {
     "temperature": ("TMP", "°C", 10, (400, 950), (20, 150)),
     "pressure": ("PRS", "bar", 10, (40, 160), (10, 35)),
@@ -17,22 +17,26 @@ SENSORS = {
     "vibration": ("VIB", "mm/s", 10, (28, 112), None),
     "flow": ("FLW", "l/min", 1, (120, 480), (20, 90)),
 }
-MACHINES = (  # letters of its number, what it is, whether it has a tool that wears, tens of pieces an hour
-    ("FM", "filling machine", False, 150), ("PR", "punch press", True, 120), ("CL", "lathe", True, 6),
-    ("RB", "welding robot", False, 9), ("CV", "conveyor", False, 90), ("LB", "labeller", False, 180),
-    ("PK", "packing machine", False, 60), ("CP", "capping machine", False, 150), ("SW", "band saw", True, 12),
+MACHINES = (  # letters of its number, name, whether its tool wears, tens of pieces an hour
+    ("FM", "filling machine", False, 150), ("PR", "punch press", True, 120),
+    ("CL", "lathe", True, 6), ("RB", "welding robot", False, 9), ("CV", "conveyor", False, 90),
+    ("LB", "labeller", False, 180), ("PK", "packing machine", False, 60),
+    ("CP", "capping machine", False, 150), ("SW", "band saw", True, 12),
     ("GR", "grinding machine", True, 8), ("ML", "milling machine", True, 5),
     ("FL", "folding machine", False, 110),
 )  # fmt: skip
 PARTS = (  # part, nominal size from and to in mm, tolerances in hundredths of a mm
-    ("drive shafts", 16, 60, (2, 5)), ("spacer rings", 8, 30, (5, 10)), ("guide pins", 6, 20, (1, 2)),
-    ("bearing seats", 25, 90, (2, 3)), ("gear blanks", 40, 120, (5, 10)), ("valve stems", 5, 14, (1, 2)),
+    ("drive shafts", 16, 60, (2, 5)), ("spacer rings", 8, 30, (5, 10)),
+    ("guide pins", 6, 20, (1, 2)), ("bearing seats", 25, 90, (2, 3)),
+    ("gear blanks", 40, 120, (5, 10)), ("valve stems", 5, 14, (1, 2)),
     ("cover plates", 3, 12, (10, 20)), ("bushings", 10, 45, (2, 5)), ("flanges", 60, 180, (10, 20)),
-    ("piston rods", 12, 50, (2, 5)), ("cam discs", 30, 110, (5, 10)), ("clamping sleeves", 14, 48, (3, 5)),
+    ("piston rods", 12, 50, (2, 5)), ("cam discs", 30, 110, (5, 10)),
+    ("clamping sleeves", 14, 48, (3, 5)),
 )  # fmt: skip
 PART_MAKERS = words(
     "Northline_Precision Delta_Machining Steelcraft_Components Rotaform Axis_Engineering Unimet "
-    "Prime_Gear_Works Tectra_Machining Orbit_Turned_Parts Metallo_Components Ferrum_&_Co Linea_Precision"
+    "Prime_Gear_Works Tectra_Machining Orbit_Turned_Parts Metallo_Components Ferrum_&_Co "
+    "Linea_Precision"
 )
 CHEMICALS = (  # name, UN number, hazards
     ("acetone", "UN1090", ("flammable",)), ("isopropanol", "UN1219", ("flammable",)),
@@ -41,7 +45,8 @@ CHEMICALS = (  # name, UN number, hazards
     ("heptane", "UN1206", ("flammable", "environment")),
     ("turpentine", "UN1299", ("flammable", "environment")),
     ("sulphuric acid", "UN1830", ("corrosive",)), ("hydrochloric acid", "UN1789", ("corrosive",)),
-    ("nitric acid", "UN2031", ("corrosive", "oxidising")), ("phosphoric acid", "UN1805", ("corrosive",)),
+    ("nitric acid", "UN2031", ("corrosive", "oxidising")),
+    ("phosphoric acid", "UN1805", ("corrosive",)),
     ("glacial acetic acid", "UN2789", ("corrosive", "flammable")),
     ("caustic soda solution", "UN1824", ("corrosive",)),
     ("hydrogen peroxide solution", "UN2014", ("oxidising", "corrosive")),
@@ -51,10 +56,14 @@ CHEMICALS = (  # name, UN number, hazards
     ("iron chloride solution", "UN2582", ("corrosive",)),
     ("formic acid", "UN1779", ("corrosive", "flammable")),
 )  # fmt: skip
-CONTAINERS = {"canister": ((10, 25, 30), 4, 40), "drum": ((60, 120, 200), 2, 16), "ibc": ((600, 1000), 2, 6)}
+CONTAINERS = {
+    "canister": ((10, 25, 30), 4, 40),
+    "drum": ((60, 120, 200), 2, 16),
+    "ibc": ((600, 1000), 2, 6),
+}
 CHEMICAL_TRADE = words(
-    "Chemtrade_West Solvent_Supply_Co Novachem Aquila_Chemicals Reagent_House Sigma_Bulk Polychem_Trading "
-    "Lab_&_Plant_Supply Ionic_Chemicals Basis_Chemie Delta_Reagents Purechem"
+    "Chemtrade_West Solvent_Supply_Co Novachem Aquila_Chemicals Reagent_House Sigma_Bulk "
+    "Polychem_Trading Lab_&_Plant_Supply Ionic_Chemicals Basis_Chemie Delta_Reagents Purechem"
 )
 
 
@@ -86,7 +95,7 @@ def sensor_alert(ctx: SamplingContext) -> tuple[dict, dict]:
 
 @sampler
 def machine_downtime(ctx: SamplingContext) -> tuple[dict, dict]:
-    """The minutes lost are those between stop and start; another machine beside it."""
+    """The minutes lost are those between stop and start; distractors: another machine."""
     (letters, kind, tooled, speed), (other, *_) = ctx.some(MACHINES, 2, 2)
     stop, lost = ctx.between(5 * 60, 20 * 60), ctx.between(13, 145)
     record = {"machine_id": f"{letters}-{ctx.between(1, 24):02d}"}
@@ -104,9 +113,12 @@ def machine_downtime(ctx: SamplingContext) -> tuple[dict, dict]:
 
 @sampler
 def quality_check(ctx: SamplingContext) -> tuple[dict, dict]:
-    """Too small is rejected, too big is machined again, and what is within tolerance is accepted."""
+    """Too small is rejected, too big is machined again, within tolerance is accepted."""
     part, low, high, tolerances = ctx.one(PARTS)
-    nominal, tolerance = ctx.between(low * 2, high * 2) * 50, ctx.one(tolerances)  # hundredths of a mm
+    nominal, tolerance = (
+        ctx.between(low * 2, high * 2) * 50,
+        ctx.one(tolerances),
+    )  # hundredths of a mm
     verdict, day = ctx.one(("accepted", "accepted", "rework", "rejected")), ctx.workday()
     off = [ctx.between(-tolerance, tolerance) for _ in range(ctx.between(3, 5))]
     if verdict != "accepted":
@@ -143,7 +155,12 @@ def chemical_delivery(ctx: SamplingContext) -> tuple[dict, dict]:
     record = {
         "note_no": ctx.code("LN-######"),
         "product": {"name": name, "un_no": un_no, "hazards": list(hazards)},
-        "quantity": {"containers": count, "kind": kind, "litres_each": litres, "total_l": count * litres},
+        "quantity": {
+            "containers": count,
+            "kind": kind,
+            "litres_each": litres,
+            "total_l": count * litres,
+        },
         "delivered_on": day.isoformat(),
     }
     record |= only(ctx, 0.65, store=ctx.code("C-1#"))

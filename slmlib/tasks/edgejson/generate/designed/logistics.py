@@ -5,17 +5,20 @@ from slmlib.textgen.lexicon import firms, words
 from slmlib.textgen.sampling_context import SamplingContext, hhmm
 
 WAREHOUSES = words(
-    "Central_Store North_Depot Dockside_Hall Cold_Store East_Hall West_Hall Airport_Hub Overflow_Depot "
-    "South_Hall Spare_Parts_Store Returns_Centre Riverside_Depot"
+    "Central_Store North_Depot Dockside_Hall Cold_Store East_Hall West_Hall Airport_Hub "
+    "Overflow_Depot South_Hall Spare_Parts_Store Returns_Centre Riverside_Depot"
 )
 STOCK = words("TAP BRK SCR LMP HSE VLV CBL FLT PMP GLV BLT SEA PNT BOX")  # how stock numbers begin
 EXPORTERS = {
     "CN": firms(
-        "Ningbo_Sunway_Trading Shenzhen_Brightlink Xiamen_Pacific_Goods Qingdao_Merit Dalian_Harvest"
+        "Ningbo_Sunway_Trading Shenzhen_Brightlink Xiamen_Pacific_Goods Qingdao_Merit "
+        "Dalian_Harvest"
     ),
     "TR": firms("Ege_Trading Anadolu_Export Marmara_Foreign_Trade Izmir_Union Bursa_Exports"),
     "IN": firms("Jaipur_Exports Chennai_Merchants Nilgiri_Trading Gujarat_Overseas Kochi_Goods"),
-    "VN": firms("Saigon_Goods Hanoi_Export_Company Da_Nang_Trading Mekong_Mercantile Hue_Craft_Export"),
+    "VN": firms(
+        "Saigon_Goods Hanoi_Export_Company Da_Nang_Trading Mekong_Mercantile Hue_Craft_Export"
+    ),
     "CH": firms("Alpina_Handels_AG Basel_Trading Jura_Export Limmat_Commerce Säntis_Trading"),
     "JP": firms("Kansai_Trading Osaka_Bay_Export Setouchi_Shoji Tokai_Commerce Kobe_Pier_Goods"),
     "KR": firms("Busan_Trading Hanbit_Global Incheon_Commerce Daehan_Export Jeju_Goods"),
@@ -23,30 +26,40 @@ EXPORTERS = {
 }
 IMPORTERS = firms(
     "Nordkai_Import Wharf_&_Crane Continental_Supply Hanse_Waren Atlantic_Goods Delta_Wholesale "
-    "Meridian_Import Eastgate_Supplies Union_Wholesale Baltic_Bazaar Rhine_Trading Shannon_Wholesale "
-    "Portside_Goods Handelshuis_Zuid Kontor_West Trident_Supply Lowland_Imports Harbour_Cross_Trading "
-    "Polder_Import Green_Isle_Supply"
+    "Meridian_Import Eastgate_Supplies Union_Wholesale Baltic_Bazaar Rhine_Trading "
+    "Shannon_Wholesale Portside_Goods Handelshuis_Zuid Kontor_West Trident_Supply Lowland_Imports "
+    "Harbour_Cross_Trading Polder_Import Green_Isle_Supply"
 )
 GOODS = (  # HS code, description, cents for a kilogram from and to, countries it comes from
-    ("610910", "cotton T-shirts", 1200, 3000, "TR IN VN CN"), ("630260", "cotton towels", 900, 1800, "TR IN"),
-    ("940360", "wooden shelves", 300, 800, "VN CN IN"), ("691110", "porcelain plates", 300, 900, "CN TR JP"),
-    ("851310", "LED torches", 800, 2500, "CN KR"), ("420221", "leather handbags", 4000, 12000, "IN CN TR"),
+    ("610910", "cotton T-shirts", 1200, 3000, "TR IN VN CN"),
+    ("630260", "cotton towels", 900, 1800, "TR IN"),
+    ("940360", "wooden shelves", 300, 800, "VN CN IN"),
+    ("691110", "porcelain plates", 300, 900, "CN TR JP"),
+    ("851310", "LED torches", 800, 2500, "CN KR"),
+    ("420221", "leather handbags", 4000, 12000, "IN CN TR"),
     ("950300", "wooden toys", 600, 1500, "CN VN"),
     ("902519", "digital thermometers", 6000, 20000, "CH JP KR CN"),
-    ("821192", "kitchen knives", 2500, 9000, "JP CH CN"), ("090240", "black tea", 400, 1400, "IN GB VN"),
-    ("850440", "phone chargers", 1200, 3500, "CN KR VN"), ("640399", "leather shoes", 1500, 4500, "VN IN TR"),
-    ("611011", "wool jumpers", 4500, 11000, "GB TR"), ("731815", "steel screws", 180, 500, "CN TR KR"),
+    ("821192", "kitchen knives", 2500, 9000, "JP CH CN"),
+    ("090240", "black tea", 400, 1400, "IN GB VN"),
+    ("850440", "phone chargers", 1200, 3500, "CN KR VN"),
+    ("640399", "leather shoes", 1500, 4500, "VN IN TR"),
+    ("611011", "wool jumpers", 4500, 11000, "GB TR"),
+    ("731815", "steel screws", 180, 500, "CN TR KR"),
     ("903180", "measuring gauges", 8000, 30000, "CH JP KR GB"),
     ("391990", "adhesive tape", 400, 1100, "KR CN JP"),
     ("401693", "rubber gaskets", 600, 1800, "CN KR TR GB"),
     ("820559", "hand tools", 700, 2200, "CN CH GB JP"),
 )  # fmt: skip
-EORI = {"ie": "IE#######", "de": "DE#######", "nl": "NL#########"}  # letters and digits of an importer
+EORI = {
+    "ie": "IE#######",
+    "de": "DE#######",
+    "nl": "NL#########",
+}  # letters and digits of an importer
 
 
 @sampler
 def parcel_pickup(ctx: SamplingContext) -> tuple[dict, dict]:
-    """Where, when and what to collect."""
+    """Place, time and size of a collection."""
     city, postcode = ctx.town()
     day, phone = ctx.workday(), ctx.phone()
     parcels = ctx.between(1, 18)
@@ -56,7 +69,12 @@ def parcel_pickup(ctx: SamplingContext) -> tuple[dict, dict]:
     goods = {"parcels": parcels, "weight_kg": parcels * ctx.between(8, 140) / 10}
     goods |= only(ctx, 0.6, service=ctx.one(("standard", "express", "overnight")))
     goods |= only(ctx, 0.55, fragile=ctx.chance(0.6))
-    record = {"reference": ctx.code("PU-#####"), "customer": customer, "pickup": pickup, "goods": goods}
+    record = {
+        "reference": ctx.code("PU-#####"),
+        "customer": customer,
+        "pickup": pickup,
+        "goods": goods,
+    }
     to = ctx.one([town for town, _ in ctx.place.towns if town != city])
     return record, {
         "old_date": ctx.workday_near(day, -6, -1).isoformat(),
@@ -86,7 +104,10 @@ def delivery_round(ctx: SamplingContext) -> tuple[dict, dict]:
     record = {
         "date": ctx.workday().isoformat(),
         "driver": ctx.person().name,
-        "vehicle": {"plate": ctx.plate(), "odometer": {"start_km": start, "end_km": start + distance}},
+        "vehicle": {
+            "plate": ctx.plate(),
+            "odometer": {"start_km": start, "end_km": start + distance},
+        },
         "distance_km": distance,
         "stops": stops,
         "stop_count": len(stops),
@@ -103,7 +124,7 @@ def delivery_round(ctx: SamplingContext) -> tuple[dict, dict]:
 
 @sampler
 def goods_receipt(ctx: SamplingContext) -> tuple[dict, dict]:
-    """What came in for an order, beside another order that is still open."""
+    """Goods that came in for an order; distractors: another order that is still open."""
     day = ctx.workday()
     record = {
         "po_number": ctx.code("PO-######"),
@@ -126,7 +147,7 @@ def goods_receipt(ctx: SamplingContext) -> tuple[dict, dict]:
 
 @sampler
 def warehouse_transfer(ctx: SamplingContext) -> tuple[dict, dict]:
-    """The total is the sum of the lines; a line that was struck off stands beside them."""
+    """The total is the sum of the lines; distractors: a line that was struck off."""
     here, there, elsewhere = ctx.some(WAREHOUSES, 3, 3)
     day = ctx.workday()
     stock = [ctx.code(f"{letters}-####") for letters in ctx.some(STOCK, 3, 5)]
@@ -158,7 +179,10 @@ def customs_declaration(ctx: SamplingContext) -> tuple[dict, dict]:
     kinds = ctx.some([kind for kind in GOODS if country in kind[4].split()], 1, 3)
     goods, tenths, cents = [], 0, 0
     for hs_code, name, low, high, places in kinds:
-        net, origin = ctx.between(150, 4_800), country if ctx.chance(0.75) else ctx.one(places.split())
+        net, origin = (
+            ctx.between(150, 4_800),
+            country if ctx.chance(0.75) else ctx.one(places.split()),
+        )
         value = net * ctx.between(low, high) // 10
         line = {"hs_code": hs_code, "description": name, "origin": origin}
         goods.append(line | {"net_kg": net / 10, "value_eur": value / 100})
@@ -170,7 +194,8 @@ def customs_declaration(ctx: SamplingContext) -> tuple[dict, dict]:
         "mrn": f"{day.year % 100}{ctx.place.code.upper()}{ctx.code('####@#@######@')}",
         "lodged_on": day.isoformat(),
         "exporter": {"name": ctx.assigned(EXPORTERS[country]), "country": country},
-        "importer": importer | {"address": {"street": ctx.street(), "postcode": postcode, "city": city}},
+        "importer": importer
+        | {"address": {"street": ctx.street(), "postcode": postcode, "city": city}},
         "goods": goods,
         "totals": {
             "packages": ctx.between(2, 60),

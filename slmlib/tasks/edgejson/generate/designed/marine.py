@@ -7,27 +7,34 @@ from slmlib.textgen.lexicon import words
 from slmlib.textgen.sampling_context import SamplingContext
 
 GAUGES = words(
-    "Skerry_Point North_Mole Pilot_Jetty Old_Lock_Gate Gull_Sands Breakwater_Light Ferry_Steps Inner_Basin "
-    "Cable_Pier Marsh_Creek Fort_Quay Sand_Head Lifeboat_Slip Coal_Wharf Oyster_Bank Customs_Quay"
+    "Skerry_Point North_Mole Pilot_Jetty Old_Lock_Gate Gull_Sands Breakwater_Light Ferry_Steps "
+    "Inner_Basin Cable_Pier Marsh_Creek Fort_Quay Sand_Head Lifeboat_Slip Coal_Wharf Oyster_Bank "
+    "Customs_Quay"
 )
-LEVELS = {"rising": (160, 420), "falling": (160, 420), "high_water": (430, 640), "low_water": (60, 150)}  # cm
+LEVELS = {
+    "rising": (160, 420),
+    "falling": (160, 420),
+    "high_water": (430, 640),
+    "low_water": (60, 150),
+}  # cm
 MARINAS = words(
-    "Kilmara_Marina Port_Ness_Haven Schilfhafen Westerkade_Marina Burnhaven_Yacht_Basin Seewind_Marina "
-    "Duinhaven Rossbeg_Marina Marina_Am_Deich Carrigmore_Quay Noorderhaven Leuchtturmhafen"
+    "Kilmara_Marina Port_Ness_Haven Schilfhafen Westerkade_Marina Burnhaven_Yacht_Basin "
+    "Seewind_Marina Duinhaven Rossbeg_Marina Marina_Am_Deich Carrigmore_Quay Noorderhaven "
+    "Leuchtturmhafen"
 )
 BOATS = words(
-    "Windhover Silver_Spray Puffin Northern_Lass Calypso Sea_Otter Marigold Stella_Nova Storm_Petrel "
-    "Cormorant Wee_Tam Blue_Heron Aurora_B Moonraker Sandpiper Morning_Tide Ocean_Reaper Merganser "
-    "Lady_Jean Skua"
+    "Windhover Silver_Spray Puffin Northern_Lass Calypso Sea_Otter Marigold Stella_Nova "
+    "Storm_Petrel Cormorant Wee_Tam Blue_Heron Aurora_B Moonraker Sandpiper Morning_Tide "
+    "Ocean_Reaper Merganser Lady_Jean Skua"
 )
 PORTS = words(
-    "Burnhaven Skallivoe Port_Ness Kilmara Westerhaven Ardbeg_Pier Inverlairn Sandvoe Rossbeg Nordhavn "
-    "Lochmoy Eastray"
+    "Burnhaven Skallivoe Port_Ness Kilmara Westerhaven Ardbeg_Pier Inverlairn Sandvoe Rossbeg "
+    "Nordhavn Lochmoy Eastray"
 )
 BUYERS = words(
-    "Quayside_Fish_Auction Nordsee_Frozen_Foods Pelican_Seafoods Eastray_Fish_Market Silver_Scale_Fisheries "
-    "Polar_Processing Lochmoy_Shellfish Seaboard_Merchants Blue_Crate_Seafood Northern_Cold_Store "
-    "Tideline_Wholesale Fresh_Catch_Direct"
+    "Quayside_Fish_Auction Nordsee_Frozen_Foods Pelican_Seafoods Eastray_Fish_Market "
+    "Silver_Scale_Fisheries Polar_Processing Lochmoy_Shellfish Seaboard_Merchants "
+    "Blue_Crate_Seafood Northern_Cold_Store Tideline_Wholesale Fresh_Catch_Direct"
 )
 CATCHES = {  # gear: species landed with it
     "trawl": words("haddock cod whiting plaice saithe monkfish lemon_sole hake megrim"),
@@ -40,7 +47,7 @@ CATCHES = {  # gear: species landed with it
 
 @sampler
 def tide_observation(ctx: SamplingContext) -> tuple[dict, dict]:
-    """A level that fits the state of the tide; the level before it and another gauge's beside it."""
+    """A level that fits the tide; distractors: the level before and that of another gauge."""
     tide = ctx.one(tuple(LEVELS))
     level = ctx.between(*LEVELS[tide])
     step = ctx.between(8, 40) * (1 if tide in ("rising", "high_water") else -1)
@@ -52,7 +59,11 @@ def tide_observation(ctx: SamplingContext) -> tuple[dict, dict]:
         "tide": tide,
     }
     record |= only(ctx, 0.6, predicted_m=(level + ctx.one((-1, 1)) * ctx.between(3, 35)) / 100)
-    beside = {"before": (level - step) / 100, "other": other, "other_level": (level + 3 * step) / 100}
+    beside = {
+        "before": (level - step) / 100,
+        "other": other,
+        "other_level": (level + 3 * step) / 100,
+    }
     return record, beside | {"wind": ctx.between(4, 28), "other_time": ctx.clock(0, 24, step=6)}
 
 
@@ -71,7 +82,9 @@ def berth_booking(ctx: SamplingContext) -> tuple[dict, dict]:
         "vessel": {"name": boat, "length_m": length / 10}
         | only(ctx, 0.55, draught_m=ctx.between(length // 10 + 1, length // 10 + 8) / 10),
         "skipper": ctx.person().name,
-        "stay": stay | {"nights": nights} | only(ctx, 0.5, berth=ctx.code(f"{ctx.one('ABCDEFGH')}##")),
+        "stay": stay
+        | {"nights": nights}
+        | only(ctx, 0.5, berth=ctx.code(f"{ctx.one('ABCDEFGH')}##")),
     }
     record |= only(ctx, 0.6, shore_power=ctx.chance(0.65))
     record["dues"] = {"per_night_eur": rate / 100, "total_eur": nights * rate / 100}
@@ -93,7 +106,10 @@ def catch_report(ctx: SamplingContext) -> tuple[dict, dict]:
     sailed, days = ctx.date(), ctx.between(1, 6)
     lines = [_landing(ctx, species) for species in ctx.some(CATCHES[gear], 2, 4)]
     total = sum(tenths for _, _, tenths in lines)
-    landed = {"port": other_port if ctx.chance(0.5) else port, "on": (sailed + timedelta(days)).isoformat()}
+    landed = {
+        "port": other_port if ctx.chance(0.5) else port,
+        "on": (sailed + timedelta(days)).isoformat(),
+    }
     trip = {"sailed": {"port": port, "on": sailed.isoformat()}}
     trip |= {"landed": landed | only(ctx, 0.6, at=ctx.clock(4, 22)), "days": days}
     record = {
@@ -104,7 +120,9 @@ def catch_report(ctx: SamplingContext) -> tuple[dict, dict]:
         "landings": [{"species": s, "boxes": boxes, "weight_kg": t / 10} for s, boxes, t in lines],
         "landed_kg": total / 10,
     }
-    record |= only(ctx, 0.5, discarded_kg=ctx.between(4, 90)) | only(ctx, 0.5, buyer=ctx.one(BUYERS))
+    record |= only(ctx, 0.5, discarded_kg=ctx.between(4, 90)) | only(
+        ctx, 0.5, buyer=ctx.one(BUYERS)
+    )
     return record, {
         "other_boat": other_boat,
         "old_total": total // 10 - ctx.between(20, 90),

@@ -5,23 +5,25 @@ from slmlib.textgen.lexicon import words
 from slmlib.textgen.sampling_context import SamplingContext
 
 EXHIBITIONS = words(
-    "Salt_and_Silver Treasures_of_the_Deep The_Age_of_Steam Amber_Roads Masks_and_Mirrors Ice_Age_Hunters "
-    "A_Century_of_Chairs Birds_on_Paper The_Lost_Harbour Clay,_Fire,_Glaze Light_in_the_North Roman_Kitchens "
-    "Maps_of_the_Unknown Weaving_the_World Stars_over_Babylon Toys_of_Tin The_Glass_Garden "
-    "Women_of_the_Bauhaus"
+    "Salt_and_Silver Treasures_of_the_Deep The_Age_of_Steam Amber_Roads Masks_and_Mirrors "
+    "Ice_Age_Hunters A_Century_of_Chairs Birds_on_Paper The_Lost_Harbour Clay,_Fire,_Glaze "
+    "Light_in_the_North Roman_Kitchens Maps_of_the_Unknown Weaving_the_World Stars_over_Babylon "
+    "Toys_of_Tin The_Glass_Garden Women_of_the_Bauhaus"
 )
 ENTRIES = tuple(f"{hour}:{half}" for hour in range(10, 17) for half in ("00", "30"))
 HOUSES = words(
-    "Harbour_Museum Museum_of_Rural_Life City_Art_Gallery Museum_of_Glass_and_Ceramics National_Toy_Museum "
-    "Maritime_Collection Guildhall_Gallery Museum_of_Textiles Old_Observatory_Museum Railway_Museum "
-    "Museum_of_Printing Civic_Archaeology_Collection Museum_of_Musical_Instruments Weavers'_House_Museum"
+    "Harbour_Museum Museum_of_Rural_Life City_Art_Gallery Museum_of_Glass_and_Ceramics "
+    "National_Toy_Museum Maritime_Collection Guildhall_Gallery Museum_of_Textiles "
+    "Old_Observatory_Museum Railway_Museum Museum_of_Printing Civic_Archaeology_Collection "
+    "Museum_of_Musical_Instruments Weavers'_House_Museum"
 )
 OBJECTS = (  # title, thousands from, to for which it is insured
     ("View of a Frozen Harbour", 40, 380), ("Portrait of a Ship's Surgeon", 25, 160),
     ("Still Life with Herring", 60, 450), ("Long-Case Clock by J. Amory", 8, 45),
     ("Bronze Age Torque", 30, 220),
-    ("Astrolabe of 1571", 90, 600), ("Silver Guild Cup", 20, 130), ("Quilt with Sailing Ships", 4, 18),
-    ("Walnut Spinet", 15, 80), ("Model of the Brig Fortuna", 6, 40), ("Attic Red-Figure Vase", 35, 240),
+    ("Astrolabe of 1571", 90, 600), ("Silver Guild Cup", 20, 130),
+    ("Quilt with Sailing Ships", 4, 18), ("Walnut Spinet", 15, 80),
+    ("Model of the Brig Fortuna", 6, 40), ("Attic Red-Figure Vase", 35, 240),
     ("Illuminated Book of Hours", 150, 900), ("Tin Carousel", 3, 14), ("Amber Chess Set", 12, 70),
     ("Two Washerwomen", 30, 260), ("Celestial Globe", 45, 310), ("Samurai Helmet", 18, 95),
     ("Map of the Southern Sea", 10, 75),
@@ -32,7 +34,7 @@ CONDITIONS = ("no_flash", "low_light", "climate_case", "guarded_room", "single_v
 
 @sampler
 def ticket_booking(ctx: SamplingContext) -> tuple[dict, dict]:
-    """The visit that stands; beside it the slot and the exhibition that were asked for first."""
+    """A visit; distractors: the slot and the exhibition that were asked for first."""
     kind = ctx.one(("full", "full", "reduced", "school", "members"))
     exhibition, other = ctx.some(EXHIBITIONS, 2, 2)
     day, hour = ctx.date(), ctx.one(ENTRIES)

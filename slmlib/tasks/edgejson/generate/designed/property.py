@@ -7,10 +7,11 @@ from slmlib.textgen.lexicon import words
 from slmlib.textgen.sampling_context import SamplingContext
 
 VIEWING_TIMES = words(
-    "09:30 10:00 10:15 10:45 11:00 11:30 12:00 13:15 14:00 14:30 15:45 16:00 16:30 17:15 17:45 18:00 18:30"
+    "09:30 10:00 10:15 10:45 11:00 11:30 12:00 13:15 14:00 14:30 15:45 16:00 16:30 17:15 17:45 "
+    "18:00 18:30"
 )
 
-FEATURES = {  # what a flat may have -> how its lack is told
+FEATURES = {  # what a flat may have -> how its absence is stated
     "balcony": "balcony", "lift": "lift", "parking": "parking space", "cellar": "cellar",
     "dishwasher": "dishwasher", "garden": "garden",
 }  # fmt: skip
@@ -18,7 +19,7 @@ FEATURES = {  # what a flat may have -> how its lack is told
 
 @sampler
 def viewing_request(ctx: SamplingContext) -> tuple[dict, dict]:
-    """The appointment that stands; an earlier one, and a listing that is gone, beside it."""
+    """A viewing; distractors: an earlier one, and a listing that is gone."""
     visitor, day, time = ctx.person(), ctx.date(), ctx.one(VIEWING_TIMES)
     day += timedelta(days=day.weekday() == 6)  # not on a Sunday
     record = {"listing": f"{ctx.one('RS')}-{ctx.code('####')}", "visitor": visitor.name}
@@ -37,8 +38,10 @@ def viewing_request(ctx: SamplingContext) -> tuple[dict, dict]:
 
 @sampler
 def flat_listing(ctx: SamplingContext) -> tuple[dict, dict]:
-    """Rent and charges add up; last year's rent, the deposit and what the flat lacks beside them."""
-    ctx.settle(*(("de",) if ctx.chance(0.4) else ("ie", "nl", "fr", "es", "it")))  # euros, square metres
+    """Rent and charges; distractors: last year's rent, the deposit and what the flat lacks."""
+    ctx.settle(
+        *(("de",) if ctx.chance(0.4) else ("ie", "nl", "fr", "es", "it"))
+    )  # euros, square metres
     features, german = ctx.some(FEATURES, 1, 3), ctx.place.code == "de"
     halves = ctx.between(3, 9) if german else 2 * ctx.between(2, 4)  # half rooms are a German thing
     area = 12 * halves + ctx.between(2, 18)
@@ -57,5 +60,8 @@ def flat_listing(ctx: SamplingContext) -> tuple[dict, dict]:
     record |= only(ctx, 0.55, pets=ctx.chance(0.5))
     lacks = ctx.one([words for feature, words in FEATURES.items() if feature not in features])
     beside = {"lacks": lacks, "deposit": base * 2, "old_rent": base - 5 * ctx.between(4, 16)}
-    beside |= {"built": ctx.between(1905, 2019), "seen_on": ctx.workday_near(free, -40, -8).isoformat()}
+    beside |= {
+        "built": ctx.between(1905, 2019),
+        "seen_on": ctx.workday_near(free, -40, -8).isoformat(),
+    }
     return record, beside | {"old_area": area + ctx.between(2, 6), "small": area // 5 * 5 - 5}

@@ -14,25 +14,28 @@ LINES = words(
     "line_RB26 bus_64 line_U3 shuttle_B5 tram_16"
 )
 BULKY = (  # a large thing, and the cubic metres that it may fill
-    ("corner sofa", (1.8, 2.2, 2.4)), ("double mattress", (0.5, 0.6, 0.7)), ("single mattress", (0.3, 0.4)),
-    ("oak wardrobe", (1.6, 2.1, 2.5)), ("chest freezer", (0.6, 0.8, 0.9)), ("tumble dryer", (0.4, 0.5)),
-    ("washing machine", (0.4, 0.5)), ("bunk bed", (1.2, 1.4, 1.5)), ("dining table", (0.7, 0.9, 1.1)),
-    ("garden bench", (0.5, 0.7)), ("rolled-up carpet", (0.3, 0.4, 0.6)), ("upright piano", (1.3, 1.5)),
-    ("desk with drawers", (0.6, 0.8)), ("kitchen cupboard", (0.7, 1.1, 1.3)), ("wing chair", (0.5, 0.6)),
-    ("exercise bike", (0.5, 0.7)), ("rabbit hutch", (0.4, 0.6)), ("ping-pong table", (0.6, 0.9)),
-    ("sofa bed", (1.4, 1.6, 1.9)), ("bookcase", (0.6, 0.8, 1.2)), ("slatted bed frame", (0.4, 0.6)),
-    ("fridge-freezer", (0.8, 0.9, 1.1)), ("shower cabin", (0.9, 1.2)), ("chest of drawers", (0.5, 0.7)),
+    ("corner sofa", (1.8, 2.2, 2.4)), ("double mattress", (0.5, 0.6, 0.7)),
+    ("single mattress", (0.3, 0.4)), ("oak wardrobe", (1.6, 2.1, 2.5)),
+    ("chest freezer", (0.6, 0.8, 0.9)), ("tumble dryer", (0.4, 0.5)),
+    ("washing machine", (0.4, 0.5)), ("bunk bed", (1.2, 1.4, 1.5)),
+    ("dining table", (0.7, 0.9, 1.1)), ("garden bench", (0.5, 0.7)),
+    ("rolled-up carpet", (0.3, 0.4, 0.6)), ("upright piano", (1.3, 1.5)),
+    ("desk with drawers", (0.6, 0.8)), ("kitchen cupboard", (0.7, 1.1, 1.3)),
+    ("wing chair", (0.5, 0.6)), ("exercise bike", (0.5, 0.7)), ("rabbit hutch", (0.4, 0.6)),
+    ("ping-pong table", (0.6, 0.9)), ("sofa bed", (1.4, 1.6, 1.9)), ("bookcase", (0.6, 0.8, 1.2)),
+    ("slatted bed frame", (0.4, 0.6)), ("fridge-freezer", (0.8, 0.9, 1.1)),
+    ("shower cabin", (0.9, 1.2)), ("chest of drawers", (0.5, 0.7)),
 )  # fmt: skip
 NOISES = {  # what makes the noise, and the hours between which it begins
-    "music": (18, 21), "dog": (6, 20), "building_work": (6, 19), "party": (19, 21), "machine": (5, 20),
-    "alarm": (6, 21),
+    "music": (18, 21), "dog": (6, 20), "building_work": (6, 19), "party": (19, 21),
+    "machine": (5, 20), "alarm": (6, 21),
 }  # fmt: skip
 WHEN = words("00 05 10 15 20 30 40 45 50")
 
 
 @sampler
 def lost_item(ctx: SamplingContext) -> tuple[dict, dict]:
-    """The thing, the line and the day; the day of the report beside it."""
+    """The thing, the line and the day; distractors: the day of the report."""
     lost_on = ctx.date()
     record = {"item": ctx.one(LOST_ITEMS)}
     colours = ("black", "blue", "brown", "green", "grey", "red", "white", "yellow")
@@ -46,14 +49,20 @@ def lost_item(ctx: SamplingContext) -> tuple[dict, dict]:
         "other_line": other,
         "stop": ctx.town()[0] + " Central",
         "contents": ctx.one(
-            ("a library book", "a pair of sunglasses", "a season ticket", "a water bottle", "a spare key")
+            (
+                "a library book",
+                "a pair of sunglasses",
+                "a season ticket",
+                "a water bottle",
+                "a spare key",
+            )
         ),
     }
 
 
 @sampler
 def parking_permit(ctx: SamplingContext) -> tuple[dict, dict]:
-    """A permit and its time; the car, the zone and the permit before it beside it."""
+    """A permit and its time; distractors: the car, the zone and the permit before it."""
     start, zone = ctx.date(), f"{ctx.one('ABCDEFGH')}{ctx.between(1, 18)}"
     end = ctx.later(start, *ctx.one(((13, 29), (89, 91), (180, 183), (364, 365))))
     record = {"plate": ctx.plate(), "zone": zone, "valid_from": start.isoformat()}
@@ -72,7 +81,7 @@ def parking_permit(ctx: SamplingContext) -> tuple[dict, dict]:
 
 @sampler
 def bulky_waste_pickup(ctx: SamplingContext) -> tuple[dict, dict]:
-    """A piece of furniture and its day; another piece and the day first planned beside it."""
+    """A piece of furniture and its day; distractors: another piece and the day first planned."""
     day = ctx.workday()
     item, volumes = ctx.one(BULKY)
     record = {"item": item, "street": ctx.street(), "pickup_on": day.isoformat()}
@@ -90,7 +99,7 @@ def bulky_waste_pickup(ctx: SamplingContext) -> tuple[dict, dict]:
 
 @sampler
 def noise_complaint(ctx: SamplingContext) -> tuple[dict, dict]:
-    """Disturbances on one to three days; the resident's own address and the limit beside it."""
+    """Disturbances on one to three days; distractors: the resident's own address and the limit."""
     who, phone, day = ctx.person(), ctx.phone(), ctx.date()
     kind = ctx.one(tuple(NOISES))
     first, last = NOISES[kind]

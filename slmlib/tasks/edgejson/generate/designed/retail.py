@@ -13,20 +13,21 @@ GOODS = (  # as ordered by the two or more, cents from, to, most in one order
     ("pairs of garden gloves", 690, 1190, 4), ("bags of potting soil", 590, 850, 8),
     ("packets of tomato seeds", 195, 320, 10), ("rolls of masking tape", 290, 450, 6),
     ("boxes of wood screws", 490, 790, 5), ("reams of A4 paper", 430, 590, 10),
-    ("blue ballpoint pens", 105, 190, 24), ("A5 notebooks", 240, 480, 12), ("tins of cat food", 105, 169, 24),
-    ("boxes of dog biscuits", 420, 690, 4), ("packets of green tea", 310, 520, 6),
-    ("packs of smoked salmon", 490, 690, 5), ("crates of sparkling water", 390, 560, 6),
-    ("bars of dark chocolate", 159, 289, 12), ("candles", 120, 340, 12), ("dust sheets", 210, 480, 6),
-    ("tubes of wood glue", 380, 620, 4), ("bicycle tubes", 450, 790, 4), ("wax crayons", 105, 160, 20),
+    ("blue ballpoint pens", 105, 190, 24), ("A5 notebooks", 240, 480, 12),
+    ("tins of cat food", 105, 169, 24), ("boxes of dog biscuits", 420, 690, 4),
+    ("packets of green tea", 310, 520, 6), ("packs of smoked salmon", 490, 690, 5),
+    ("crates of sparkling water", 390, 560, 6), ("bars of dark chocolate", 159, 289, 12),
+    ("candles", 120, 340, 12), ("dust sheets", 210, 480, 6), ("tubes of wood glue", 380, 620, 4),
+    ("bicycle tubes", 450, 790, 4), ("wax crayons", 105, 160, 20),
 )  # fmt: skip
 FRESH = words("eggs salmon loaves")  # what no shop puts into its window
 GROCERS = firms(
-    "Basketful Larder_&_Loft Dayparcel The_Long_Shelf Everyday_Depot Marketline Homeport Corner_&_Co "
-    "Pantry_Direct Greenbasket"
+    "Basketful Larder_&_Loft Dayparcel The_Long_Shelf Everyday_Depot Marketline Homeport "
+    "Corner_&_Co Pantry_Direct Greenbasket"
 )
 ONLINE_SHOPS = firms(
-    "Kaufhaus_Nord Warenwelt Winkelhuis Casa_y_Campo Tout_Venant Parcelwise Shelf_&_Door Depot_Direct "
-    "Bottega_Online Thirty_Boxes"
+    "Kaufhaus_Nord Warenwelt Winkelhuis Casa_y_Campo Tout_Venant Parcelwise Shelf_&_Door "
+    "Depot_Direct Bottega_Online Thirty_Boxes"
 )
 WORN = ("too_small", "too_large", "damaged", "wrong_item")
 USED = ("damaged", "wrong_item", "not_as_described")
@@ -49,7 +50,8 @@ def store_order(ctx: SamplingContext) -> tuple[dict, dict]:
     city, postcode = ctx.town()
     who, day, phone, start = ctx.person(), ctx.workday(), ctx.phone(), ctx.between(8, 17)
     lines = [
-        (name, ctx.between(2, most), ctx.price(low, high)) for name, low, high, most in ctx.some(GOODS, 2, 5)
+        (name, ctx.between(2, most), ctx.price(low, high))
+        for name, low, high, most in ctx.some(GOODS, 2, 5)
     ]
     fee = ctx.one((290, 350, 390, 490, 595, 690))
     delivery = {"date": day.isoformat()}
@@ -60,7 +62,8 @@ def store_order(ctx: SamplingContext) -> tuple[dict, dict]:
         "order_no": ctx.code("###-####"),
         "customer": {"name": who.name} | only(ctx, 0.5, phone=phone) | {"address": address},
         "items": [
-            {"name": n, "quantity": q, "unit_price": p / 100, "amount": q * p / 100} for n, q, p in lines
+            {"name": n, "quantity": q, "unit_price": p / 100, "amount": q * p / 100}
+            for n, q, p in lines
         ],
         "delivery": delivery | {"fee": fee / 100},
         "total": (sum(q * p for _, q, p in lines) + fee) / 100,
@@ -77,7 +80,7 @@ def store_order(ctx: SamplingContext) -> tuple[dict, dict]:
 
 @sampler
 def stock_count(ctx: SamplingContext) -> tuple[dict, dict]:
-    """What was counted; beside it what the books say, which is never the same."""
+    """Counted stock; distractors: the stock in the books, which is never the same."""
     counted = ctx.between(4, ctx.one((40, 160, 640)))
     shelf = f"{ctx.one('ABCDEFGH')}{ctx.between(1, 48):02}"
     record = {"sku": ctx.code("ART-####"), "shelf": shelf, "counted": counted}
@@ -90,7 +93,7 @@ def stock_count(ctx: SamplingContext) -> tuple[dict, dict]:
 
 @sampler
 def return_request(ctx: SamplingContext) -> tuple[dict, dict]:
-    """What comes back and why; what was paid with postage beside its price."""
+    """A returned article and the reason; distractors: the price with postage."""
     customer, bought_on = ctx.person(), ctx.date()
     goods = [(ctx.code("######"), *good) for good in ctx.some(RETURNED, 1, 2)]
     cents = sum(ctx.price(low, high) for *_, low, high in goods)
@@ -99,7 +102,8 @@ def return_request(ctx: SamplingContext) -> tuple[dict, dict]:
         "customer": {"name": customer.name} | only(ctx, 0.55, email=ctx.email(customer)),
         "bought_on": bought_on.isoformat(),
         "articles": [
-            {"article_no": no, "name": name, "reason": ctx.one(why)} for no, name, why, _, _ in goods
+            {"article_no": no, "name": name, "reason": ctx.one(why)}
+            for no, name, why, _, _ in goods
         ],
     }
     record |= only(ctx, 0.6, opened=ctx.chance(0.5))

@@ -10,11 +10,12 @@ ROOMS = words(
 )
 
 DISHES = (  # what is cooked, and the usual minutes
-    ("rice", (12, 15, 18)), ("pasta", (8, 9, 11)), ("bread", (35, 40, 45)), ("lasagne", (40, 45, 50)),
-    ("potatoes", (20, 22, 25)), ("lentils", (25, 30, 35)), ("roast chicken", (70, 80, 90)),
-    ("apple pie", (50, 55, 60)), ("fish fingers", (12, 14, 16)), ("carrots", (10, 12, 15)),
-    ("green beans", (8, 10, 12)), ("pizza", (11, 13, 15)), ("muffins", (20, 22, 25)), ("tea", (3, 4, 5)),
-    ("eggs", (5, 6, 7, 10)), ("quiche", (35, 38, 40)), ("beetroot", (40, 50, 60)), ("porridge", (4, 6, 8)),
+    ("rice", (12, 15, 18)), ("pasta", (8, 9, 11)), ("bread", (35, 40, 45)),
+    ("lasagne", (40, 45, 50)), ("potatoes", (20, 22, 25)), ("lentils", (25, 30, 35)),
+    ("roast chicken", (70, 80, 90)), ("apple pie", (50, 55, 60)), ("fish fingers", (12, 14, 16)),
+    ("carrots", (10, 12, 15)), ("green beans", (8, 10, 12)), ("pizza", (11, 13, 15)),
+    ("muffins", (20, 22, 25)), ("tea", (3, 4, 5)), ("eggs", (5, 6, 7, 10)),
+    ("quiche", (35, 38, 40)), ("beetroot", (40, 50, 60)), ("porridge", (4, 6, 8)),
     ("oven chips", (18, 20, 24)), ("cookies", (10, 12, 14)), ("stew", (90, 120, 150)),
     ("soup", (15, 25, 30)), ("gratin", (40, 45, 55)), ("scones", (13, 15, 17)),
 )  # fmt: skip
@@ -47,7 +48,7 @@ def smart_home_command(ctx: SamplingContext) -> tuple[dict, dict]:
 
 @sampler
 def kitchen_timer(ctx: SamplingContext) -> tuple[dict, dict]:
-    """A dish with its minutes; another dish beside it."""
+    """A dish with its minutes; distractors: another dish."""
     label, minutes = ctx.one(DISHES)
     record = {"label": label, "minutes": ctx.one(minutes)}
     record |= only(ctx, 0.5, sound=ctx.one(("bell", "chime", "buzzer")))
@@ -62,7 +63,7 @@ def kitchen_timer(ctx: SamplingContext) -> tuple[dict, dict]:
 
 @sampler
 def heating_schedule(ctx: SamplingContext) -> tuple[dict, dict]:
-    """One to three warm periods of the day; another room and last winter's values beside it."""
+    """One to three warm periods of the day; distractors: another room and last winter's values."""
     days, low = sorted(ctx.some(range(7), 1, 4)), ctx.steps(28, 35, 2)
     parts = sorted(ctx.some(range(3), 1, 3))
     record = {
@@ -72,11 +73,15 @@ def heating_schedule(ctx: SamplingContext) -> tuple[dict, dict]:
         "otherwise_c": low,
     }
     start = ctx.date(months=(1, 2, 9, 10, 11, 12))
-    valid = {"from": start.isoformat()} | only(ctx, 0.6, until=ctx.later(start, 30, 120).isoformat())
+    valid = {"from": start.isoformat()} | only(
+        ctx, 0.6, until=ctx.later(start, 30, 120).isoformat()
+    )
     record |= only(ctx, 0.6, valid=valid) | only(ctx, 0.5, window_pause=ctx.chance(0.6))
     return record, {
         "other_room": ctx.one([room for room in ROOMS if room != record["room"]]),
-        "old_target": ctx.one([t for t in (18.0, 19.5, 22.5, 24.0) if t != record["periods"][0]["target_c"]]),
+        "old_target": ctx.one(
+            [t for t in (18.0, 19.5, 22.5, 24.0) if t != record["periods"][0]["target_c"]]
+        ),
         "old_low": low - 2,
         "last_year": ctx.later(start, -390, -340).isoformat(),
         "rule": ctx.between(1, 9),

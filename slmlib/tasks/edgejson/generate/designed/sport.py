@@ -15,14 +15,15 @@ CLUBS = {  # country: what a club from a town is called there; elsewhere as is u
     "us": ("{} FC", "{} Union", "{} Strikers", "{} SC"),
 }
 COMPETITIONS = words(
-    "County_Cup Regional_League_North Second_Division District_Cup Winter_League Women's_Premier_League "
-    "Under-19_League Harvest_Cup Third_Division_South Founders'_Trophy Sunday_League Charity_Shield"
+    "County_Cup Regional_League_North Second_Division District_Cup Winter_League "
+    "Women's_Premier_League Under-19_League Harvest_Cup Third_Division_South Founders'_Trophy "
+    "Sunday_League Charity_Shield"
 )
 
 
 @sampler
 def class_signup(ctx: SamplingContext) -> tuple[dict, dict]:
-    """A class on a weekday; beside it another class and another weekday."""
+    """A class on a weekday; distractors: another class and another weekday."""
     chosen, other = ctx.some(CLASSES, 2, 2)
     weekday, other_weekday = ctx.some(WEEKDAYS, 2, 2)
     record = {"member": ctx.person().name, "class": chosen, "weekday": weekday}
@@ -38,11 +39,14 @@ def class_signup(ctx: SamplingContext) -> tuple[dict, dict]:
 
 @sampler
 def match_result(ctx: SamplingContext) -> tuple[dict, dict]:
-    """As many scorers as goals, in the order of the minutes; the last match of the two beside it."""
+    """Goals with scorers and minutes in order; distractors: the last match of the two."""
     here, there = ctx.some([town for town, _ in ctx.place.towns], 2, 2)
     home, away = (ctx.one(CLUBS.get(ctx.place.code, USUAL)).format(town) for town in (here, there))
     minutes = sorted(ctx.some(range(2, 91), 0, 5))
-    goals = [{"player": ctx.person().name, "minute": m, "side": ctx.one(("home", "away"))} for m in minutes]
+    goals = [
+        {"player": ctx.person().name, "minute": m, "side": ctx.one(("home", "away"))}
+        for m in minutes
+    ]
     score = {side: sum(goal["side"] == side for goal in goals) for side in ("home", "away")}
     day, crowd = ctx.date(), ctx.between(180, 9400)
     record = {

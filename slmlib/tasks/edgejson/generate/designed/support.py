@@ -5,8 +5,9 @@ from slmlib.textgen.lexicon import words
 from slmlib.textgen.sampling_context import SamplingContext
 
 SOFTWARE = words(
-    "Ledgerly FieldMate Paperdeck Tillpoint RosterBee Stocklamp NoteHarbor Crewplan ShopWarden Voltaire_Sync "
-    "Quotewise Binderly Shiftmate Formhive Routely Taskbarn Claimdesk Mailgrove Datumly Tablesmith"
+    "Ledgerly FieldMate Paperdeck Tillpoint RosterBee Stocklamp NoteHarbor Crewplan ShopWarden "
+    "Voltaire_Sync Quotewise Binderly Shiftmate Formhive Routely Taskbarn Claimdesk Mailgrove "
+    "Datumly Tablesmith"
 )
 RETURNED = (  # what customers send back, cents from, to
     ("rain jacket", 4900, 12900), ("desk lamp", 2400, 6900), ("hand blender", 2900, 7900),
@@ -22,7 +23,7 @@ RETURNED = (  # what customers send back, cents from, to
 
 @sampler
 def support_case(ctx: SamplingContext) -> tuple[dict, dict]:
-    """A software problem; an older version and the day of the last update beside it."""
+    """A software problem; distractors: an older version and the day of the last update."""
     since, who, phone = ctx.date(), ctx.person(), ctx.phone()
     problem = ctx.one(("login", "payment", "crash", "sync", "slow", "printing"))
     tries = ["restart", "reinstall", "clear_cache", "other_device"] + ["reset_password"] * (
@@ -52,7 +53,7 @@ def support_case(ctx: SamplingContext) -> tuple[dict, dict]:
 
 @sampler
 def licence_request(ctx: SamplingContext) -> tuple[dict, dict]:
-    """Product, seats and address; the seats there are now and another address beside it."""
+    """Product, seats and address; distractors: the seats there are now and another address."""
     who, other, start, seats = ctx.person(), ctx.person(), ctx.date(), ctx.between(2, 60)
     record = {"product": ctx.one(SOFTWARE), "seats": seats, "contact": ctx.email(who)}
     record |= only(ctx, 0.65, starts_on=start.isoformat())
@@ -70,10 +71,12 @@ def licence_request(ctx: SamplingContext) -> tuple[dict, dict]:
 
 @sampler
 def refund_case(ctx: SamplingContext) -> tuple[dict, dict]:
-    """What was paid is the refund and, for most that are not wanted any more, a fee."""
+    """The price is the refund and, for most articles that are no longer wanted, a fee."""
     item, low, high = ctx.one(RETURNED)
     who, paid, placed = ctx.person(), ctx.price(low, high), ctx.date()
-    reason = ctx.one(("damaged", "wrong_item", "late", "not_as_described", "changed_mind", "changed_mind"))
+    reason = ctx.one(
+        ("damaged", "wrong_item", "late", "not_as_described", "changed_mind", "changed_mind")
+    )
     fee = ctx.one((290, 395, 490, 500, 650)) if reason == "changed_mind" and ctx.chance(0.8) else 0
     order = {"no": ctx.code("####-#####")} | only(ctx, 0.6, placed_on=placed.isoformat())
     refund = {"amount": (paid - fee) / 100} | ({"fee": fee / 100} if fee else {})

@@ -7,16 +7,22 @@ from slmlib.textgen.lexicon import FIRM_NAMES, firms, words
 from slmlib.textgen.sampling_context import SamplingContext, hhmm
 
 ENGLISH_HOTELS = firms(
-    "The_Old_Mill_Inn Kelvin_House The_Juniper_Hotel Lakeside_Lodge Northern_Light_Hotel The_Anchor_Rest "
-    "Hawthorn_Hotel Station_Hotel_Royal The_Wheelwright_Inn Beacon_Hill_Hotel"
+    "The_Old_Mill_Inn Kelvin_House The_Juniper_Hotel Lakeside_Lodge Northern_Light_Hotel "
+    "The_Anchor_Rest Hawthorn_Hotel Station_Hotel_Royal The_Wheelwright_Inn Beacon_Hill_Hotel"
 )
 HOTELS = {
     "gb": ENGLISH_HOTELS, "ie": ENGLISH_HOTELS, "us": ENGLISH_HOTELS,
-    "de": firms("Hotel_Zur_Post Pension_Rosengarten Strandhotel_Anna Hotel_Lindenhof Gasthof_Krone"),
+    "de": firms(
+        "Hotel_Zur_Post Pension_Rosengarten Strandhotel_Anna Hotel_Lindenhof Gasthof_Krone"
+    ),
     "nl": firms("Hotel_De_Zwaan Hotel_Havenzicht Hotel_De_Molen Herberg_Zuid Pension_Duinrand"),
-    "fr": firms("Hôtel_du_Lac Auberge_Saint-Jean Hôtel_Miramar Hôtel_Belvédère Relais_des_Tilleuls"),
+    "fr": firms(
+        "Hôtel_du_Lac Auberge_Saint-Jean Hôtel_Miramar Hôtel_Belvédère Relais_des_Tilleuls"
+    ),
     "es": firms("Casa_del_Puerto Hotel_Los_Olivos Hostal_La_Paloma Hotel_Alborada Posada_del_Mar"),
-    "it": firms("Albergo_Stella Hotel_Ponte_Vecchio Hotel_Aurora Pensione_Bellavista Locanda_del_Sole"),
+    "it": firms(
+        "Albergo_Stella Hotel_Ponte_Vecchio Hotel_Aurora Pensione_Bellavista Locanda_del_Sole"
+    ),
 }  # fmt: skip
 TRAINS = (  # country, railway, direct lines: one end, the other, minutes
     ("gb", "Northern Cross Rail",
@@ -36,50 +42,52 @@ TRAINS = (  # country, railway, direct lines: one end, the other, minutes
       ("Breda", "Tilburg", 14), ("Utrecht", "Eindhoven", 49), ("Groningen", "Zwolle", 58),
       ("Breda", "Rotterdam", 24), ("Zwolle", "Amersfoort", 36))),
 )  # fmt: skip
-AIRLINES = (  # code, name, hub and its hours from UTC, cities from there: name, hours, minutes in the air
+AIRLINES = (  # code, name, hub, its hours from UTC, cities from there: name, hours, minutes
     ("MZ", "Mainair", "Frankfurt", 1,
-     (("Bremen", 1, 60), ("Leipzig", 1, 55), ("Hamburg", 1, 65), ("Copenhagen", 1, 85), ("Madrid", 1, 155),
-      ("Rome", 1, 110), ("Athens", 2, 165), ("Warsaw", 1, 100))),
+     (("Bremen", 1, 60), ("Leipzig", 1, 55), ("Hamburg", 1, 65), ("Copenhagen", 1, 85),
+      ("Madrid", 1, 155), ("Rome", 1, 110), ("Athens", 2, 165), ("Warsaw", 1, 100))),
     ("PW", "Polderwings", "Amsterdam", 1,
-     (("Bristol", 0, 80), ("Norwich", 0, 55), ("Dublin", 0, 100), ("Oslo", 1, 110), ("Geneva", 1, 90),
-      ("Barcelona", 1, 130), ("Prague", 1, 90), ("Budapest", 1, 120))),
+     (("Bristol", 0, 80), ("Norwich", 0, 55), ("Dublin", 0, 100), ("Oslo", 1, 110),
+      ("Geneva", 1, 90), ("Barcelona", 1, 130), ("Prague", 1, 90), ("Budapest", 1, 120))),
     ("EQ", "Emerald Air", "Dublin", 0,
      (("Manchester", 0, 65), ("Edinburgh", 0, 70), ("Amsterdam", 1, 100), ("Paris", 1, 105),
       ("Faro", 0, 175), ("Málaga", 1, 175), ("Bordeaux", 1, 115))),
     ("BX", "Albion Air", "London", 0,
-     (("Edinburgh", 0, 80), ("Glasgow", 0, 80), ("Dublin", 0, 80), ("Hamburg", 1, 100), ("Zurich", 1, 105),
-      ("Lisbon", 0, 165), ("Stockholm", 1, 150), ("Nice", 1, 120))),
+     (("Edinburgh", 0, 80), ("Glasgow", 0, 80), ("Dublin", 0, 80), ("Hamburg", 1, 100),
+      ("Zurich", 1, 105), ("Lisbon", 0, 165), ("Stockholm", 1, 150), ("Nice", 1, 120))),
     ("NQ", "Norrsken Air", "Copenhagen", 1,
-     (("Oslo", 1, 70), ("Bergen", 1, 80), ("Stockholm", 1, 70), ("Helsinki", 2, 95), ("London", 0, 120),
-      ("Edinburgh", 0, 110), ("Berlin", 1, 60), ("Gdańsk", 1, 65))),
+     (("Oslo", 1, 70), ("Bergen", 1, 80), ("Stockholm", 1, 70), ("Helsinki", 2, 95),
+      ("London", 0, 120), ("Edinburgh", 0, 110), ("Berlin", 1, 60), ("Gdańsk", 1, 65))),
     ("TJ", "Tejo Air", "Lisbon", 0,
-     (("Porto", 0, 55), ("Funchal", 0, 105), ("Madrid", 1, 80), ("Barcelona", 1, 115), ("Paris", 1, 155),
-      ("Geneva", 1, 150))),
+     (("Porto", 0, 55), ("Funchal", 0, 105), ("Madrid", 1, 80), ("Barcelona", 1, 115),
+      ("Paris", 1, 155), ("Geneva", 1, 150))),
     ("ZH", "Alpina Air", "Zurich", 1,
-     (("Berlin", 1, 85), ("Hamburg", 1, 90), ("Vienna", 1, 80), ("Rome", 1, 95), ("Budapest", 1, 100),
-      ("Nice", 1, 75), ("Lisbon", 0, 175), ("Prague", 1, 80))),
+     (("Berlin", 1, 85), ("Hamburg", 1, 90), ("Vienna", 1, 80), ("Rome", 1, 95),
+      ("Budapest", 1, 100), ("Nice", 1, 75), ("Lisbon", 0, 175), ("Prague", 1, 80))),
     ("DQ", "Danube Air", "Vienna", 1,
-     (("Graz", 1, 40), ("Berlin", 1, 75), ("Sofia", 2, 90), ("Bucharest", 2, 105), ("Athens", 2, 135),
-      ("Warsaw", 1, 80), ("Milan", 1, 85))),
+     (("Graz", 1, 40), ("Berlin", 1, 75), ("Sofia", 2, 90), ("Bucharest", 2, 105),
+      ("Athens", 2, 135), ("Warsaw", 1, 80), ("Milan", 1, 85))),
     ("FK", "Suomi Wings", "Helsinki", 2,
      (("Oulu", 2, 65), ("Stockholm", 1, 60), ("Riga", 2, 60), ("Oslo", 1, 90), ("Berlin", 1, 115),
       ("Vilnius", 2, 75))),
     ("CQ", "Céleste Air", "Paris", 1,
-     (("Toulouse", 1, 80), ("Nice", 1, 90), ("Geneva", 1, 70), ("Madrid", 1, 125), ("Berlin", 1, 110),
-      ("Dublin", 0, 105), ("Edinburgh", 0, 110))),
+     (("Toulouse", 1, 80), ("Nice", 1, 90), ("Geneva", 1, 70), ("Madrid", 1, 125),
+      ("Berlin", 1, 110), ("Dublin", 0, 105), ("Edinburgh", 0, 110))),
 )  # fmt: skip
 FIRM_NAMES.update(name for _, name, *_ in AIRLINES)
 STATIONS = {  # city: where its bags are handed out, and the country in which they are delivered
     "London": ("LHR", "gb"), "Edinburgh": ("EDI", "gb"), "Manchester": ("MAN", "gb"),
-    "Bristol": ("BRS", "gb"), "Norwich": ("NWI", "gb"), "Dublin": ("DUB", "ie"), "Amsterdam": ("AMS", "nl"),
-    "Hamburg": ("HAM", "de"), "Berlin": ("BER", "de"), "Bremen": ("BRE", "de"), "Leipzig": ("LEJ", "de"),
-    "Frankfurt": ("FRA", "de"), "Madrid": ("MAD", "es"), "Barcelona": ("BCN", "es"), "Málaga": ("AGP", "es"),
-    "Paris": ("CDG", "fr"), "Nice": ("NCE", "fr"), "Toulouse": ("TLS", "fr"), "Bordeaux": ("BOD", "fr"),
-    "Rome": ("FCO", "it"), "Milan": ("MXP", "it"),
+    "Bristol": ("BRS", "gb"), "Norwich": ("NWI", "gb"), "Dublin": ("DUB", "ie"),
+    "Amsterdam": ("AMS", "nl"), "Hamburg": ("HAM", "de"), "Berlin": ("BER", "de"),
+    "Bremen": ("BRE", "de"), "Leipzig": ("LEJ", "de"), "Frankfurt": ("FRA", "de"),
+    "Madrid": ("MAD", "es"), "Barcelona": ("BCN", "es"), "Málaga": ("AGP", "es"),
+    "Paris": ("CDG", "fr"), "Nice": ("NCE", "fr"), "Toulouse": ("TLS", "fr"),
+    "Bordeaux": ("BOD", "fr"), "Rome": ("FCO", "it"), "Milan": ("MXP", "it"),
 }  # fmt: skip
 PACKED = words(
-    "shirts swimwear toiletries running_shoes work_clothes children's_clothes books gifts camera_equipment "
-    "ski_boots hiking_boots documents medicine suits tools cables winter_clothes running_gear"
+    "shirts swimwear toiletries running_shoes work_clothes children's_clothes books gifts "
+    "camera_equipment ski_boots hiking_boots documents medicine suits tools cables winter_clothes "
+    "running_gear"
 )
 
 
@@ -109,7 +117,7 @@ def hotel_booking(ctx: SamplingContext) -> tuple[dict, dict]:
 
 @sampler
 def train_ticket(ctx: SamplingContext) -> tuple[dict, dict]:
-    """A direct train; an earlier one beside it."""
+    """A direct train; distractors: an earlier one."""
     country, railway, lines = ctx.one(TRAINS)
     ctx.settle(country)
     one, other, minutes = ctx.one(lines)
@@ -171,7 +179,7 @@ def luggage_claim(ctx: SamplingContext) -> tuple[dict, dict]:
 
 @sampler
 def flight_itinerary(ctx: SamplingContext) -> tuple[dict, dict]:
-    """Local times follow from the time in the air and the zones; base fare and taxes are the total."""
+    """Local times follow from flight time and zones; base fare and taxes add up to the total."""
     code, airline, hub, zone, cities = ctx.assigned(AIRLINES)
     day, flights = ctx.date(), iter(ctx.some(range(211, 989), 4, 4))
     route = _route(ctx, (hub, zone, 0), *ctx.some(cities, 2, 2))

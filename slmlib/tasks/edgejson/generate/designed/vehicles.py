@@ -5,11 +5,16 @@ from slmlib.textgen.lexicon import firms, words
 from slmlib.textgen.sampling_context import SamplingContext, hhmm
 
 GARAGES = {
-    "gb": firms("Ringway_Motors Castle_Street_Garage Bridge_End_Tyres Hillview_Motors Albion_Auto_Repairs"),
+    "gb": firms(
+        "Ringway_Motors Castle_Street_Garage Bridge_End_Tyres Hillview_Motors Albion_Auto_Repairs"
+    ),
     "ie": firms("Station_Garage Harbour_Tyres Westside_Auto_Care Quay_Motors Glen_Road_Garage"),
-    "de": firms("Autohaus_Nord Reifen_Zentrum Kfz-Dienst_Weststadt Autohof_Lindenau Werkstatt_am_Kanal"),
+    "de": firms(
+        "Autohaus_Nord Reifen_Zentrum Kfz-Dienst_Weststadt Autohof_Lindenau Werkstatt_am_Kanal"
+    ),
     "nl": firms(
-        "Garage_De_Linde Bandenhuis_Centrum Autobedrijf_Havenzicht Garage_Oostpoort Autoservice_Maas"
+        "Garage_De_Linde Bandenhuis_Centrum Autobedrijf_Havenzicht Garage_Oostpoort "
+        "Autoservice_Maas"
     ),
 }
 CARS = words(
@@ -17,8 +22,8 @@ CARS = words(
     "Kia_Ceed Hyundai_i30 Fiat_500 Volvo_V60 Mazda_3 Dacia_Duster Nissan_Qashqai Audi_A3"
 )
 CHARGERS = firms(
-    "Volthub EnerPoint GreenSocket Ampere_Net Evergo PlugNorth ChargeBay Kilowatt_Union Elektra_One "
-    "Blue_Cable Rapid_Volt Watt_Stop"
+    "Volthub EnerPoint GreenSocket Ampere_Net Evergo PlugNorth ChargeBay Kilowatt_Union "
+    "Elektra_One Blue_Cable Rapid_Volt Watt_Stop"
 )
 PLACES = words(
     "town_hall station_car_park motorway_services swimming_pool cinema supermarket library "
@@ -28,22 +33,27 @@ DEPOSITS = (300, 400, 500, 600, 800)  # euros
 DAMAGES = ("scratch", "dent", "chipped_windscreen", "kerbed_wheel", "stained_seat", "broken_mirror")
 JOBS = (  # task, tenths of an hour from and to, parts: name, how many, cents for all of them
     ("oil change", 5, 8, (("oil filter", 1, 900, 1900), ("drain plug", 1, 350, 890))),
-    ("front brake service", 12, 18, (("brake pads", 4, 4900, 9900), ("brake discs", 2, 9800, 18900))),
-    ("rear brake service", 12, 20, (("brake shoes", 4, 3900, 7900), ("wheel cylinders", 2, 3600, 6900))),
-    ("timing belt change", 30, 48, (("timing belt", 1, 3900, 8900), ("water pump", 1, 5900, 12900))),
+    ("front brake service", 12, 18, (("brake pads", 4, 4900, 9900),
+    ("brake discs", 2, 9800, 18900))),
+    ("rear brake service", 12, 20, (("brake shoes", 4, 3900, 7900),
+    ("wheel cylinders", 2, 3600, 6900))),
+    ("timing belt change", 30, 48, (("timing belt", 1, 3900, 8900),
+    ("water pump", 1, 5900, 12900))),
     ("battery change", 3, 5, (("starter battery", 1, 8900, 17900),)),
     ("spark plug change", 6, 10, (("spark plugs", 4, 3200, 7600),)),
     ("air conditioning service", 8, 14, (("cabin filter", 1, 1400, 3900),)),
     ("headlamp repair", 4, 12, (("headlamp bulbs", 2, 1200, 4900),)),
-    ("exhaust repair", 10, 22, (("rear silencer", 1, 8900, 21900), ("rubber mounts", 3, 900, 2100))),
+    ("exhaust repair", 10, 22, (("rear silencer", 1, 8900, 21900),
+    ("rubber mounts", 3, 900, 2100))),
     ("wiper replacement", 2, 4, (("wiper blades", 2, 2400, 4900),)),
     ("shock absorber change", 18, 30, (("shock absorbers", 2, 11900, 23900),)),
-    ("clutch change", 50, 70, (("clutch kit", 1, 16900, 32900),)),
-    ("wheel alignment", 8, 12, ()), ("windscreen repair", 5, 8, ()), ("software update", 4, 8, ()),
+    ("clutch change", 50, 70, (("clutch kit", 1, 16900, 32900),)), ("wheel alignment", 8, 12, ()),
+    ("windscreen repair", 5, 8, ()), ("software update", 4, 8, ()),
     ("handbrake adjustment", 3, 6, ()),
 )  # fmt: skip
 STATIONS = firms(
-    "Glen_Fuels Tankhof Norda_Fuel Petrolux Avento Rapid_Fuel Kolibri_Tank Baltex Orion_Fuel Meerpunt"
+    "Glen_Fuels Tankhof Norda_Fuel Petrolux Avento Rapid_Fuel Kolibri_Tank Baltex Orion_Fuel "
+    "Meerpunt"
 )
 
 
@@ -96,7 +106,11 @@ def charging_session(ctx: SamplingContext) -> tuple[dict, dict]:
     ctx.settle("ie", "de", "nl")  # euros
     low, gain, power = ctx.between(9, 34), ctx.between(25, 62), ctx.between(8, 40)
     tenths = ctx.between(40, 78) * gain // 10  # tenths of a kWh, from the battery's size
-    start, filling, cent = ctx.between(6 * 60, 16 * 60), 12 + tenths * 6 // power, ctx.between(39, 79)
+    start, filling, cent = (
+        ctx.between(6 * 60, 16 * 60),
+        12 + tenths * 6 // power,
+        ctx.between(39, 79),
+    )
     stay = filling + ctx.between(4, 15)
     country = ctx.place.code.upper()
     record = {
@@ -123,7 +137,7 @@ def charging_session(ctx: SamplingContext) -> tuple[dict, dict]:
 
 @sampler
 def rental_handover(ctx: SamplingContext) -> tuple[dict, dict]:
-    """A rental car that comes back; the kilometres driven and the deposit stand beside it."""
+    """A rental car that comes back; distractors: the kilometres driven and the deposit."""
     ctx.settle("ie", "de", "nl")  # kilometres and euros
     day, days, out = ctx.date(), ctx.between(2, 14), ctx.between(600, 48_000)
     driven = days * ctx.between(25, 160) + ctx.between(1, 24)
@@ -151,7 +165,7 @@ def rental_handover(ctx: SamplingContext) -> tuple[dict, dict]:
 
 @sampler
 def workshop_order(ctx: SamplingContext) -> tuple[dict, dict]:
-    """Labour is hours times the rate; labour and parts make the net, and value-added tax the total."""
+    """Labour is hours times rate; labour and parts make the net, with value-added tax the total."""
     ctx.settle("de", "nl")
     vat_pct = {"de": 19, "nl": 21}[ctx.place.code]
     rate, day, phone = ctx.between(84, 129), ctx.workday(), ctx.phone()
@@ -161,7 +175,10 @@ def workshop_order(ctx: SamplingContext) -> tuple[dict, dict]:
     costs += [part["cost_eur"] for job in jobs for part in job.get("parts", ())]
     net = sum(round(cost * 100) for cost in costs)
     vat = (net * vat_pct + 50) // 100
-    odometer, share = ctx.between(18_000, 240_000), 0.75 if len(jobs) < 3 else 0  # not too long a target
+    odometer, share = (
+        ctx.between(18_000, 240_000),
+        0.75 if len(jobs) < 3 else 0,
+    )  # not too long a target
     record = {
         "order_no": ctx.code("WO-#####"),
         "received": day.isoformat(),

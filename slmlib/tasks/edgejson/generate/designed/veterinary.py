@@ -5,8 +5,8 @@ from slmlib.textgen.lexicon import words
 from slmlib.textgen.sampling_context import SamplingContext
 
 PETS = words(
-    "Biscuit Pepper Mischief Rusty Nacho Waffle Bramble Ziggy Domino Pickle Marble Socks Pudding Gizmo "
-    "Velvet Thimble Mocha Bandit Clover Noodle Pixel Truffle Fidget Popcorn"
+    "Biscuit Pepper Mischief Rusty Nacho Waffle Bramble Ziggy Domino Pickle Marble Socks Pudding "
+    "Gizmo Velvet Thimble Mocha Bandit Clover Noodle Pixel Truffle Fidget Popcorn"
 )
 DISEASES = {  # animal: what it is vaccinated against
     "dog": ("rabies", "distemper", "leptospirosis", "kennel_cough"),
@@ -23,7 +23,7 @@ NEEDS = ("tablets", "own_bed", "kept_apart", "indoors_only", "daily_brushing")
 
 @sampler
 def vaccine_shot(ctx: SamplingContext) -> tuple[dict, dict]:
-    """A dose that fits the animal; beside it the vial of another animal and the dose before."""
+    """A dose that fits the animal; distractors: the vial of another animal and the dose before."""
     species = ctx.one(("dog", "dog", "cat", "cat", "rabbit", "pony"))
     given = ctx.date()
     animal, other = ctx.some(PETS, 2, 2)
@@ -46,7 +46,7 @@ def vaccine_shot(ctx: SamplingContext) -> tuple[dict, dict]:
 
 @sampler
 def boarding_stay(ctx: SamplingContext) -> tuple[dict, dict]:
-    """A stay with meals that fit the animal; the day it was first to be collected beside it."""
+    """A stay with meals that fit the animal; distractors: the day it was first to be collected."""
     kind = ctx.one(("dog", "dog", "cat", "cat", "rabbit", "guinea_pig", "parrot"))
     often, grams, oldest = MEALS[kind]
     brought, owner, phone = ctx.date(), ctx.person(), ctx.phone()
@@ -72,13 +72,23 @@ def boarding_stay(ctx: SamplingContext) -> tuple[dict, dict]:
 
 
 PATIENTS = {  # species: weight in tenths of a kilo, heart rate, most years of age
-    "dog": ((52, 410), (72, 138), 14), "cat": ((29, 68), (148, 208), 18), "rabbit": ((14, 42), (184, 256), 9),
+    "dog": ((52, 410), (72, 138), 14), "cat": ((29, 68), (148, 208), 18), "rabbit": ((14, 42),
+    (184, 256), 9),
 }  # fmt: skip
-MEDICINES = {  # diagnosis: species, medicines with hundredths of a milligram for each kilo, and route
-    "ear_infection": (("dog", "cat"), (("marbofloxacin", 200, "oral"), ("prednisolone", 50, "oral"))),
-    "skin_allergy": (("dog", "cat"), (("prednisolone", 50, "oral"), ("dexamethasone", 10, "injection"))),
+MEDICINES = {  # diagnosis: species, medicines with 0.01 mg per kilo, and route
+    "ear_infection": (
+        ("dog", "cat"),
+        (("marbofloxacin", 200, "oral"), ("prednisolone", 50, "oral")),
+    ),
+    "skin_allergy": (
+        ("dog", "cat"),
+        (("prednisolone", 50, "oral"), ("dexamethasone", 10, "injection")),
+    ),
     "lameness": (("dog", "rabbit"), (("meloxicam", 20, "oral"), ("carprofen", 400, "injection"))),
-    "gastroenteritis": (("dog", "cat"), (("maropitant", 100, "injection"), ("metronidazole", 1200, "oral"))),
+    "gastroenteritis": (
+        ("dog", "cat"),
+        (("maropitant", 100, "injection"), ("metronidazole", 1200, "oral")),
+    ),
     "cystitis": (("cat",), (("robenacoxib", 100, "oral"), ("buprenorphine", 2, "injection"))),
     "dental_disease": (
         ("dog", "cat", "rabbit"),
@@ -89,7 +99,7 @@ MEDICINES = {  # diagnosis: species, medicines with hundredths of a milligram fo
 
 @sampler
 def animal_visit(ctx: SamplingContext) -> tuple[dict, dict]:
-    """Doses follow from the weight, and the bill sums; the last visit's weight beside it."""
+    """Doses follow from the weight, and the bill sums; distractors: the last visit's weight."""
     diagnosis = ctx.one(tuple(MEDICINES))
     species, medicines = ctx.one(MEDICINES[diagnosis][0]), MEDICINES[diagnosis][1]
     weights, rates, oldest = PATIENTS[species]
@@ -125,5 +135,9 @@ def _treatment(ctx: SamplingContext, weight: int, medicine: str, per_kilo: int, 
 
 def _bill(ctx: SamplingContext) -> dict:
     consultation, medicines = ctx.price(3200, 6800), ctx.price(890, 7400)
-    cents = {"consultation": consultation, "medicines": medicines, "total": consultation + medicines}
+    cents = {
+        "consultation": consultation,
+        "medicines": medicines,
+        "total": consultation + medicines,
+    }
     return {key: value / 100 for key, value in cents.items()} | {"currency": ctx.place.currency}

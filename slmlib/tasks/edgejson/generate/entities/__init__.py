@@ -1,9 +1,9 @@
-"""Typed things of the ctx: what the composer makes schemas from.
+"""Entities: the typed things of which the composer makes schemas.
 
-An entity is a sampler and a text file. The sampler stands in the module of its domain and
-returns every scalar field of one instance, consistent with itself; `<entity>.txt` beside it says
-what the fields are and how they are told (`catalogue`). `shared` entities (a person, an address)
-stand inside others.
+An entity is a sampler and a text file. The sampler is in the module of its domain and returns
+every scalar field of one instance, consistent with itself; `<entity>.txt` beside it says what the
+fields are and how texts state them (`composer.entity_parser`). `shared` entities, such as a person
+or an address, are parts of others.
 """
 
 import importlib
@@ -15,7 +15,7 @@ from pathlib import Path
 from slmlib.textgen.sampling_context import SamplingContext
 
 FOLDER = Path(__file__).parent
-SHARED = "shared"  # the domain of the entities that only stand inside others
+SHARED = "shared"  # domain of the entities that are only parts of others
 Sampler = Callable[[SamplingContext], dict]
 SAMPLERS: dict[str, Sampler] = {}
 
@@ -40,5 +40,5 @@ def draw(name: str, ctx: SamplingContext) -> dict:
 
 
 def domain(name: str) -> str:
-    """The domain in which an entity's sampler stands."""
+    """The domain of an entity: the module of its sampler."""
     return samplers()[name].__module__.rpartition(".")[2]

@@ -14,12 +14,13 @@ COMPLAINTS = {  # specialty -> what a patient may be sent there for
     "ear_nose_throat": words("hearing_loss recurrent_tonsillitis ringing_in_the_ears blocked_nose"),
 }
 BODY_SITES = words(
-    "left_heel right_heel lower_back left_shin right_shin abdomen left_forearm right_elbow left_hip "
-    "right_thigh left_big_toe scalp right_calf left_ankle chest right_knee"
+    "left_heel right_heel lower_back left_shin right_shin abdomen left_forearm right_elbow "
+    "left_hip right_thigh left_big_toe scalp right_calf left_ankle chest right_knee"
 )
 DRESSINGS = words(
-    "foam_dressing hydrogel calcium_alginate_dressing gauze_pad silver_dressing honey_dressing film_dressing "
-    "hydrocolloid compression_bandage silicone_dressing charcoal_dressing zinc_bandage"
+    "foam_dressing hydrogel calcium_alginate_dressing gauze_pad silver_dressing honey_dressing "
+    "film_dressing hydrocolloid compression_bandage silicone_dressing charcoal_dressing "
+    "zinc_bandage"
 )
 WARDS = words(
     "ward_2A ward_4B ward_6C day_clinic recovery_room maternity_ward surgical_ward geriatric_ward "
@@ -72,7 +73,7 @@ def wound_check(ctx: SamplingContext) -> dict:
 
 @entity
 def vital_signs(ctx: SamplingContext) -> dict:
-    """What a nurse reads off a patient at a bedside."""
+    """Measurements of a patient at the bedside."""
     fever = ctx.chance(0.3)
     maker, model = ctx.one(MONITORS)
     return {

@@ -8,9 +8,9 @@ from slmlib.textgen.lexicon import words
 from slmlib.textgen.sampling_context import SamplingContext, hhmm
 
 DESTINATIONS = words(
-    "Castle_Falkenberg Butterfly_Park Planetarium_West Observatory_Hill Altberg_Salt_Mine Skerry_Lighthouse "
-    "Brae_Stone_Circle Ostermoor_Farm Lindau_Glassworks Tarn_Valley Gannet_Cliffs Fossil_Beach "
-    "Dunmore_Wetlands Highland_Dam Altona_Tram_Depot"
+    "Castle_Falkenberg Butterfly_Park Planetarium_West Observatory_Hill Altberg_Salt_Mine "
+    "Skerry_Lighthouse Brae_Stone_Circle Ostermoor_Farm Lindau_Glassworks Tarn_Valley "
+    "Gannet_Cliffs Fossil_Beach Dunmore_Wetlands Highland_Dam Altona_Tram_Depot"
 )
 TOPICS = {  # subject: what is practised
     "maths": words("fractions quadratic_equations percentages vectors probability"),
@@ -34,9 +34,9 @@ PROGRAMMES = words(
 )
 THESES = words(
     "Heat_Pumps_in_Old_Houses Soil_Life_under_Solar_Panels Rumours_in_Village_Newspapers "
-    "Sleep_and_Shift_Work Cheap_Sensors_for_Clean_Rivers A_Grammar_of_Market_Cries Batteries_from_Seawater "
-    "Bees_in_the_Inner_City Prices_on_the_Night_Train Concrete_with_Less_Cement Reading_Aloud_in_Care_Homes "
-    "Maps_for_the_Blind"
+    "Sleep_and_Shift_Work Cheap_Sensors_for_Clean_Rivers A_Grammar_of_Market_Cries "
+    "Batteries_from_Seawater Bees_in_the_Inner_City Prices_on_the_Night_Train "
+    "Concrete_with_Less_Cement Reading_Aloud_in_Care_Homes Maps_for_the_Blind"
 )
 
 MEANT_FOR = {  # programmes whose name says for whom they are
@@ -50,7 +50,9 @@ def school_day(ctx: SamplingContext) -> date:
     """A working day outside the long holidays."""
     while True:
         day = ctx.date()
-        holidays = day.month == 8 or (day.month, day.day) > (12, 20) or (day.month, day.day) < (1, 8)
+        holidays = (
+            day.month == 8 or (day.month, day.day) > (12, 20) or (day.month, day.day) < (1, 8)
+        )
         if day.weekday() < 5 and not holidays:
             return day
 
@@ -69,7 +71,9 @@ def school_trip(ctx: SamplingContext) -> dict:
         "price_each": price / 100,
         "total_cost": pupils * price / 100,
         "currency": ctx.place.currency,
-        "to_bring": ctx.some(("packed_lunch", "rain_jacket", "swimwear", "notebook", "pocket_money"), 1, 3),
+        "to_bring": ctx.some(
+            ("packed_lunch", "rain_jacket", "swimwear", "notebook", "pocket_money"), 1, 3
+        ),
     }
 
 
@@ -81,7 +85,9 @@ def marked_exercise(ctx: SamplingContext) -> dict:
         "exercise_no": f"{ctx.between(1, 28)}{ctx.one('abcd')}",
         "points": ctx.between(1, out_of - 1),
         "out_of": out_of,
-        "mistake": ctx.one(("sign_error", "wrong_unit", "spelling", "unfinished", "misread_question")),
+        "mistake": ctx.one(
+            ("sign_error", "wrong_unit", "spelling", "unfinished", "misread_question")
+        ),
         "to_repeat": ctx.chance(0.5),
     }
 
@@ -125,7 +131,7 @@ def exam_sitting(ctx: SamplingContext) -> dict:
 
 @entity
 def study_report(ctx: SamplingContext) -> dict:
-    """What a student has done in one semester."""
+    """A student's courses in one semester."""
     return {
         "semester": f"{ctx.between(2025, 2027)}/{ctx.between(1, 2)}",
         "credits": ctx.between(12, 40),

@@ -6,13 +6,13 @@ from slmlib.textgen.lexicon import words
 from slmlib.textgen.sampling_context import SamplingContext
 
 PARCELS = words(
-    "Long_Meadow Church_Field Lower_Acre Mill_Piece Hillside_South Willow_Bottom Ten_Acre Quarry_Field "
-    "Brook_Close Far_Pasture Windmill_Field Old_Orchard Sandy_Piece Gallows_Hill Pond_Field River_Flats "
-    "Badger_Bank Chapel_Croft"
+    "Long_Meadow Church_Field Lower_Acre Mill_Piece Hillside_South Willow_Bottom Ten_Acre "
+    "Quarry_Field Brook_Close Far_Pasture Windmill_Field Old_Orchard Sandy_Piece Gallows_Hill "
+    "Pond_Field River_Flats Badger_Bank Chapel_Croft"
 )
 CROPS = words(
-    "winter_wheat spring_barley silage_maize sugar_beet oilseed_rape grass_ley potatoes field_beans oats "
-    "carrots red_clover sunflowers"
+    "winter_wheat spring_barley silage_maize sugar_beet oilseed_rape grass_ley potatoes "
+    "field_beans oats carrots red_clover sunflowers"
 )
 TRACTORS = (
     "Fendt 516", "John Deere 6130", "Claas Arion 550", "New Holland T6.180", "Massey Ferguson 5713",
@@ -21,14 +21,16 @@ TRACTORS = (
 )  # fmt: skip
 
 LORRIES = (
-    ("Scania", "R 450"), ("Scania", "G 410"), ("Volvo", "FH 460"), ("Volvo", "FM 420"), ("MAN", "TGS 26"),
-    ("MAN", "TGX 18"), ("DAF", "XF 480"), ("DAF", "CF 430"), ("Iveco", "S-Way"), ("Renault", "T 480"),
+    ("Scania", "R 450"), ("Scania", "G 410"), ("Volvo", "FH 460"), ("Volvo", "FM 420"),
+    ("MAN", "TGS 26"), ("MAN", "TGX 18"), ("DAF", "XF 480"), ("DAF", "CF 430"), ("Iveco", "S-Way"),
+    ("Renault", "T 480"),
 )  # fmt: skip
 FITTED = (  # part, cents from, to, most of it
     ("oil filter", 1290, 3900, 2), ("fuel filter", 1490, 4900, 2), ("air filter", 3900, 12900, 2),
     ("hydraulic hose", 2900, 8900, 3), ("V-belt", 1900, 6900, 2), ("cabin filter", 2400, 7900, 2),
     ("glow plug", 1500, 4200, 4), ("battery 12 V", 9900, 21900, 2), ("wiper blade", 900, 2400, 2),
-    ("brake pad set", 6900, 15900, 2), ("work light", 2900, 9900, 4), ("coolant 5 l", 1900, 3900, 3),
+    ("brake pad set", 6900, 15900, 2), ("work light", 2900, 9900, 4),
+    ("coolant 5 l", 1900, 3900, 3),
 )  # fmt: skip
 
 
@@ -86,6 +88,7 @@ def tractor_service(ctx: SamplingContext) -> dict:
         "parts": parts / 100,
         "total": (labour + parts) / 100,
         "currency": ctx.place.currency,
-        "workshop": f"{ctx.person().last} {ctx.one(('Farm Machinery', 'Agri Service', 'Tractor Works'))}",
+        "workshop": f"{ctx.person().last} "
+        + ctx.one(("Farm Machinery", "Agri Service", "Tractor Works")),
         "parts_used": fitted,
     }

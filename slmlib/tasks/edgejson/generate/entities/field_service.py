@@ -20,20 +20,23 @@ SYSTEMS = {  # what broke -> what is done about it
     "ventilation unit": words("V-belt_replaced filters_renewed damper_freed"),
 }
 PARTS = (  # name, cents from, to, most in one order
-    ("drive belt", 890, 4900, 4), ("door gasket", 1290, 6900, 6), ("proximity sensor", 1990, 8900, 8),
-    ("ball bearing", 390, 2900, 12), ("air filter", 590, 3900, 12), ("solenoid valve", 2490, 11900, 5),
+    ("drive belt", 890, 4900, 4), ("door gasket", 1290, 6900, 6),
+    ("proximity sensor", 1990, 8900, 8), ("ball bearing", 390, 2900, 12),
+    ("air filter", 590, 3900, 12), ("solenoid valve", 2490, 11900, 5),
     ("control board", 8900, 48900, 3), ("circulation pump", 11900, 39900, 3),
     ("contact switch", 490, 2900, 10), ("ignition electrode", 990, 3900, 6),
-    ("pressure gauge", 1490, 5900, 6), ("cable gland", 90, 490, 30), ("motor capacitor", 690, 2900, 8),
-    ("heating element", 2900, 12900, 4), ("sealing ring", 40, 390, 40), ("fan blade", 1290, 5900, 6),
-    ("limit switch", 890, 4900, 8), ("fuse 10 A", 35, 190, 40),
+    ("pressure gauge", 1490, 5900, 6), ("cable gland", 90, 490, 30),
+    ("motor capacitor", 690, 2900, 8), ("heating element", 2900, 12900, 4),
+    ("sealing ring", 40, 390, 40), ("fan blade", 1290, 5900, 6), ("limit switch", 890, 4900, 8),
+    ("fuse 10 A", 35, 190, 40),
 )  # fmt: skip
 
 MATERIAL = (  # for putting something in: product, cents from, to, most of it
-    ("cable duct 2 m", 290, 990, 20), ("wall bracket", 490, 2900, 8), ("copper pipe 15 mm", 690, 1490, 12),
-    ("junction box", 190, 790, 6), ("earth cable 10 m", 1290, 2900, 3),
-    ("circuit breaker 16 A", 590, 1690, 4), ("heavy-duty anchor", 90, 390, 24),
-    ("sealing foam", 490, 1190, 6), ("pipe insulation 2 m", 190, 590, 16), ("mounting rail", 990, 3900, 10),
+    ("cable duct 2 m", 290, 990, 20), ("wall bracket", 490, 2900, 8),
+    ("copper pipe 15 mm", 690, 1490, 12), ("junction box", 190, 790, 6),
+    ("earth cable 10 m", 1290, 2900, 3), ("circuit breaker 16 A", 590, 1690, 4),
+    ("heavy-duty anchor", 90, 390, 24), ("sealing foam", 490, 1190, 6),
+    ("pipe insulation 2 m", 190, 590, 16), ("mounting rail", 990, 3900, 10),
     ("surge protector", 3900, 11900, 2), ("fibre patch cable", 690, 1990, 4),
 )  # fmt: skip
 
@@ -44,14 +47,18 @@ def site_survey(ctx: SamplingContext) -> dict:
     day, (customer, site) = ctx.date(), at_home(ctx)
     return {
         "survey_no": ctx.code("SV-####"),
-        "purpose": ctx.one(("heat_pump", "solar_panels", "charging_point", "fibre_line", "stair_lift")),
+        "purpose": ctx.one(
+            ("heat_pump", "solar_panels", "charging_point", "fibre_line", "stair_lift")
+        ),
         "surveyed_on": day.isoformat(),
         "surveyor": ctx.person().name,
         "cable_m": ctx.between(6, 85),
         "wall": ctx.one(("brick", "concrete", "timber", "plasterboard")),
         "crew_size": ctx.between(2, 5),
         "work_days": ctx.between(2, 9),
-        "obstacles": ctx.some(("narrow_stairs", "no_parking", "asbestos", "low_ceiling", "dog"), 1, 3),
+        "obstacles": ctx.some(
+            ("narrow_stairs", "no_parking", "asbestos", "low_ceiling", "dog"), 1, 3
+        ),
         "suitable": ctx.chance(0.75),
         "customer": customer,
         "site": site,

@@ -21,12 +21,14 @@ STOCKS = (  # name, ticker, cents from, to
 CREDITORS = words(
     "Citypower_Energy Clearwater_Utilities Fibrelink_Broadband Aurora_Mobile Safeguard_Insurance "
     "Riverside_Gym Greenleaf_Charity Metro_Transit_Card Streamhouse_TV Northern_Gas_Supply "
-    "Household_Care_Plan Children's_Hospital_Fund Bookbox_Club Allotment_Society Town_Council_Tax_Office"
+    "Household_Care_Plan Children's_Hospital_Fund Bookbox_Club Allotment_Society "
+    "Town_Council_Tax_Office"
 )
 MONTHS = {"monthly": 1, "quarterly": 3, "yearly": 12}  # between two collections
 LENDERS = words(
     "Hartwell_Building_Society Union_Savings_Bank First_Harbour_Bank Regional_Mortgage_Bank "
-    "Landbank_Nord Citizens_Home_Loans Oakfield_Credit_Union Beacon_Mutual Sparbank_Mitte Keystone_Home_Bank"
+    "Landbank_Nord Citizens_Home_Loans Oakfield_Credit_Union Beacon_Mutual Sparbank_Mitte "
+    "Keystone_Home_Bank"
 )
 
 

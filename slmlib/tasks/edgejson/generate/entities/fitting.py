@@ -1,4 +1,4 @@
-"""Children that fit their parents: a farm with a farm's name, an account of its holder, a slot on a day."""
+"""Children that fit their parents: a farm with a farm's name, an account of its holder."""
 
 import unicodedata
 from datetime import date
@@ -20,7 +20,7 @@ TRADES = {  # trade: (words after a surname, its sector)
 
 
 def business(ctx: SamplingContext, trade: str) -> dict:
-    """An organisation of a trade; the surname in its name is dealt by split as everybody's is."""
+    """An organisation of a trade; the surname in its name is assigned by role, as all are."""
     endings, sector = TRADES[trade]
     name = f"{ctx.person().last} {ctx.one(endings)}"
     plain = unicodedata.normalize("NFKD", name.lower())
@@ -51,7 +51,7 @@ def slot_on(ctx: SamplingContext, day: date) -> dict:
 
 
 def lines_of(ctx: SamplingContext, goods: tuple, low: int, high: int) -> list[dict]:
-    """Between `low` and `high` product lines of these goods: (product, cents from, to, most of it)."""
+    """Between `low` and `high` product lines of these goods: (product, cents from, to, maximum)."""
     lines = []
     for product, cheap, dear, most in ctx.some(goods, low, high):
         quantity, price = ctx.between(2, most), ctx.price(cheap, dear)

@@ -6,24 +6,26 @@ from slmlib.textgen.lexicon import words
 from slmlib.textgen.sampling_context import SamplingContext, hhmm
 
 RESTAURANTS = words(
-    "Golden_Lotus Pizzeria_Vesuvio Tandoori_Garden Sushi_Kai Taverna_Elea Burger_Foundry Pho_Corner "
-    "La_Cantina_Verde The_Noodle_Bar Falafel_House Curry_Mile_Kitchen Wok_&_Roll Trattoria_Nonna Bao_Station "
-    "Kebab_Palace The_Green_Bowl"
+    "Golden_Lotus Pizzeria_Vesuvio Tandoori_Garden Sushi_Kai Taverna_Elea Burger_Foundry "
+    "Pho_Corner La_Cantina_Verde The_Noodle_Bar Falafel_House Curry_Mile_Kitchen Wok_&_Roll "
+    "Trattoria_Nonna Bao_Station Kebab_Palace The_Green_Bowl"
 )
 MEALS = words(
     "margherita_pizza pad_thai chicken_tikka_masala vegetable_biryani salmon_nigiri beef_burrito "
-    "falafel_wrap miso_soup garlic_naan lamb_kofta spring_rolls Greek_salad mushroom_risotto prawn_curry "
-    "tiramisu halloumi_burger crispy_duck onion_bhajis mango_lassi sweet_potato_fries"
+    "falafel_wrap miso_soup garlic_naan lamb_kofta spring_rolls Greek_salad mushroom_risotto "
+    "prawn_curry tiramisu halloumi_burger crispy_duck onion_bhajis mango_lassi sweet_potato_fries"
 )
 DISHES = words(
     "carrot_soup lentil_stew beef_lasagne fish_pie potato_gratin chicken_korma apple_crumble "
-    "mushroom_stroganoff vegetable_quiche rice_pudding salmon_en_croûte pumpkin_ravioli waldorf_salad "
-    "chocolate_mousse goulash spinach_cannelloni cheesecake shepherd's_pie tuna_pasta_bake pea_soup"
+    "mushroom_stroganoff vegetable_quiche rice_pudding salmon_en_croûte pumpkin_ravioli "
+    "waldorf_salad chocolate_mousse goulash spinach_cannelloni cheesecake shepherd's_pie "
+    "tuna_pasta_bake pea_soup"
 )
 ALLERGENS = ("gluten", "milk", "egg", "nuts", "soya", "celery", "mustard", "fish", "sesame")
 FRIDGES = words(
-    "walk-in_cooler salad_fridge dairy_cabinet meat_fridge chest_freezer dessert_fridge fish_drawer "
-    "bar_fridge prep_counter_fridge display_cabinet back_store_freezer ice_cream_freezer"
+    "walk-in_cooler salad_fridge dairy_cabinet meat_fridge chest_freezer dessert_fridge "
+    "fish_drawer bar_fridge prep_counter_fridge display_cabinet back_store_freezer "
+    "ice_cream_freezer"
 )
 
 

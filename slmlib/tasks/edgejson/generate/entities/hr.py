@@ -6,19 +6,23 @@ from slmlib.textgen.lexicon import words
 from slmlib.textgen.sampling_context import SamplingContext
 
 COURSES = words(
-    "First_Aid_Refresher Forklift_Safety Working_at_Heights Food_Hygiene_Level_2 Data_Protection_Basics "
-    "Project_Management_Foundations Spreadsheet_Skills_for_Beginners Conflict_De-escalation "
-    "Fire_Warden_Training Manual_Handling Negotiation_Skills Customer_Service_Essentials Welding_Certificate "
-    "Electrical_Safety_Awareness Leading_Small_Teams Cold_Store_Induction Ladder_Inspection "
-    "Effective_Minute-Taking Chemical_Spill_Response Lift_Truck_Refresher"
+    "First_Aid_Refresher Forklift_Safety Working_at_Heights Food_Hygiene_Level_2 "
+    "Data_Protection_Basics Project_Management_Foundations Spreadsheet_Skills_for_Beginners "
+    "Conflict_De-escalation Fire_Warden_Training Manual_Handling Negotiation_Skills "
+    "Customer_Service_Essentials Welding_Certificate Electrical_Safety_Awareness "
+    "Leading_Small_Teams Cold_Store_Induction Ladder_Inspection Effective_Minute-Taking "
+    "Chemical_Spill_Response Lift_Truck_Refresher"
 )
 ACCIDENT_PLACES = words(
-    "loading_bay main_kitchen staff_car_park packing_hall stairwell_B paint_shop cold_store boiler_room "
-    "reception_area workshop canteen archive_room roof_terrace sorting_hall server_room yard_gate"
+    "loading_bay main_kitchen staff_car_park packing_hall stairwell_B paint_shop cold_store "
+    "boiler_room reception_area workshop canteen archive_room roof_terrace sorting_hall "
+    "server_room yard_gate"
 )
 INJURIES = {  # how it happened -> what it hurts
     "slip": words("left_ankle right_ankle left_knee right_wrist left_elbow right_hip"),
-    "fall": words("right_knee left_shoulder right_elbow left_wrist lower_back left_hip right_ankle"),
+    "fall": words(
+        "right_knee left_shoulder right_elbow left_wrist lower_back left_hip right_ankle"
+    ),
     "cut": words("left_hand right_hand right_thumb left_index_finger right_forearm left_palm"),
     "burn": words("right_hand left_forearm left_hand right_forearm right_wrist neck"),
     "lifting": words("lower_back left_shoulder right_shoulder neck upper_back"),
@@ -28,7 +32,7 @@ INJURIES = {  # how it happened -> what it hurts
 
 @entity
 def payroll_slip(ctx: SamplingContext) -> dict:
-    """What somebody earned in a month, what was taken off, and what is paid out."""
+    """Pay of a month: earnings, deductions, and the amount paid out."""
     gross = ctx.between(1450, 5900) * 100 + ctx.between(0, 99)
     tax, insurance = gross * ctx.between(9, 24) // 100, gross * ctx.between(6, 13) // 100
     employee, account = holder_and_account(ctx)
@@ -87,7 +91,7 @@ def accident_report(ctx: SamplingContext) -> dict:
 
 @entity
 def pay_extra(ctx: SamplingContext) -> dict:
-    """What is paid on top for some hours of a day."""
+    """A supplement for some hours of a day."""
     hours = ctx.between(2, 10)
     return {
         "kind": ctx.one(("night_shift", "overtime", "on_call", "holiday_work", "training")),

@@ -5,26 +5,28 @@ from slmlib.textgen.lexicon import words
 from slmlib.textgen.sampling_context import SamplingContext, hhmm
 
 PLANTS = words(
-    "north_pumping_station sewage_works_east boiler_house cooling_tower_A tank_farm borehole_4 dye_works "
-    "fire_water_station bottling_hall drainage_shaft_2 acid_store rinse_line paper_mill_basement brine_plant "
-    "condensate_room transfer_station_6"
+    "north_pumping_station sewage_works_east boiler_house cooling_tower_A tank_farm borehole_4 "
+    "dye_works fire_water_station bottling_hall drainage_shaft_2 acid_store rinse_line "
+    "paper_mill_basement brine_plant condensate_room transfer_station_6"
 )
 FAULTS = words(
-    "dry_running seal_leakage motor_overload strainer_blockage excess_vibration bearing_overheating "
-    "low_suction_pressure check_valve_failure power_failure cavitation level_sensor_failure coupling_wear"
+    "dry_running seal_leakage motor_overload strainer_blockage excess_vibration "
+    "bearing_overheating low_suction_pressure check_valve_failure power_failure cavitation "
+    "level_sensor_failure coupling_wear"
 )
 PRODUCTS = words(
-    "strawberry_jam hand_cream floor_cleaner wood_varnish tomato_ketchup shower_gel screen_wash mayonnaise "
-    "white_wall_paint bread_mix body_lotion cough_syrup tile_adhesive fruit_yoghurt mustard engine_coolant "
-    "dishwashing_liquid vanilla_custard"
+    "strawberry_jam hand_cream floor_cleaner wood_varnish tomato_ketchup shower_gel screen_wash "
+    "mayonnaise white_wall_paint bread_mix body_lotion cough_syrup tile_adhesive fruit_yoghurt "
+    "mustard engine_coolant dishwashing_liquid vanilla_custard"
 )
 STEPS = (  # step, °C from and to, in the order in which a plant does them
     ("weighing", 18, 24), ("mixing", 20, 45), ("heating", 60, 95), ("homogenising", 45, 70),
     ("cooling", 8, 25), ("filtering", 15, 35), ("filling", 12, 30), ("labelling", 16, 24),
 )  # fmt: skip
 BUILDINGS = words(
-    "town_hall sports_hall primary_school bakery library cold_store office_block_B swimming_pool laundry "
-    "fire_station printing_works greenhouse_3 warehouse_7 care_home community_centre bus_depot"
+    "town_hall sports_hall primary_school bakery library cold_store office_block_B swimming_pool "
+    "laundry fire_station printing_works greenhouse_3 warehouse_7 care_home community_centre "
+    "bus_depot"
 )
 SAVINGS = (  # measure, what it may save in kWh from and to, in hundreds
     ("LED lighting", 20, 180), ("roof insulation", 60, 420), ("heat recovery", 90, 510),
@@ -36,7 +38,7 @@ SAVINGS = (  # measure, what it may save in kWh from and to, in hundreds
 
 @entity
 def pump_alarm(ctx: SamplingContext) -> dict:
-    """A pump reports a fault; the pressure is under what it should be, and sensors were read just then."""
+    """A pump reports a fault: the pressure is too low, and sensors were read at that moment."""
     setpoint, day = ctx.between(25, 90), ctx.date().isoformat()
     minute = ctx.between(20, 24 * 60 - 1)
     return {
@@ -54,7 +56,7 @@ def pump_alarm(ctx: SamplingContext) -> dict:
 
 
 def _reading(ctx: SamplingContext, day: str, minute: int) -> dict:
-    """What a sensor of a pump showed in the minutes before."""
+    """The reading of a sensor of a pump in the minutes before."""
     reading = draw("measurement", ctx)
     while reading["quantity"] in ("humidity", "co2", "pressure"):
         reading = draw("measurement", ctx)

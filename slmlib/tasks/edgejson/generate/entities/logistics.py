@@ -5,13 +5,13 @@ from slmlib.textgen.lexicon import words
 from slmlib.textgen.sampling_context import SamplingContext, hhmm
 
 VESSELS = words(
-    "Baltic_Trader Ocean_Harmony Cape_Verity Nordic_Falcon Maria_Celeste_II Pacific_Heron Star_of_Leith "
-    "Atlantic_Willow Hansa_Brügge Coral_Venture Sea_Pioneer Aurora_Bay Ever_Kestrel Gulf_Meridian "
-    "Jade_Express"
+    "Baltic_Trader Ocean_Harmony Cape_Verity Nordic_Falcon Maria_Celeste_II Pacific_Heron "
+    "Star_of_Leith Atlantic_Willow Hansa_Brügge Coral_Venture Sea_Pioneer Aurora_Bay Ever_Kestrel "
+    "Gulf_Meridian Jade_Express"
 )
 PORTS = words(
-    "Rotterdam Hamburg Felixstowe Antwerp Valencia Genoa Piraeus Gdansk Singapore Busan Shanghai Colombo "
-    "Santos Durban Halifax Savannah Algeciras Le_Havre"
+    "Rotterdam Hamburg Felixstowe Antwerp Valencia Genoa Piraeus Gdansk Singapore Busan Shanghai "
+    "Colombo Santos Durban Halifax Savannah Algeciras Le_Havre"
 )
 
 
@@ -35,7 +35,7 @@ def sea_container(ctx: SamplingContext) -> dict:
 
 @entity
 def courier_run(ctx: SamplingContext) -> dict:
-    """A courier's round through town; the stops follow the clock between leaving and coming back."""
+    """A courier's round through town; its stops are in order between leaving and coming back."""
     start = clock = ctx.between(7 * 60, 14 * 60)
     stops = [draw("courier_stop", ctx) for _ in range(ctx.between(2, 4))]
     for stop in stops:

@@ -5,22 +5,24 @@ from slmlib.textgen.lexicon import words
 from slmlib.textgen.sampling_context import SamplingContext
 
 SHIPS = words(
-    "Baltic_Trader Ocean_Merit Nordic_Heron Atlantic_Rose Bright_Horizon Coastal_Pride Amber_Star Polar_Lily "
-    "Iron_Duchess Seabreeze_II Golden_Strait Cape_Verity Silver_Fjord Maren_K Kalmar_Bay Western_Isle "
-    "Blue_Meridian Stella_Borealis"
+    "Baltic_Trader Ocean_Merit Nordic_Heron Atlantic_Rose Bright_Horizon Coastal_Pride Amber_Star "
+    "Polar_Lily Iron_Duchess Seabreeze_II Golden_Strait Cape_Verity Silver_Fjord Maren_K "
+    "Kalmar_Bay Western_Isle Blue_Meridian Stella_Borealis"
 )
 HARMLESS = words(
-    "steel_coils timber wheat cement paper_reels road_salt soybeans wind_turbine_blades pulp gravel sugar "
-    "animal_feed rapeseed_oil kaolin"
+    "steel_coils timber wheat cement paper_reels road_salt soybeans wind_turbine_blades pulp "
+    "gravel sugar animal_feed rapeseed_oil kaolin"
 )
 HAZARDOUS = words(
     "ammonium_nitrate diesel_fuel lithium_batteries sulphur spray_paint fireworks charcoal methanol"
 )
 HARBOURS = words(
-    "Rotterdam Hamburg Felixstowe Cork Aarhus Gdynia Bilbao Antwerp Oslo Bergen Le_Havre Riga Dublin Leith"
+    "Rotterdam Hamburg Felixstowe Cork Aarhus Gdynia Bilbao Antwerp Oslo Bergen Le_Havre Riga "
+    "Dublin Leith"
 )
 DEFICIENCIES = (  # part of the ship, what is done about it
-    "lifeboat", "fire_pump", "charts", "oil_filter", "galley", "hatch_cover", "radio", "crew_records",
+    "lifeboat", "fire_pump", "charts", "oil_filter", "galley", "hatch_cover", "radio",
+    "crew_records",
 )  # fmt: skip
 WITHIN = {  # when it has to be mended: days after the inspection
     "before_departure": (1, 4), "within_14_days": (14, 14), "next_port": (5, 30), "mended": (0, 0),
@@ -32,8 +34,8 @@ NATIONS = {  # country of the names: whose they may be
 }  # fmt: skip
 SHIPPING = frozenset(  # words in the names of firms that may well hire a ship or wait for cargo
     words(
-        "Foods Spices Fish Seafoods Chandlers Rigging Stone Timber Freight Haulage Logistics Ferries Energy "
-        "Wines Cheese Tools Hardware Tiles Carpets Rivet Coffee"
+        "Foods Spices Fish Seafoods Chandlers Rigging Stone Timber Freight Haulage Logistics "
+        "Ferries Energy Wines Cheese Tools Hardware Tiles Carpets Rivet Coffee"
     )
 )
 RANKS = ("master", "chief_officer", "chief_engineer", "deckhand", "cook", "electrician")

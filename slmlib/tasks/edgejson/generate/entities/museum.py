@@ -8,46 +8,51 @@ PIECES = (  # object, material, years from, to
     ("Carved Sea Chest", "wood", 1640, 1860), ("Pewter Tankard", "metal", 1690, 1880),
     ("Harbour at Dusk", "oil_on_canvas", 1780, 1930), ("Clay Oil Lamp", "ceramic", 1450, 1620),
     ("Lace Christening Gown", "textile", 1790, 1920), ("Ivory Sundial Case", "bone", 1580, 1750),
-    ("Portrait of a Glover", "oil_on_canvas", 1620, 1840), ("Blue Delft Tile Panel", "ceramic", 1650, 1790),
-    ("Iron Weather Vane", "metal", 1700, 1900), ("Herbarium Album", "paper", 1740, 1910),
-    ("Silk Guild Banner", "textile", 1720, 1890), ("Walrus Tusk Comb", "bone", 1400, 1600),
-    ("Travelling Writing Desk", "wood", 1760, 1880), ("Chart of the Sound", "paper", 1660, 1830),
-    ("Brass Orrery", "metal", 1730, 1850), ("Painted Marriage Cupboard", "wood", 1680, 1850),
+    ("Portrait of a Glover", "oil_on_canvas", 1620, 1840),
+    ("Blue Delft Tile Panel", "ceramic", 1650, 1790), ("Iron Weather Vane", "metal", 1700, 1900),
+    ("Herbarium Album", "paper", 1740, 1910), ("Silk Guild Banner", "textile", 1720, 1890),
+    ("Walrus Tusk Comb", "bone", 1400, 1600), ("Travelling Writing Desk", "wood", 1760, 1880),
+    ("Chart of the Sound", "paper", 1660, 1830), ("Brass Orrery", "metal", 1730, 1850),
+    ("Painted Marriage Cupboard", "wood", 1680, 1850),
 )  # fmt: skip
 SIZES = {  # object: greatest length in cm, from, to; grams for each cm
-    "Carved Sea Chest": (80, 140, 320), "Pewter Tankard": (14, 26, 50), "Harbour at Dusk": (60, 180, 90),
-    "Clay Oil Lamp": (9, 16, 30), "Lace Christening Gown": (70, 110, 8), "Ivory Sundial Case": (10, 20, 20),
+    "Carved Sea Chest": (80, 140, 320), "Pewter Tankard": (14, 26, 50),
+    "Harbour at Dusk": (60, 180, 90), "Clay Oil Lamp": (9, 16, 30),
+    "Lace Christening Gown": (70, 110, 8), "Ivory Sundial Case": (10, 20, 20),
     "Portrait of a Glover": (50, 140, 90), "Blue Delft Tile Panel": (60, 150, 260),
-    "Iron Weather Vane": (60, 130, 140), "Herbarium Album": (30, 52, 60), "Silk Guild Banner": (120, 230, 15),
-    "Walrus Tusk Comb": (10, 18, 12), "Travelling Writing Desk": (40, 65, 130),
-    "Chart of the Sound": (50, 110, 10), "Brass Orrery": (35, 80, 160),
-    "Painted Marriage Cupboard": (120, 210, 600),
+    "Iron Weather Vane": (60, 130, 140), "Herbarium Album": (30, 52, 60),
+    "Silk Guild Banner": (120, 230, 15), "Walrus Tusk Comb": (10, 18, 12),
+    "Travelling Writing Desk": (40, 65, 130), "Chart of the Sound": (50, 110, 10),
+    "Brass Orrery": (35, 80, 160), "Painted Marriage Cupboard": (120, 210, 600),
 }  # fmt: skip
 TREATMENTS = {  # material: damages, ways to mend them
-    "wood": (("cracks", "woodworm", "flaking_paint", "mould"), ("gluing", "retouching", "dry_cleaning")),
-    "metal": (("rust", "cracks"), ("dry_cleaning", "gluing", "retouching")),
-    "oil_on_canvas": (("flaking_paint", "cracks", "mould"), ("new_lining", "retouching", "dry_cleaning")),
-    "ceramic": (("cracks", "flaking_paint"), ("gluing", "retouching", "dry_cleaning")),
-    "textile": (("mould", "torn_edge"), ("freezing", "new_lining", "dry_cleaning")),
-    "bone": (("cracks", "mould"), ("gluing", "dry_cleaning", "retouching")),
-    "paper": (("mould", "torn_edge", "woodworm"), ("freezing", "gluing", "dry_cleaning", "new_lining")),
+    "wood": (("cracks", "woodworm", "flaking_paint", "mould"),
+    ("gluing", "retouching", "dry_cleaning")), "metal": (("rust", "cracks"),
+    ("dry_cleaning", "gluing", "retouching")),
+    "oil_on_canvas": (("flaking_paint", "cracks", "mould"),
+    ("new_lining", "retouching", "dry_cleaning")), "ceramic": (("cracks", "flaking_paint"),
+    ("gluing", "retouching", "dry_cleaning")), "textile": (("mould", "torn_edge"),
+    ("freezing", "new_lining", "dry_cleaning")), "bone": (("cracks", "mould"),
+    ("gluing", "dry_cleaning", "retouching")), "paper": (("mould", "torn_edge", "woodworm"),
+    ("freezing", "gluing", "dry_cleaning", "new_lining")),
 }  # fmt: skip
 MAKERS = words(
-    "Workshop_of_Aldous_Pym H._van_Loon J._Crastor Unknown_master Elias_Fenner Studio_Zeffira M._Oduya "
-    "Sisters_Grell Anton_Behn Widow_Tyrrel_and_Sons"
+    "Workshop_of_Aldous_Pym H._van_Loon J._Crastor Unknown_master Elias_Fenner Studio_Zeffira "
+    "M._Oduya Sisters_Grell Anton_Behn Widow_Tyrrel_and_Sons"
 )
 THEMES = words(
-    "Hidden_Staircases Women_Who_Built_the_Museum From_Flax_to_Linen Animals_in_Art Ghosts_and_Guardians "
-    "The_Story_of_Salt Behind_the_Scenes Clocks_and_Time Bread_through_the_Ages Small_Masterpieces"
+    "Hidden_Staircases Women_Who_Built_the_Museum From_Flax_to_Linen Animals_in_Art "
+    "Ghosts_and_Guardians The_Story_of_Salt Behind_the_Scenes Clocks_and_Time "
+    "Bread_through_the_Ages Small_Masterpieces"
 )
 GALLERIES = words(
-    "Glass_Hall Upper_Gallery Stone_Room Map_Room Armoury Textile_Cabinet Sculpture_Court Attic_Store "
-    "Clock_Chamber East_Gallery Old_Library"
+    "Glass_Hall Upper_Gallery Stone_Room Map_Room Armoury Textile_Cabinet Sculpture_Court "
+    "Attic_Store Clock_Chamber East_Gallery Old_Library"
 )
 
 
 def _size(ctx: SamplingContext, title: str) -> dict:
-    """How big an object is, and how it travels."""
+    """Size of an object, and its packing."""
     low, high, grams = SIZES[title]
     longest = ctx.between(low, high)
     return {
@@ -122,13 +127,14 @@ def conservation_step(ctx: SamplingContext) -> dict:
 
 @entity
 def restoration_job(ctx: SamplingContext) -> dict:
-    """An object is mended by the hour; the hours of its steps sum, and the steps lie before it is ready."""
+    """An object is repaired by the hour; the hours of its steps add up, before it is ready."""
     came, rate = ctx.date(), ctx.one((4500, 5200, 6000, 6800, 7500))
     title, material, _, _ = ctx.one(PIECES)
     damages, methods = TREATMENTS[material]
     days = sorted(ctx.some(range(1, 60), 2, 3))
     steps = [
-        draw("conservation_step", ctx) | {"method": method, "done_on": ctx.later(came, d, d).isoformat()}
+        draw("conservation_step", ctx)
+        | {"method": method, "done_on": ctx.later(came, d, d).isoformat()}
         for d, method in zip(days, ctx.some(methods, len(days), len(days)), strict=True)
     ]
     hours = sum(step["step_hours"] for step in steps)

@@ -24,9 +24,9 @@ FAULTS = {  # fixture -> what goes wrong with it, after "it has a"
 
 REASONS = {"tenant": ("new_job", "bigger_flat", "moving_abroad"), "landlord": ("own_use", "sale")}
 JOBS = words(
-    "repaint_the_hallway clean_the_oven fill_the_drill_holes take_down_the_curtains defrost_the_freezer "
-    "return_the_cellar_key read_the_meters clear_the_attic replace_the_broken_tile wash_the_windows "
-    "remove_the_shelves empty_the_letter_box"
+    "repaint_the_hallway clean_the_oven fill_the_drill_holes take_down_the_curtains "
+    "defrost_the_freezer return_the_cellar_key read_the_meters clear_the_attic "
+    "replace_the_broken_tile wash_the_windows remove_the_shelves empty_the_letter_box"
 )
 
 

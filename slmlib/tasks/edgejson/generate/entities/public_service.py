@@ -6,14 +6,14 @@ from slmlib.textgen.lexicon import words
 from slmlib.textgen.sampling_context import SamplingContext
 
 HOSPITALS = words(
-    "St._Anne's_Hospital City_Maternity_Clinic Riverside_Hospital University_Women's_Clinic Northern_General "
-    "Holy_Cross_Hospital Lakeside_Birth_Centre District_Hospital_East Elisabeth_Clinic Royal_Infirmary "
-    "Meadow_Birth_House Southgate_Hospital"
+    "St._Anne's_Hospital City_Maternity_Clinic Riverside_Hospital University_Women's_Clinic "
+    "Northern_General Holy_Cross_Hospital Lakeside_Birth_Centre District_Hospital_East "
+    "Elisabeth_Clinic Royal_Infirmary Meadow_Birth_House Southgate_Hospital"
 )
 WORKS = words(
     "loft_conversion garage rear_extension carport balcony dormer_window garden_wall solar_roof "
-    "summer_house wheelchair_ramp swimming_pool barn_conversion shop_front chimney_removal bicycle_shed "
-    "basement_conversion"
+    "summer_house wheelchair_ramp swimming_pool barn_conversion shop_front chimney_removal "
+    "bicycle_shed basement_conversion"
 )
 
 
@@ -40,7 +40,9 @@ def bin_collection(ctx: SamplingContext) -> dict:
     day, bins = ctx.date(), ctx.between(12, 140)
     return {
         "street": ctx.one(ctx.place.streets),
-        "waste": ctx.one(("paper", "glass", "packaging", "garden_waste", "household_waste", "food_waste")),
+        "waste": ctx.one(
+            ("paper", "glass", "packaging", "garden_waste", "household_waste", "food_waste")
+        ),
         "emptied_on": day.isoformat(),
         "starts_at": ctx.clock(5, 10, step=15),
         "bins": bins,

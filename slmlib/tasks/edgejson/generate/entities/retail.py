@@ -6,13 +6,16 @@ from slmlib.textgen.lexicon import words
 from slmlib.textgen.sampling_context import SamplingContext
 
 SHELF_GOODS = (  # product, cents from, to
-    ("oat biscuits 250 g", 149, 289), ("basmati rice 1 kg", 219, 399), ("tomato passata 700 ml", 99, 189),
-    ("espresso beans 500 g", 649, 1199), ("olive oil 750 ml", 690, 1290), ("dishwasher tablets 40", 549, 999),
-    ("washing powder 2 kg", 499, 1149), ("orange juice 1.5 l", 199, 379), ("crunchy muesli 750 g", 279, 529),
-    ("cat litter 10 l", 459, 890), ("AA batteries 8-pack", 399, 799), ("sea salt 500 g", 69, 199),
+    ("oat biscuits 250 g", 149, 289), ("basmati rice 1 kg", 219, 399),
+    ("tomato passata 700 ml", 99, 189), ("espresso beans 500 g", 649, 1199),
+    ("olive oil 750 ml", 690, 1290), ("dishwasher tablets 40", 549, 999),
+    ("washing powder 2 kg", 499, 1149), ("orange juice 1.5 l", 199, 379),
+    ("crunchy muesli 750 g", 279, 529), ("cat litter 10 l", 459, 890),
+    ("AA batteries 8-pack", 399, 799), ("sea salt 500 g", 69, 199),
     ("kitchen towels 4 rolls", 229, 449), ("peanut butter 350 g", 249, 459),
-    ("mineral water 6 x 1 l", 219, 449), ("dark chocolate 100 g", 129, 329), ("penne rigate 500 g", 89, 219),
-    ("baby wipes 3 x 64", 249, 569), ("ground cinnamon 45 g", 119, 279), ("freezer bags 3 l", 149, 329),
+    ("mineral water 6 x 1 l", 219, 449), ("dark chocolate 100 g", 129, 329),
+    ("penne rigate 500 g", 89, 219), ("baby wipes 3 x 64", 249, 569),
+    ("ground cinnamon 45 g", 119, 279), ("freezer bags 3 l", 149, 329),
     ("herbal tea 20 bags", 159, 349), ("hand soap refill 500 ml", 179, 399),
 )  # fmt: skip
 STORES = words(
@@ -23,13 +26,14 @@ ANY = ("damaged", "wrong_item")
 FAULTY_GOODS = (  # product, cents from, to, what else may be wrong with it
     ("kettle", 2490, 6990, ("stopped_working",)),
     ("desk lamp", 1990, 7900, ("stopped_working", "missing_parts")),
-    ("rain jacket", 4900, 15900, ("wrong_size",)), ("wooden bookcase", 7900, 24900, ("missing_parts",)),
+    ("rain jacket", 4900, 15900, ("wrong_size",)),
+    ("wooden bookcase", 7900, 24900, ("missing_parts",)),
     ("pair of hiking boots", 6900, 17900, ("wrong_size",)),
     ("stick blender", 2990, 8990, ("stopped_working",)),
     ("garden hose", 1890, 5900, ("missing_parts", "wrong_size")),
     ("duvet cover set", 2490, 8900, ("wrong_size",)),
-    ("bluetooth speaker", 2990, 12900, ("stopped_working",)), ("frying pan", 1990, 7490, ("wrong_size",)),
-    ("swivel chair", 8900, 32900, ("missing_parts",)),
+    ("bluetooth speaker", 2990, 12900, ("stopped_working",)),
+    ("frying pan", 1990, 7490, ("wrong_size",)), ("swivel chair", 8900, 32900, ("missing_parts",)),
     ("children's bicycle", 12900, 29900, ("missing_parts",)),
     ("coffee grinder", 3490, 14900, ("stopped_working", "missing_parts")),
     ("suitcase", 5900, 18900, ("wrong_size",)), ("bath mat", 990, 3490, ("wrong_size",)),
@@ -58,7 +62,7 @@ def gift_card(ctx: SamplingContext) -> dict:
 
 @entity
 def shelf_label(ctx: SamplingContext) -> dict:
-    """What a label on a shelf says; the offer is below the price."""
+    """A label on a shelf; the offer is below the price."""
     product, low, high = ctx.one(SHELF_GOODS)
     price = ctx.price(low, high)
     return {

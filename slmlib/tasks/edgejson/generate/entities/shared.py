@@ -14,54 +14,65 @@ GOODS = (  # product, cents from, to
     ("masking tape", 150, 690),
     ("copper pipe 15 mm", 490, 1290), ("silicone sealant", 290, 990), ("sanding discs", 35, 140),
     ("extension leads 5 m", 790, 2490), ("paint rollers", 240, 890), ("door hinges", 190, 1250),
-    ("padlocks 40 mm", 590, 1990), ("printer paper A4", 350, 790), ("toner cartridges", 3900, 11900),
-    ("ring binders", 190, 590), ("whiteboard markers", 90, 290), ("rubbish bags 120 l", 12, 60),
-    ("hand towels", 290, 1190), ("smoke alarms", 990, 3490), ("air filters G4", 590, 2490),
-    ("storage boxes 45 l", 690, 1990), ("batteries AA", 30, 110), ("fuses 16 A", 60, 250),
-    ("garden hose couplings", 190, 790),
+    ("padlocks 40 mm", 590, 1990), ("printer paper A4", 350, 790),
+    ("toner cartridges", 3900, 11900), ("ring binders", 190, 590), ("whiteboard markers", 90, 290),
+    ("rubbish bags 120 l", 12, 60), ("hand towels", 290, 1190), ("smoke alarms", 990, 3490),
+    ("air filters G4", 590, 2490), ("storage boxes 45 l", 690, 1990), ("batteries AA", 30, 110),
+    ("fuses 16 A", 60, 250), ("garden hose couplings", 190, 790),
 )  # fmt: skip
 CARS = (
     ("Volkswagen", words("Golf Polo Caddy Passat")), ("Ford", words("Focus Transit Fiesta Kuga")),
-    ("Toyota", words("Corolla Yaris Hilux Proace")), ("Renault", words("Clio Kangoo Megane Master")),
+    ("Toyota", words(
+        "Corolla Yaris Hilux Proace"
+    )), ("Renault", words(
+        "Clio Kangoo Megane Master"
+    )),
     ("Skoda", words("Octavia Fabia Kodiaq Superb")), ("Opel", words("Corsa Astra Vivaro Combo")),
     ("Peugeot", words("Partner Expert Boxer Rifter")), ("Volvo", words("V60 XC40 V90 XC60")),
 )  # fmt: skip
 GADGETS = (  # maker, models
     ("Teltrix", words("GW-20 GW-45 EdgeBox_2")), ("Norvent", words("AirNode_3 AirNode_5 ClimaHub")),
-    ("Halvorsen", words("HV-110 HV-220 FlowEye")), ("Sensoria", words("S-Tag_1 S-Tag_4 MultiSense")),
+    ("Halvorsen", words(
+        "HV-110 HV-220 FlowEye"
+    )), ("Sensoria", words(
+        "S-Tag_1 S-Tag_4 MultiSense"
+    )),
     ("Lumira", words("Cam_360 Cam_Mini DoorEye")), ("Kapteyn", words("RX-7 RX-9 Logger_Pro")),
 )  # fmt: skip
 SECTORS = {  # what firms do, by a word of their names; the others are shops
     "craft": words(
-        "Optics Interiors Finch Stone Works Studio Joinery Hazel Flooring Pottery Plumbing Electrical "
-        "Roofing Timber Signs Zodiac Framing Ceramics Doors Rivet Yardarm Garage Rooms Laundry"
+        "Optics Interiors Finch Stone Works Studio Joinery Hazel Flooring Pottery Plumbing "
+        "Electrical Roofing Timber Signs Zodiac Framing Ceramics Doors Rivet Yardarm Garage Rooms "
+        "Laundry"
     ),
     "transport": words("Travel Logistics Freight Haulage Ferries Turnpike Anchor Zephyr"),
     "health": words("Dental Pharmacy Opticians Gym Physio Orthodontics Surgery Vets"),
     "food": words(
-        "Foods Kitchen Bakery Spices Tea Wines Fish Deli Salads Café Seafoods Cheese Coffee Quince Nettle"
+        "Foods Kitchen Bakery Spices Tea Wines Fish Deli Salads Café Seafoods Cheese Coffee "
+        "Quince Nettle"
     ),
     "it": words("Audio Labs Design Security Cameras Beacon Prints"),
     "public": words("School Energy Legal Estates Press"),
 }
 BUILDINGS = words(
-    "Block_A Block_C North_Wing South_Wing Annexe Old_Mill Harbour_House Main_Building Tower_2 Workshop_Hall "
-    "Pavilion Library_Building Gatehouse West_Hall"
+    "Block_A Block_C North_Wing South_Wing Annexe Old_Mill Harbour_House Main_Building Tower_2 "
+    "Workshop_Hall Pavilion Library_Building Gatehouse West_Hall"
 )
 BANKS = (  # name, four letters
     ("Meridian Bank", "MRDN"), ("Harbour Savings", "HBSV"), ("Nordwest Bank", "NOWB"),
-    ("Castle Trust", "CSTL"), ("First Lakeside", "FLKS"), ("Volkskas", "VLKS"), ("Union Credit", "UNCR"),
-    ("Bridge & Co", "BRDG"),
+    ("Castle Trust", "CSTL"), ("First Lakeside", "FLKS"), ("Volkskas", "VLKS"),
+    ("Union Credit", "UNCR"), ("Bridge & Co", "BRDG"),
 )  # fmt: skip
 QUANTITIES = (  # quantity, unit, least, most, scale
-    ("temperature", "°C", -120, 860, 10), ("pressure", "bar", 8, 160, 10), ("humidity", "%", 18, 97, 1),
-    ("co2", "ppm", 390, 2400, 1), ("voltage", "V", 110, 4150, 10), ("noise", "dB", 31, 104, 1),
+    ("temperature", "°C", -120, 860, 10), ("pressure", "bar", 8, 160, 10),
+    ("humidity", "%", 18, 97, 1), ("co2", "ppm", 390, 2400, 1), ("voltage", "V", 110, 4150, 10),
+    ("noise", "dB", 31, 104, 1),
 )  # fmt: skip
 TASKS = words(
-    "replace_the_filter order_spare_parts update_the_floor_plan test_the_smoke_alarms call_the_supplier "
-    "repaint_the_hallway check_the_first-aid_box file_the_receipts book_the_meeting_room collect_the_keys "
-    "archive_the_old_folders clean_the_gutters renew_the_licence print_the_name_badges label_the_shelves "
-    "scan_the_signed_forms"
+    "replace_the_filter order_spare_parts update_the_floor_plan test_the_smoke_alarms "
+    "call_the_supplier repaint_the_hallway check_the_first-aid_box file_the_receipts "
+    "book_the_meeting_room collect_the_keys archive_the_old_folders clean_the_gutters "
+    "renew_the_licence print_the_name_badges label_the_shelves scan_the_signed_forms"
 )
 
 
@@ -85,14 +96,14 @@ def aged(ctx: SamplingContext, day: date, low: int, high: int) -> dict:
 
 
 def sector(firm: str) -> str:
-    """What a firm does, as far as its name tells."""
+    """The trade of a firm, as far as its name shows it."""
     said = set(firm.split())
     return next((name for name, parts in SECTORS.items() if said & set(parts)), "retail")
 
 
 @entity
 def contact(ctx: SamplingContext) -> dict:
-    """Whom to talk to, as what, and how."""
+    """A person to contact, their role, and the channel."""
     who = ctx.person()
     return {
         "name": who.name,
@@ -214,7 +225,9 @@ def document_ref(ctx: SamplingContext) -> dict:
     """A paper that is referred to."""
     return {
         "doc_no": ctx.code("D-#####"),
-        "doc_type": ctx.one(("contract", "certificate", "permit", "manual", "quotation", "delivery_note")),
+        "doc_type": ctx.one(
+            ("contract", "certificate", "permit", "manual", "quotation", "delivery_note")
+        ),
         "issued_on": ctx.date().isoformat(),
         "issuer": ctx.firm(),
         "pages": ctx.between(1, 64),

@@ -6,22 +6,25 @@ from slmlib.textgen.lexicon import words
 from slmlib.textgen.sampling_context import SamplingContext, hhmm
 
 DOORS = words(
-    "front_door garage_door cellar_door back_door balcony_door garden_gate terrace_door side_entrance "
-    "bicycle_shed workshop_door attic_hatch utility_room_door"
+    "front_door garage_door cellar_door back_door balcony_door garden_gate terrace_door "
+    "side_entrance bicycle_shed workshop_door attic_hatch utility_room_door"
 )
-ROBOTS = words("Dusty Robbie Krümel Sweepy Pixel Mopsy Zippy Biscuit Nemo Crumbs Hoover_Junior Fridolin")
+ROBOTS = words(
+    "Dusty Robbie Krümel Sweepy Pixel Mopsy Zippy Biscuit Nemo Crumbs Hoover_Junior Fridolin"
+)
 ROOMS = words(
-    "kitchen living_room hallway bedroom study nursery dining_room bathroom guest_room conservatory playroom "
-    "utility_room"
+    "kitchen living_room hallway bedroom study nursery dining_room bathroom guest_room "
+    "conservatory playroom utility_room"
 )
 ZONES = words(
-    "ground_floor upper_floor garage garden cellar front_yard stairwell terrace attic workshop driveway "
-    "living_room kitchen home_office"
+    "ground_floor upper_floor garage garden cellar front_yard stairwell terrace attic workshop "
+    "driveway living_room kitchen home_office"
 )
 
 MACHINES = (
-    ("Kobori", "CleanOne 3"), ("Kobori", "CleanOne 5"), ("Swishly", "R-20"), ("Swishly", "R-40 Mop"),
-    ("Domino", "DustBot"), ("Domino", "DustBot Pro"), ("Floorwise", "F-80"), ("Floorwise", "F-80 Plus"),
+    ("Kobori", "CleanOne 3"), ("Kobori", "CleanOne 5"), ("Swishly", "R-20"),
+    ("Swishly", "R-40 Mop"), ("Domino", "DustBot"), ("Domino", "DustBot Pro"),
+    ("Floorwise", "F-80"), ("Floorwise", "F-80 Plus"),
 )  # fmt: skip
 
 

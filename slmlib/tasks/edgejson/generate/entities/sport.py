@@ -6,34 +6,42 @@ from slmlib.textgen.lexicon import words
 from slmlib.textgen.sampling_context import SamplingContext, hhmm
 
 TOURNAMENTS = words(
-    "Spring_Indoor_Cup Harbour_Hockey_Days Lakeside_Fives Winter_Handball_Open Heron_Trophy Easter_Beach_Cup "
-    "Two_Rivers_Tournament Midsummer_Sevens Old_Town_Masters Youth_Whitsun_Cup"
+    "Spring_Indoor_Cup Harbour_Hockey_Days Lakeside_Fives Winter_Handball_Open Heron_Trophy "
+    "Easter_Beach_Cup Two_Rivers_Tournament Midsummer_Sevens Old_Town_Masters Youth_Whitsun_Cup"
 )
 TEAMS = words(
     "Red_Otters Night_Herons Quarry_Lions Tidal_Wave Moor_Hares Granite_Bears Mill_Street_Comets "
     "Blue_Badgers Harbour_Seals Late_Starters Ridge_Wolves Orchard_Foxes"
 )
 EVENTS = words(
-    "Athletics_Gala Derby_Night Supercup_Final Stadium_Concert_Run Charity_Sevens Motocross_Indoors "
-    "International_Friendly Rugby_Double-Header Evening_of_Vaults Season_Opener"
+    "Athletics_Gala Derby_Night Supercup_Final Stadium_Concert_Run Charity_Sevens "
+    "Motocross_Indoors International_Friendly Rugby_Double-Header Evening_of_Vaults Season_Opener"
 )
 KIT = (  # article, sizes
     ("climbing shoes", ("38", "40", "42", "44")), ("ice skates", ("37", "39", "41", "43")),
     ("tennis racket", ("junior", "adult")), ("kayak paddle", ("210 cm", "220 cm", "230 cm")),
-    ("ski boots", ("25.5", "27.0", "28.5")), ("helmet", ("S", "M", "L")), ("wetsuit", ("S", "M", "L", "XL")),
-    ("fencing mask", ("S", "M", "L")), ("snowshoes", ("small", "large")),
-    ("life jacket", ("S", "M", "L", "XL")),
+    ("ski boots", ("25.5", "27.0", "28.5")), ("helmet", ("S", "M", "L")),
+    ("wetsuit", ("S", "M", "L", "XL")), ("fencing mask", ("S", "M", "L")),
+    ("snowshoes", ("small", "large")), ("life jacket", ("S", "M", "L", "XL")),
     ("hockey stick", ("36 inch", "37 inch")), ("boxing gloves", ("8 oz", "10 oz", "12 oz")),
 )  # fmt: skip
-PACES = {"swimming": (3, 5), "running": (14, 21), "rowing": (14, 22), "cycling": (38, 58)}  # 10 m a minute
-REPEATS = {"swimming": (50, 100, 150, 200), "running": (200, 300, 400, 600, 800, 1000)}  # metres; else longer
+PACES = {
+    "swimming": (3, 5),
+    "running": (14, 21),
+    "rowing": (14, 22),
+    "cycling": (38, 58),
+}  # 10 m a minute
+REPEATS = {
+    "swimming": (50, 100, 150, 200),
+    "running": (200, 300, 400, 600, 800, 1000),
+}  # metres; else longer
 RACES = (  # name, lengths in km, what one runs on
     ("Lighthouse Run", (10, 15), ("road", "mixed")), ("Three Bridges Half", (21,), ("road",)),
-    ("Forest Mile Series", (10, 15, 25), ("trail",)), ("Saltmarsh Trail", (15, 21, 25), ("trail", "mixed")),
-    ("Old Wall Marathon", (42,), ("road", "mixed")), ("Reservoir Ten", (10,), ("road", "mixed")),
-    ("Stadium Hour", (10, 15), ("track",)), ("Night of the Laps", (10, 25), ("track",)),
-    ("Cathedral Night Run", (10, 15, 21), ("road",)), ("Vineyard Run", (10, 15, 21), ("trail", "mixed")),
-    ("Dyke Race", (15, 25), ("road", "trail")),
+    ("Forest Mile Series", (10, 15, 25), ("trail",)), ("Saltmarsh Trail", (15, 21, 25),
+    ("trail", "mixed")), ("Old Wall Marathon", (42,), ("road", "mixed")), ("Reservoir Ten", (10,),
+    ("road", "mixed")), ("Stadium Hour", (10, 15), ("track",)), ("Night of the Laps", (10, 25),
+    ("track",)), ("Cathedral Night Run", (10, 15, 21), ("road",)), ("Vineyard Run", (10, 15, 21),
+    ("trail", "mixed")), ("Dyke Race", (15, 25), ("road", "trail")),
 )  # fmt: skip
 AGES = {  # class: years from, to
     "U20": (16, 19), "20-34": (20, 34), "35-49": (35, 49), "50-64": (50, 64), "65-79": (65, 79),
@@ -57,7 +65,10 @@ def squad_player(ctx: SamplingContext) -> dict:
 def tournament_entry(ctx: SamplingContext) -> dict:
     """A team is entered for a tournament that begins later."""
     entered = ctx.date()
-    category, first = ctx.one(("under_16", "seniors", "mixed", "veterans")), ctx.later(entered, 9, 90)
+    category, first = (
+        ctx.one(("under_16", "seniors", "mixed", "veterans")),
+        ctx.later(entered, 9, 90),
+    )
     players = [draw("squad_player", ctx) | {"shirt_no": n} for n in ctx.some(range(1, 43), 2, 4)]
     return {
         "entry_no": ctx.code("TE-####"),
@@ -185,7 +196,7 @@ def equipment_loan(ctx: SamplingContext) -> dict:
 
 @entity
 def split_time(ctx: SamplingContext) -> dict:
-    """Where a runner stood after some kilometres."""
+    """The position of a runner after some kilometres."""
     km = ctx.between(3, 38)
     return {
         "km": km,

@@ -9,7 +9,9 @@ APPS = {  # app -> its parts
     "PocketLedger": words("invoice_export bank_import dashboard login_page receipt_scanner"),
     "RouteMate": words("map_view offline_maps voice_guidance trip_history search_box"),
     "ShelfScan": words("barcode_reader stock_list label_printing sync_service price_lookup"),
-    "CareNotes": words("patient_search dictation_window signature_pad medication_list print_preview"),
+    "CareNotes": words(
+        "patient_search dictation_window signature_pad medication_list print_preview"
+    ),
     "FarmBook": words("field_map spray_diary weather_panel photo_upload animal_list"),
     "HomeDeck": words("scene_editor heating_schedule camera_view push_messages guest_access"),
     "ShiftBoard": words("calendar_view swap_requests time_clock holiday_planner pay_export"),
@@ -22,13 +24,14 @@ SYMPTOMS = words(
 )
 DEVICES = (  # model, system, versions, storage
     ("iPhone 14", "ios", ("17.5", "18.1", "18.3"), (128, 256)),
-    ("Galaxy A55", "android", ("14", "15"), (128, 256)), ("Pixel 8", "android", ("14", "15"), (128, 256)),
-    ("ThinkPad T14", "windows", ("10", "11"), (256, 512, 1024)),
-    ("MacBook Air", "macos", ("14.6", "15.2"), (256, 512)), ("iPad 10", "ios", ("17.5", "18.1"), (64, 256)),
-    ("Latitude 5440", "windows", ("10", "11"), (256, 512)),
-    ("Toughpad G2", "windows", ("10", "11"), (256, 512)), ("Zebra TC22", "android", ("13", "14"), (64, 128)),
-    ("EliteBook 840", "windows", ("11",), (512, 1024)), ("Surface Go 4", "windows", ("11",), (128, 256)),
-    ("Nokia XR21", "android", ("13", "14"), (128,)),
+    ("Galaxy A55", "android", ("14", "15"), (128, 256)), ("Pixel 8", "android", ("14", "15"),
+    (128, 256)), ("ThinkPad T14", "windows", ("10", "11"), (256, 512, 1024)),
+    ("MacBook Air", "macos", ("14.6", "15.2"), (256, 512)), ("iPad 10", "ios", ("17.5", "18.1"),
+    (64, 256)), ("Latitude 5440", "windows", ("10", "11"), (256, 512)),
+    ("Toughpad G2", "windows", ("10", "11"), (256, 512)), ("Zebra TC22", "android", ("13", "14"),
+    (64, 128)), ("EliteBook 840", "windows", ("11",), (512, 1024)),
+    ("Surface Go 4", "windows", ("11",), (128, 256)), ("Nokia XR21", "android", ("13", "14"),
+    (128,)),
 )  # fmt: skip
 PLANS = (  # plan, cents a seat and month
     ("Starter", 490), ("Basic", 790), ("Team", 1190), ("Business", 1690), ("Professional", 2190),
@@ -73,7 +76,8 @@ def device_enrolment(ctx: SamplingContext) -> dict:
         "policy": ctx.one(POLICIES),
         "assigned_to": ctx.person().name,
         "encrypted": ctx.chance(0.7),
-        "handover_note": papers(ctx, ("contract", "delivery_note"), day)[0] | {"issued_on": day.isoformat()},
+        "handover_note": papers(ctx, ("contract", "delivery_note"), day)[0]
+        | {"issued_on": day.isoformat()},
     }
 
 
@@ -81,8 +85,8 @@ def device_enrolment(ctx: SamplingContext) -> dict:
 def subscription_change(ctx: SamplingContext) -> dict:
     """A firm changes its plan; the monthly price is that of a seat times the seats."""
     (old, _), (new, cents) = ctx.some(PLANS, 2, 2)
-    told, seats = ctx.date(), ctx.between(3, 90)
-    start = ctx.later(told, 1, 45)
+    ordered, seats = ctx.date(), ctx.between(3, 90)
+    start = ctx.later(ordered, 1, 45)
     payment = draw("payment", ctx) | {"amount": seats * cents / 100, "currency": ctx.place.currency}
     return {
         "account_no": ctx.code("AC-######"),
@@ -92,7 +96,7 @@ def subscription_change(ctx: SamplingContext) -> dict:
         "seat_price": cents / 100,
         "monthly_price": seats * cents / 100,
         "currency": ctx.place.currency,
-        "requested_on": told.isoformat(),
+        "requested_on": ordered.isoformat(),
         "effective_on": start.isoformat(),
         "reason": ctx.one(("more_staff", "cost", "missing_feature", "merger", "trial_over")),
         "payment": payment | {"paid_on": ctx.later(start, 0, 9).isoformat()},

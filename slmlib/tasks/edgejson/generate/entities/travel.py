@@ -6,10 +6,10 @@ from slmlib.textgen.lexicon import words
 from slmlib.textgen.sampling_context import SamplingContext, hhmm
 
 TOURS = words(
-    "Old_Town_Walk Harbour_by_Night Castle_and_Gardens Food_Market_Stroll Street_Art_Ride Island_Ferry_Tour "
-    "Vineyard_Afternoon Ghost_Walk Cathedral_Roof_Climb Canal_Kayak_Tour Sunrise_Hike Brewery_Trail "
-    "Hidden_Courtyards Lighthouse_Coast_Path Industrial_Heritage_Ride Cave_Discovery Dune_Safari "
-    "Night_Sky_Watch"
+    "Old_Town_Walk Harbour_by_Night Castle_and_Gardens Food_Market_Stroll Street_Art_Ride "
+    "Island_Ferry_Tour Vineyard_Afternoon Ghost_Walk Cathedral_Roof_Climb Canal_Kayak_Tour "
+    "Sunrise_Hike Brewery_Trail Hidden_Courtyards Lighthouse_Coast_Path Industrial_Heritage_Ride "
+    "Cave_Discovery Dune_Safari Night_Sky_Watch"
 )
 STOPS = words(
     "Central_Station Market_Square University_Hospital Airport Harbour_Terminal Town_Hall Stadium "
@@ -17,8 +17,8 @@ STOPS = words(
     "Trade_Fair_Grounds West_Depot Riverside_Clinic Bishop's_Bridge Zoo_Gate"
 )
 COUNTRIES = words(
-    "India Vietnam Brazil Kenya Nepal Egypt China Ghana Cambodia Tanzania Indonesia Jordan Ethiopia Cuba "
-    "Sri_Lanka Azerbaijan Uzbekistan Madagascar"
+    "India Vietnam Brazil Kenya Nepal Egypt China Ghana Cambodia Tanzania Indonesia Jordan "
+    "Ethiopia Cuba Sri_Lanka Azerbaijan Uzbekistan Madagascar"
 )
 
 

@@ -6,9 +6,9 @@ from slmlib.textgen.lexicon import words
 from slmlib.textgen.sampling_context import SamplingContext
 
 POINTS = words(
-    "waterworks_outlet school_kitchen well_3 reservoir_north hydrant_at_the_market hospital_basement "
-    "house_inlet village_fountain pumping_station swimming_hall kindergarten_tap high_tank spring_intake "
-    "fire_station old_people's_home campsite_tap"
+    "waterworks_outlet school_kitchen well_3 reservoir_north hydrant_at_the_market "
+    "hospital_basement house_inlet village_fountain pumping_station swimming_hall "
+    "kindergarten_tap high_tank spring_intake fire_station old_people's_home campsite_tap"
 )
 TARIFFS = words(
     "Basis_Plus Green_Home Night_Saver Family_24 Direct_Online Eco_Fix_12 City_Light Comfort_Flex "
@@ -58,15 +58,15 @@ def meter_exchange(ctx: SamplingContext) -> dict:
 @entity
 def tariff_change(ctx: SamplingContext) -> dict:
     """A customer moves from one tariff to another."""
-    told = ctx.date()
+    ordered = ctx.date()
     old, new = ctx.some(TARIFFS, 2, 2)
     customer, account = holder_and_account(ctx)
     return {
         "contract_no": ctx.code("CN-########"),
         "old_tariff": old,
         "new_tariff": new,
-        "ordered_on": told.isoformat(),
-        "effective_from": ctx.later(told, 14, 75).isoformat(),
+        "ordered_on": ordered.isoformat(),
+        "effective_from": ctx.later(ordered, 14, 75).isoformat(),
         "unit_price_cents": ctx.steps(182, 461, 10),
         "base_fee": ctx.between(490, 1890) / 100,
         "currency": ctx.place.currency,

@@ -13,14 +13,20 @@ MODELS = (  # model, fuels, price in hundreds when nearly new
     ("Nissan Leaf", ("electric",), 260), ("Kia Ceed", ("petrol", "hybrid"), 230),
     ("Mazda 3", ("petrol",), 250), ("Peugeot Partner", ("diesel", "electric"), 220),
     ("Honda Jazz", ("hybrid",), 220), ("Seat Ibiza", ("petrol",), 180),
-    ("Dacia Duster", ("petrol", "diesel"), 200), ("Hyundai Kona", ("petrol", "electric", "hybrid"), 290),
-    ("BMW 320", ("petrol", "diesel"), 430),
+    ("Dacia Duster", ("petrol", "diesel"), 200),
+    ("Hyundai Kona", ("petrol", "electric", "hybrid"), 290), ("BMW 320", ("petrol", "diesel"), 430),
 )  # fmt: skip
 DEFECTS = {  # part -> what an inspector finds, each part with the places where it sits
     "brake pad": (("worn", "cracked"), ("front_left", "front_right", "rear_left", "rear_right")),
     "brake disc": (("scored", "rusty"), ("front_left", "front_right", "rear_left", "rear_right")),
-    "tyre": (("worn", "cracked", "bulging"), ("front_left", "front_right", "rear_left", "rear_right")),
-    "shock absorber": (("leaking", "bent"), ("front_left", "front_right", "rear_left", "rear_right")),
+    "tyre": (
+        ("worn", "cracked", "bulging"),
+        ("front_left", "front_right", "rear_left", "rear_right"),
+    ),
+    "shock absorber": (
+        ("leaking", "bent"),
+        ("front_left", "front_right", "rear_left", "rear_right"),
+    ),
     "dipped headlight": (("too high", "blown"), ("front_left", "front_right")),
     "indicator": (("blown", "cracked"), ("front_left", "front_right", "rear_left", "rear_right")),
     "brake light": (("blown", "cracked"), ("rear_left", "rear_right")),
@@ -78,7 +84,8 @@ def traffic_fine(ctx: SamplingContext) -> dict:
     }
 
 
-_FINES = {"speeding": (6, 60), "red_light": (18, 50), "illegal_parking": (2, 14), "phone_use": (12, 30),
+_FINES = {"speeding": (6, 60), "red_light": (18, 50), "illegal_parking": (2, 14),
+"phone_use": (12, 30),
           "bus_lane": (5, 16)}  # fmt: skip
 
 

@@ -5,12 +5,20 @@ from slmlib.textgen.lexicon import words
 from slmlib.textgen.sampling_context import SamplingContext, hhmm
 
 PET_NAMES = words(
-    "Bongo Sprout Whisky Tango Mitzi Dumpling Cricket Sooty Maple Jinx Patch Gingersnap Rolo Tinker Sesame "
-    "Hobnob Pebbles Miso Tofu Zorro"
+    "Bongo Sprout Whisky Tango Mitzi Dumpling Cricket Sooty Maple Jinx Patch Gingersnap Rolo "
+    "Tinker Sesame Hobnob Pebbles Miso Tofu Zorro"
 )
 BREEDS = {  # species: breeds, colours
-    "dog": (words("beagle whippet border_terrier labrador poodle dachshund"), words("brown black white tan")),
-    "cat": (words("British_shorthair Siamese tabby Maine_Coon Birman"), words("grey black ginger white")),
+    "dog": (words(
+        "beagle whippet border_terrier labrador poodle dachshund"
+    ), words(
+        "brown black white tan"
+    )),
+    "cat": (words(
+        "British_shorthair Siamese tabby Maine_Coon Birman"
+    ), words(
+        "grey black ginger white"
+    )),
     "rabbit": (words("lop dwarf_rabbit Rex Angora"), words("grey brown white spotted")),
     "ferret": (words("sable_ferret albino_ferret"), words("brown white")),
 }  # fmt: skip
@@ -21,14 +29,15 @@ AILMENTS = {  # animal: what is wrong with it
 }  # fmt: skip
 FARM_DRUGS = (  # medicine, millilitres from, to, where it is given
     ("oxytetracycline", 10, 60, ("muscle", "vein")), ("ketoprofen", 4, 20, ("muscle", "vein")),
-    ("calcium borogluconate", 100, 400, ("vein", "under_skin")), ("penicillin G", 8, 40, ("muscle",)),
-    ("florfenicol", 6, 30, ("muscle", "under_skin")), ("meloxicam", 2, 18, ("under_skin", "vein")),
-    ("vitamin B12", 2, 12, ("muscle", "under_skin")), ("electrolyte solution", 200, 900, ("mouth",)),
-    ("propylene glycol", 100, 300, ("mouth",)), ("worming drench", 10, 80, ("mouth",)),
+    ("calcium borogluconate", 100, 400, ("vein", "under_skin")),
+    ("penicillin G", 8, 40, ("muscle",)), ("florfenicol", 6, 30, ("muscle", "under_skin")),
+    ("meloxicam", 2, 18, ("under_skin", "vein")), ("vitamin B12", 2, 12, ("muscle", "under_skin")),
+    ("electrolyte solution", 200, 900, ("mouth",)), ("propylene glycol", 100, 300, ("mouth",)),
+    ("worming drench", 10, 80, ("mouth",)),
 )  # fmt: skip
 SPOTS = words(
-    "Canal_Bridge Mill_Lane Heron_Park Station_Road Quarry_Hill Fuller's_Mill Chapel_Green Locksmith_Row "
-    "Marsh_Gate Ropewalk_Yard Windmill_Field"
+    "Canal_Bridge Mill_Lane Heron_Park Station_Road Quarry_Hill Fuller's_Mill Chapel_Green "
+    "Locksmith_Row Marsh_Gate Ropewalk_Yard Windmill_Field"
 )
 
 
@@ -84,7 +93,9 @@ def grooming_appointment(ctx: SamplingContext) -> dict:
         "starts_at": hhmm(start),
         "ready_at": hhmm(end),
         "minutes": minutes,
-        "services": ctx.some(("bath", "full_trim", "nail_clipping", "ear_cleaning", "de_matting"), 1, 3),
+        "services": ctx.some(
+            ("bath", "full_trim", "nail_clipping", "ear_cleaning", "de_matting"), 1, 3
+        ),
         "price": minutes * ctx.one((70, 80, 90, 100)) / 100,
         "currency": ctx.place.currency,
         "muzzle": ctx.chance(0.4),
@@ -136,7 +147,9 @@ def adoption(ctx: SamplingContext) -> dict:
     """An animal from a shelter finds a home, at first on trial."""
     species, day = ctx.one(("dog", "cat", "rabbit", "guinea_pig")), ctx.date()
     visits = [draw("home_visit", ctx) for _ in range(ctx.between(1, 2))]
-    for visit, after in zip(visits, sorted(ctx.some(range(-20, 40), len(visits), len(visits))), strict=True):
+    for visit, after in zip(
+        visits, sorted(ctx.some(range(-20, 40), len(visits), len(visits))), strict=True
+    ):
         visit["visited_on"] = ctx.later(day, after, after).isoformat()
         if after < 0:  # nobody hands an animal over to an unsuitable home
             visit["verdict"] = ctx.one(("very_good", "good", "to_improve"))
@@ -150,7 +163,9 @@ def adoption(ctx: SamplingContext) -> dict:
         "trial_until": ctx.later(day, 14, 42).isoformat(),
         "adoption_fee": ctx.one((4000, 6500, 9000, 12000, 18000, 25000)) / 100,
         "currency": ctx.place.currency,
-        "promises": ctx.some(("fenced_garden", "neutering", "no_resale", "second_animal", "vet_check"), 1, 3),
+        "promises": ctx.some(
+            ("fenced_garden", "neutering", "no_resale", "second_animal", "vet_check"), 1, 3
+        ),
         "visits": visits,
     }
 
