@@ -6,7 +6,7 @@ become a tag, a link, a terminal command or a Quarto shortcode.
 
 import html
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,6 +118,11 @@ class Table:
     def of(cls, header: Iterable[str], rows: Iterable[Iterable[Cell]]) -> "Table":
         """A table from any iterables."""
         return cls(tuple(header), tuple(tuple(row) for row in rows))
+
+    @classmethod
+    def by(cls, columns: Mapping[str, Callable], items: Iterable) -> "Table":
+        """A row for each item, made by the function of each column: {title: function}."""
+        return cls.of(columns, [[cell(item) for cell in columns.values()] for item in items])
 
     def _numeric(self) -> list[bool]:
         columns = zip(*self.rows, strict=True) if self.rows else [()] * len(self.header)

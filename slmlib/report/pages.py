@@ -6,7 +6,7 @@ Whatever a model or a submitter wrote (answers, names) is escaped by `tables` or
 import re
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 
@@ -19,11 +19,19 @@ from slmlib.evaluation import comparisons, latency, metrics
 from slmlib.evaluation.results import Result, Row
 from slmlib.models import registry
 from slmlib.report.leaderboard import printed_name, size_class, slug
-from slmlib.report.tables import graded, machine, speed
-from slmlib.tasks.base import Task
+from slmlib.report.tables import (
+    failure_columns,
+    graded,
+    machine,
+    part_scores,
+    score_columns,
+    slice_counts,
+    speed,
+)
+from slmlib.tasks.base import Slice, Task
+from slmlib.training.publish import REPOSITORY
 
 MARK = "<!-- Written by notebooks/04_analyze.ipynb; do not edit. -->"
-REPOSITORY = "https://github.com/CycleCore-Technologies/slmbench"
 MODEL_PAGE = """
 {facts}
 
@@ -40,8 +48,8 @@ In brackets are 95 % intervals that allow for groups of similar cases. Ranks are
 
 ## Groups of cases
 
-Right answers out of the cases of each group, and the mean {graded}. A group has few cases, so a single \
-line says little.
+Right answers out of the cases of each group, and the mean {graded}. A group has few cases, so a \
+single line says little.
 
 {groups}
 
@@ -49,8 +57,8 @@ line says little.
 
 {classes}
 
-Every wrong case has [one class](/site/{task}/index.qmd#failure-classes). Below is the shortest case of \
-each class on `{split}`, with the model's unedited text.
+Every wrong case has [one class](/site/{task}/index.qmd#failure-classes). Below is the shortest \
+case of each class on `{split}`, with the model's unedited text.
 
 {failures}
 
@@ -66,9 +74,9 @@ Many cases at once. A speed belongs to the machine in its row and is never avera
 
 {runs}
 
-A result contains the full hashes of data, prompt, scorer and weights, the versions of all packages and \
-the commit. The predictions contain every answer and can be scored again without the model. Hashes are \
-shortened here. *Weights* are those that the engine read.
+A result contains the full hashes of data, prompt, scorer and weights, the versions of all \
+packages and the commit. The predictions contain every answer and can be scored again without the \
+model. Hashes are shortened here. *Weights* are those that the engine read.
 
 ## Reproduce
 
@@ -108,58 +116,41 @@ def model_pages(
 
 def model_page(rows: Sequence[Row], runs: Sequence[Result], profiles: Sequence[Mapping]) -> str:
     """One model's page: facts, scores, parts, groups, failures, speed, provenance and commands."""
-    ran = [row.result for row in rows]
+    places = {row.result.run: row.place for row in rows}
+    ran = [row.result for row in rows if row.result.complete]
     task, name = ran[0].benchmark, ran[0].model["name"]
-    timed = [run for run in ran if run.split == task.timed_split]
-    folded = [each for each in task.slices if not each.values]
-    places = sorted({tables.machine(p["environment"]["machine"]) for p in profiles})
-    device = (
-        f"One case at a time, as on a device, on {tables.markdown('; '.join(places))}:\n\n"
-        + latency.table(profiles).markdown()
-    )
+    by_split = comparisons.grouped(ran, lambda run: run.split)
+    run_columns = {"Split": lambda r: r.split, "Decoding": lambda r: r.mode}
+    scores = {
+        "Rank": lambda r: places[r.run],
+        "Cases": lambda r: str(r.n),
+        **score_columns(task.metrics),
+    }
+    speeds = {
+        "Engine": lambda r: f"{r.engine['name']} {r.engine['version']}",
+        "Precision": lambda r: launch.precision(r.engine),
+        "Batch": lambda r: str(r.engine["batch_size"]),
+        "tok/s": speed,
+        "Cases/s": lambda r: f"{r.throughput['cases_per_second']:.2f}",
+        "Peak, GB": lambda r: f"{r.throughput['peak_memory_bytes'] / 1e9:.1f}",
+        "Machine": machine,
+    }
+    machines = "; ".join(sorted({tables.machine(p["environment"]["machine"]) for p in profiles}))
+    device = f"One case at a time, as on a device, on {tables.markdown(machines)}:"
     text = MODEL_PAGE.format(
         task=task.name,
         split=task.ranking_split,
         graded=graded(task).title,
         facts=_facts(ran[0]),
-        scores=_table(
-            ran,
-            ["Rank", "Cases", *(m.title for m in task.metrics)],
-            lambda r: [rows[ran.index(r)].place, str(r.n), *map(r.estimate, task.metrics)],
-        ),
-        slices="\n\n".join(
-            _folded(each.title, _slice_table(ran, each))
-            if each in folded
-            else f"### {each.title}\n\n{_slice_table(ran, each)}"
-            for each in task.slices
-            if any(each.name in run.by_slice for run in ran)
-        ),
-        groups="\n\n".join(
-            _folded(split, _groups_table(group))
-            for split, group in comparisons.grouped(ran, lambda run: run.split).items()
-        ),
-        classes=_table(
-            ran,
-            ["right", *task.failures.values()],
-            lambda r: [str(r.right), *(str(r.failures.get(each, 0)) for each in task.failures)],
-        ),
-        failures="\n\n".join(_failures(task, [r for r in ran if r.split == task.ranking_split])),
-        speed=_table(
-            timed,
-            ["Engine", "Precision", "Batch", "tok/s", "Cases/s", "Peak, GB", "Machine"],
-            lambda r: [
-                f"{r.engine['name']} {r.engine['version']}",
-                launch.precision(r.engine),
-                str(r.engine["batch_size"]),
-                speed(r),
-                f"{r.throughput['cases_per_second']:.2f}",
-                f"{r.throughput['peak_memory_bytes'] / 1e9:.1f}",
-                machine(r),
-            ],
-        ),
-        device=device if profiles else "",
+        scores=Table.by(run_columns | scores, ran).markdown(),
+        slices="\n\n".join(_slice(ran, each) for each in task.slices),
+        groups="\n\n".join(_folded(s, _groups(group)) for s, group in by_split.items()),
+        classes=Table.by(run_columns | failure_columns(ran), ran).markdown(),
+        failures="\n\n".join(_failures(task, by_split.get(task.ranking_split, []))),
+        speed=Table.by(run_columns | speeds, by_split.get(task.timed_split, [])).markdown(),
+        device=f"{device}\n\n{latency.table(profiles).markdown()}" if profiles else "",
         runs=_runs_table(runs),
-        commands=tables.fence("\n".join(command(run) for run in ran), "bash"),
+        commands=tables.fence("\n".join(map(command, ran)), "bash"),
     )
     about = f"{name} on {task.title}: scores by part of the data, failures, speed and provenance."
     options = {"page-layout": "full", "toc": False}
@@ -186,19 +177,13 @@ def command(run: Result) -> str:
 def _page(title: str, description: str, text: str, **options) -> str:
     front = {"title": title, "description": description, **options}
     head = yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=1000)
-    body = re.sub(r"\n{3,}", "\n\n", text).strip()
-    return f"---\n{head}---\n\n{MARK}\n\n{body}\n"
+    return f"---\n{head}---\n\n{MARK}\n\n{text.strip()}\n"
 
 
 def _folded(title: str, body: str) -> str:
     """A section that a reader opens, by mouse or keyboard, without a script."""
     summary = f"<summary>{tables.markup(title)}</summary>"
     return f"<details>\n{summary}\n\n{body.strip()}\n\n</details>"
-
-
-def _table(runs: Iterable[Result], header: list[str], cells: Callable) -> str:
-    lines = [[run.split, run.mode, *cells(run)] for run in runs]
-    return Table.of(["Split", "Decoding", *header], lines).without_empty().markdown()
 
 
 def _facts(run: Result) -> str:
@@ -220,36 +205,41 @@ def _facts(run: Result) -> str:
     return Table.of(["Fact", "Value"], facts.items()).markdown()
 
 
-def _slice_table(runs: Sequence[Result], each) -> str:
+def _slice(runs: Sequence[Result], each: Slice) -> str:
+    """A table of the parts of a slice, folded if the task doesn't say which values it has."""
     board = runs[0].benchmark.board
-    lines = []
-    for run in runs:
-        parts = run.by_slice.get(each.name, {})
-        for value in each.ordered(parts):
-            scores = [
-                m.estimate(parts[value][m.name]) if m.name in parts[value] else NONE for m in board
-            ]
-            n = str(next(iter(parts[value].values()))["n"])
-            lines.append([run.split, run.mode, value, n, *scores])
+    lines = [
+        [
+            run.split,
+            run.mode,
+            value,
+            str(slice_counts(part)[value]),
+            *part_scores(board, part[value]),
+        ]
+        for run in runs
+        if len(part := run.by_slice.get(each.name, {})) > 1
+        for value in each.ordered(part)
+    ]
     header = ["Split", "Decoding", each.title, "Cases", *(m.title for m in board)]
-    return Table.of(header, lines).markdown()
+    table = Table.of(header, lines).markdown() if lines else ""
+    if each.values or not lines:
+        return table
+    return _folded(each.title, table)
 
 
-def _groups_table(runs: Sequence[Result]) -> str:
+def _groups(runs: Sequence[Result]) -> str:
     """Right cases and the mean of the graded metric, if it is one of cases, by group of a split."""
-    metric = graded(runs[0].benchmark)
-    by_group = [comparisons.grouped(run.rows, lambda row: row["group"]) for run in runs]
-    header, lines = ["Group"], []
+    metric, columns = graded(runs[0].benchmark), {"Group": lambda group: group}
     for run in runs:
-        header += [f"right, {run.mode}"] + [f"{metric.title}, {run.mode}"] * (not metric.counted)
-    for group in sorted({name for groups in by_group for name in groups}):
-        line = [group]
-        for rows in (groups.get(group, []) for groups in by_group):
-            line.append(f"{sum(row['failure'] is None for row in rows)}/{len(rows)}")
-            if not metric.counted:
-                line.append(metric.number(fmean(metrics.values(metric, rows))) if rows else NONE)
-        lines.append(line)
-    return Table.of(header, lines).markdown()
+        rows = comparisons.grouped(run.rows, lambda row: row["group"])
+        columns[f"right, {run.mode}"] = lambda group, rows=rows: (
+            f"{sum(row['failure'] is None for row in rows[group])}/{len(rows[group])}"
+        )
+        if not metric.counted:
+            columns[f"{metric.title}, {run.mode}"] = lambda group, rows=rows: metric.number(
+                fmean(metrics.values(metric, rows[group]))
+            )
+    return Table.by(columns, sorted({row["group"] for row in runs[0].rows})).markdown()
 
 
 def _failures(task: Task, runs: Sequence[Result]) -> Iterable[str]:
@@ -265,38 +255,29 @@ def _failures(task: Task, runs: Sequence[Result]) -> Iterable[str]:
 
 
 def _runs_table(runs: Iterable[Result]) -> str:
-    lines = [
-        [
-            Link(run.run, f"/data/results/{run.task}/{run.path.name}"),
-            Link("answers", f"/data/results/{run.task}/{run.predictions_path.name}"),
-            run.prompt["name"],
-            run.prompt["sha256"][:10],
-            run.dataset["sha256"][:10],
-            (run.engine.get("weights_sha256") or run.model["weights_sha256"] or NONE)[:10],
-            run.scorer["version"],
-            (run.environment["commit"] or NONE)[:10],
-            run.started[:10],
-        ]
-        for run in sorted(runs, key=lambda run: run.run)
-    ]
-    header = [
-        "Run",
-        "Predictions",
-        "Prompt",
-        "Prompt's hash",
-        "Data",
-        "Weights",
-        "Scorer",
-        "Commit",
-    ]
-    return Table.of([*header, "Started"], lines).markdown()
+    columns = {
+        "Run": lambda r: Link(r.run, f"/data/results/{r.task}/{r.path.name}"),
+        "Predictions": lambda r: Link(
+            "answers", f"/data/results/{r.task}/{r.predictions_path.name}"
+        ),
+        "Prompt": lambda r: r.prompt["name"],
+        "Prompt's hash": lambda r: r.prompt["sha256"][:10],
+        "Data": lambda r: r.dataset["sha256"][:10],
+        "Weights": lambda r: (r.engine.get("weights_sha256") or r.model["weights_sha256"] or NONE)[
+            :10
+        ],
+        "Scorer": lambda r: r.scorer["version"],
+        "Commit": lambda r: (r.environment["commit"] or NONE)[:10],
+        "Started": lambda r: r.started[:10],
+    }
+    return Table.by(columns, sorted(runs, key=lambda run: run.run)).markdown()
 
 
 # --- cards ------------------------------------------------------------------------------------
 
 
 def card_pages(task: Task) -> dict[str, str]:
-    """The task's data card and the cards of models trained on it, by path in its folder of the site."""
+    """The task's data card and the cards of models trained on it, by path as in `model_pages`."""
     cards = {"data-card.qmd": (task.folder / "README.md", "data card")}
     for record in registry.published():
         if task.name in io.read_json(record)["prompts"]:
@@ -315,7 +296,7 @@ def cards_list(task: Task) -> str:
 
 
 def _card(path: Path, kind: str) -> str:
-    """A card as a page: its first heading is the title, and relative links lead to the repository."""
+    """A card as a page: its heading is the title, and relative links lead to the repository."""
     body = re.sub(r"\A---\n.*?\n---\n", "", path.read_text("utf-8"), flags=re.DOTALL)
     heading = re.search(r"^# (.+)$", body, re.MULTILINE)
     body = body.replace(heading[0], "", 1) if heading else body

@@ -1,13 +1,13 @@
-"""Figures of published results and data, for any task: one style, SVG files with reproducible bytes.
+"""Figures of published results and data, for any task, as SVG with reproducible bytes.
 
-The colours are tokens of the site's theme: a dark ground, so that a figure looks the same on the site and
-in the paper, and the Okabe-Ito series, distinguishable with any colour vision. Type is large enough for a
-phone (12 pt on a figure 5.6 inches wide is 10 px on a screen of 360).
+The colours are tokens of the site's theme: a dark ground, so that a figure looks the same on the
+site and in the paper, and the Okabe-Ito series, distinguishable with any colour vision. Type is
+large enough for a phone (12 pt on a figure 5.6 inches wide is 10 px on a screen of 360).
 """
 
 import functools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from io import BytesIO
 from itertools import cycle, islice
 from pathlib import Path
@@ -27,7 +27,7 @@ from slmlib.tasks.base import Metric, Sample, Slice
 from slmlib.training import packing
 
 COLOURS = {  # as in site/theme.css
-    "page": "#0a0a0a", "text": "#e8e8e8", "muted": "#a0a0a0", "line": "#2a2a2a", "accent": "#4cc9f0",
+    "page": "#0a0a0a", "text": "#e8e8e8", "muted": "#a0a0a0", "line": "#2a2a2a",
     "blue": "#56b4e9", "orange": "#e69f00", "purple": "#cc79a7", "yellow": "#f0e442",
     "green": "#009e73", "red": "#d55e00", "navy": "#0072b2", "violet": "#7a5cc2", "mint": "#7fd1ae",
 }  # fmt: skip
@@ -35,9 +35,8 @@ GROUND, TEXT, MUTED, RULE = (COLOURS[token] for token in ("page", "text", "muted
 SERIES = BLUE, ORANGE, PURPLE, YELLOW, GREEN, RED = tuple(
     COLOURS[token] for token in ("blue", "orange", "purple", "yellow", "green", "red")
 )
-WRONG = (  # failure classes, in the order of those that occur
-    MUTED, YELLOW, ORANGE, BLUE, PURPLE, RED, COLOURS["navy"], COLOURS["violet"], TEXT, COLOURS["mint"],
-)  # fmt: skip
+# of failure classes, in the order of those that occur
+WRONG = MUTED, YELLOW, ORANGE, BLUE, PURPLE, RED, COLOURS["navy"], COLOURS["violet"], TEXT
 WIDTH, ROW = 5.6, 0.62  # inches: of a figure, and the height of a row with its name above
 STYLE = {
     "figure.facecolor": GROUND,
@@ -88,7 +87,7 @@ def styled(draw):
 
 @styled
 def save(figure: Figure | Axes, name: str, *, folder: Path) -> Path:
-    """Write a figure to `folder/name.svg`: no date and fixed ids, so the same bytes for the same data."""
+    """Write `folder/name.svg`, without a date and with fixed ids: the same data, the same bytes."""
     buffer = BytesIO()
     figure = figure.figure if isinstance(figure, Axes) else figure
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
@@ -119,7 +118,7 @@ def plot_intervals(
         marks: how each series is drawn: options of `Axes.plot`.
         difference: whether values are differences, around a line at zero, rather than scores.
         notes: whether the means are written beside the lines.
-        legend: whether the series are named below the axes.
+        legend: whether the series are named below the axes, or the bands above their lines.
         ax: where to draw; a new figure by default.
     """
     lines, ticks, y = [], [], 0.0
@@ -163,46 +162,42 @@ def plot_intervals(
     return ax
 
 
-def plot_leaderboard(rows: Sequence[Row], *, ax: Axes | None = None) -> Axes:
+def plot_leaderboard(rows: Sequence[Row]) -> Axes:
     """The ranking metric of each run of the board, best first; controls are hollow and grey."""
     runs = [row.result for row in rows]
-    metric = _task(runs).ranking_metric if runs else Metric("", "", "mean")
+    metric = runs[0].benchmark.ranking_metric
     bands = [(_label(run), {_label(run): run.metrics[metric.name]}) for run in runs]
-    marks = {_label(run): _mark(run, BLUE) for run in runs}
-    return plot_intervals(metric, bands, marks, notes=True, legend=False, ax=ax)
+    return plot_intervals(metric, bands, _marks(runs, [BLUE]), notes=True, legend=False)
 
 
-def plot_splits(results: Sequence[Result], *, ax: Axes | None = None) -> Axes:
-    """The ranking metric by split: one band per split, one mark per run that is worth comparing."""
-    results, metric = opponents(results), _task(results).ranking_metric
+def plot_splits(results: Sequence[Result]) -> Axes:
+    """The ranking metric by split: one band per split, one mark per run worth comparing."""
     splits = dict.fromkeys(run.split for run in results)
-    bands = [
-        (split, {_label(r): r.metrics[metric.name] for r in results if r.split == split})
-        for split in splits
-    ]
-    return plot_intervals(metric, bands, _marks(results), ax=ax)
+    return _plot_parts(results, splits, lambda run, s: run.metrics if run.split == s else None)
 
 
-def plot_slices(results: Sequence[Result], each: Slice, *, ax: Axes | None = None) -> Axes:
+def plot_slices(results: Sequence[Result], each: Slice) -> Axes:
     """The ranking metric by the values of a slice: one band per value, as in `plot_splits`."""
-    results, metric = opponents(results), _task(results).ranking_metric
-    parts = {_label(run): run.by_slice.get(each.name, {}) for run in results}
-    values = each.ordered({value for part in parts.values() for value in part})
+    values = each.ordered({value for run in results for value in run.by_slice.get(each.name, ())})
+    return _plot_parts(results, values, lambda run, value: run.by_slice[each.name].get(value))
+
+
+def _plot_parts(results: Sequence[Result], parts: Iterable[str], scores: Callable) -> Axes:
+    runs, metric = opponents(results), results[0].benchmark.ranking_metric
     bands = [
-        (value, {n: part[value][metric.name] for n, part in parts.items() if value in part})
-        for value in values
+        (part, {_label(run): found[metric.name] for run in runs if (found := scores(run, part))})
+        for part in parts
     ]
-    return plot_intervals(metric, bands, _marks(results), ax=ax)
+    return plot_intervals(metric, bands, _marks(runs))
 
 
-def plot_engines(families: Sequence[Sequence[Result]], *, ax: Axes | None = None) -> Axes:
+def plot_engines(families: Sequence[Sequence[Result]]) -> Axes:
     """The graded metric by engine and precision; one colour per model.
 
     Args:
         families: for each model its runs, which differ in engine and precision only.
-        ax: where to draw; a new figure by default.
     """
-    metric = graded(_task(families[0]))
+    metric = graded(families[0][0].benchmark)
     bands = [
         (
             f"{run.engine['name']}, {launch.precision(run.engine)}",
@@ -211,7 +206,7 @@ def plot_engines(families: Sequence[Sequence[Result]], *, ax: Axes | None = None
         for f in families
         for run in f
     ]
-    return plot_intervals(metric, bands, _marks([f[0] for f in families]), notes=True, ax=ax)
+    return plot_intervals(metric, bands, _marks([f[0] for f in families]), notes=True)
 
 
 def plot_changes(
@@ -219,7 +214,6 @@ def plot_changes(
     by_series: Mapping[str, Mapping[str, Interval]],
     *,
     labels: Mapping[str, str],
-    ax: Axes | None = None,
 ) -> Axes:
     """Differences around a line at zero: one band per comparison, one mark per series.
 
@@ -227,7 +221,6 @@ def plot_changes(
         metric: what the differences are of.
         by_series: by series, such as a split, {comparison: mean, low, high}.
         labels: how each comparison is labelled.
-        ax: where to draw; a new figure by default.
     """
     bands = [
         (label, {s: changes[key] for s, changes in by_series.items() if key in changes})
@@ -235,19 +228,18 @@ def plot_changes(
     ]
     shapes = zip(by_series, SERIES, cycle("osD^"), strict=False)
     marks = {series: {"marker": shape, "color": colour} for series, colour, shape in shapes}
-    return plot_intervals(metric, bands, marks, difference=True, notes=True, ax=ax)
+    return plot_intervals(metric, bands, marks, difference=True, notes=True)
 
 
 @styled
-def plot_prompts(families: Sequence[Sequence[Result]], *, ax: Axes | None = None) -> Axes:
-    """The graded metric under each prompt: one line per model; the mark of the board's prompt is full.
+def plot_prompts(families: Sequence[Sequence[Result]]) -> Axes:
+    """The graded metric under each prompt: one line per model, a full mark for the board's prompt.
 
     Args:
-        families: for each model its runs, which differ in the prompt only; the first is the board's.
-        ax: where to draw; a new figure by default.
+        families: for each model its runs, which differ in the prompt only, the board's first.
     """
-    ax = ax or _new_axes(1.1 + ROW * len(families))
-    metric = graded(_task(families[0]))
+    ax = _new_axes(1.1 + ROW * len(families))
+    metric = graded(families[0][0].benchmark)
     scale = 100 if metric.percent else 1
     for y, family in enumerate(families):
         values = [scale * run.metrics[metric.name]["mean"] for run in family]
@@ -265,14 +257,14 @@ def plot_prompts(families: Sequence[Sequence[Result]], *, ax: Axes | None = None
 
 
 @styled
-def plot_failures(results: Sequence[Result], *, ax: Axes | None = None) -> Axes:
-    """Outcomes: one stacked bar per run, right answers first, then each failure class that occurs."""
-    ax = ax or _new_axes(2.2 + ROW * len(results))
-    titles = _task(results).failures if results else {}
+def plot_failures(results: Sequence[Result]) -> Axes:
+    """Outcomes: one stacked bar per run, right answers, then each failure class that occurs."""
+    ax = _new_axes(2.2 + ROW * len(results))
+    titles = results[0].benchmark.failures
     classes = [each for each in titles if any(run.failures.get(each) for run in results)]
     parts = {"right": [run.right for run in results]}
     parts |= {titles[c]: [run.failures.get(c, 0) for run in results] for c in classes}
-    left, total = [0] * len(results), max((run.n for run in results), default=1)
+    left, total = [0] * len(results), max(run.n for run in results)
     for (title, counts), colour in zip(
         parts.items(), [GREEN, *islice(cycle(WRONG), len(classes))], strict=True
     ):
@@ -289,9 +281,9 @@ def plot_failures(results: Sequence[Result], *, ax: Axes | None = None) -> Axes:
 
 
 @styled
-def plot_throughput(results: Sequence[Result], *, ax: Axes | None = None) -> Axes:
-    """Generated tokens per second, one bar per run of a model; its settings are in the bar's name."""
-    ax = ax or _new_axes(1.1 + (ROW + 0.2) * len(results))
+def plot_throughput(results: Sequence[Result]) -> Axes:
+    """Generated tokens per second: one bar per run, with its settings in the bar's name."""
+    ax = _new_axes(1.1 + (ROW + 0.2) * len(results))
     speeds = [run.throughput["tokens_per_second"] for run in results]
     ax.barh(range(len(results)), speeds, color=BLUE, height=0.3)
     names = []
@@ -301,7 +293,7 @@ def plot_throughput(results: Sequence[Result], *, ax: Axes | None = None) -> Axe
         settings = f"batch {e['batch_size']}, {e['dtype']}, {e['threads']} threads, {machine(run)}"
         names.append(f"{_label(run)}\n{settings}")
     _name_rows_above(ax, names, 0.18)
-    ax.set_xlim(0, 1.15 * max(speeds, default=1) or 1)
+    ax.set_xlim(0, 1.15 * max(speeds))
     ax.set_xlabel("Generated tokens per second")
     ax.grid(False)  # the bars carry their numbers
     return ax
@@ -312,7 +304,7 @@ def plot_throughput(results: Sequence[Result], *, ax: Axes | None = None) -> Axe
 
 @styled
 def plot_data(samples: Sequence[Sample]) -> Figure:
-    """Portrait of a data set: cases by the slice with most values, and the lengths of inputs and answers.
+    """Portrait of a data set: cases by the slice with most values, lengths of inputs and answers.
 
     Colours are the values of the task's first slice; lengths are in characters, on log scales.
     """
@@ -350,7 +342,7 @@ def plot_data(samples: Sequence[Sample]) -> Figure:
 
 @styled
 def plot_learning(record: Mapping) -> Sequence[Axes]:
-    """Losses over the steps of a training, and below them the scores on cases of the validation split.
+    """Losses over the steps of a training, and below them scores on cases of the validation split.
 
     Args:
         record: `training.json`.
@@ -381,7 +373,7 @@ def plot_learning(record: Mapping) -> Sequence[Axes]:
 
 @styled
 def plot_pack(pack: packing.Pack) -> Axes:
-    """The attention mask of a packed training sequence: a row per token, marked where it attends."""
+    """The attention mask of a packed sequence: a row per token, marked where it attends."""
     ax = _new_axes(WIDTH)
     colours = mpl.colors.ListedColormap([GROUND, BLUE])
     seen = packing.mask(pack)[0, 0].numpy()
@@ -391,29 +383,7 @@ def plot_pack(pack: packing.Pack) -> Axes:
     return ax
 
 
-# --- the picture of links ---------------------------------------------------------------------
-
-
-@styled
-def save_card(path: Path) -> None:
-    """Write the picture that social networks show beside a link: 1200 × 630 pixels, words only."""
-    figure = plt.figure(figsize=(12, 6.3), layout="none")
-    figure.text(0.07, 0.6, "SLMBench – Edge Pack", fontsize=56, fontweight="bold")
-    figure.text(0.07, 0.46, "CycleCore Technologies", fontsize=30, color=MUTED)
-    line = "Small language models on the structured tasks of edge devices"
-    figure.text(0.07, 0.2, line, fontsize=24)
-    accent = {"color": COLOURS["accent"], "linewidth": 6}
-    figure.add_artist(mpl.lines.Line2D([0.07, 0.22], [0.36, 0.36], **accent))
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
-    io.write_bytes(path, buffer.getvalue())
-
-
 # --- parts ------------------------------------------------------------------------------------
-
-
-def _task(results: Sequence[Result]):
-    return results[0].benchmark
 
 
 def _values(samples: Sequence[Sample], each: Slice) -> list[str]:
@@ -428,21 +398,15 @@ def _label(result: Result) -> str:
     return name(result) + " (control)" * result.control
 
 
-def _mark(result: Result, colour: str, grey: str = MUTED, shape: str = "o") -> dict:
-    """A full mark in colour for a model, a hollow grey one for a control."""
-    if result.control:
-        return {"marker": shape, "color": grey, "markerfacecolor": GROUND}
-    return {"marker": "o", "color": colour, "markerfacecolor": colour}
-
-
-def _marks(results: Sequence[Result]) -> dict[str, dict]:
-    """A mark for each label: models differ in colour, controls in grey and shape."""
-    controls = cycle((("#d0d0d0", "s"), (MUTED, "^"), ("#808080", "D")))
-    colours, marks = cycle(SERIES), {}
+def _marks(results: Sequence[Result], colours: Iterable[str] = SERIES) -> dict[str, dict]:
+    """A mark for each label: full ones in colour for models, hollow grey ones for controls."""
+    shapes, colours, marks = cycle("s^D"), cycle(colours), {}
     for run in results:
-        if _label(run) not in marks:
-            chosen = ("", *next(controls)) if run.control else (next(colours),)
-            marks[_label(run)] = _mark(run, *chosen)
+        if _label(run) not in marks and run.control:
+            hollow = {"color": MUTED, "markerfacecolor": GROUND}
+            marks[_label(run)] = {"marker": next(shapes), **hollow}
+        elif _label(run) not in marks:
+            marks[_label(run)] = {"marker": "o", "color": next(colours)}
     return marks
 
 
@@ -458,9 +422,9 @@ def _name_rows(ax: Axes, names: Sequence[str], *, at: Sequence[float] | None = N
 
 def _name_rows_above(ax: Axes, names: Sequence[str], lift: float) -> None:
     """Name the rows above their marks, so that long names leave the width to the data."""
-    for y, name in enumerate(names):
+    for y, text in enumerate(names):
         place = ax.get_yaxis_transform()
-        ax.text(0, y - lift, name, transform=place, va="bottom", linespacing=1.1, parse_math=False)
+        ax.text(0, y - lift, text, transform=place, va="bottom", linespacing=1.1, parse_math=False)
     ax.set_yticks([])
     ax.set_ylim(len(names) - 0.5, -0.8)
 

@@ -1,10 +1,11 @@
-"""Tables of published results, for any task: metrics, splits, slices and failures are those it declares.
+"""Tables of published results, for any task: it declares metrics, splits, slices and failures.
 
-A difference is of two runs on the same cases, with its paired interval; those of proportions are in
-percentage points. p-values are adjusted over the pairs of a table or, where it has several, of a split.
+A difference is that of two runs on the same cases, with its paired interval; differences of
+proportions are in percentage points. p-values are adjusted over the pairs of a table or, in a table
+of several splits, of a split.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import combinations
 
@@ -14,13 +15,14 @@ from slmlib.engines import launch
 from slmlib.evaluation import comparisons, metrics, stats
 from slmlib.evaluation.results import Result, Row
 from slmlib.tasks.base import Metric, Slice, Task
+from slmlib.training.ablations import Ablation
 
 TUNED = " †"  # mark of a model that was trained on the task
-VALID = Metric("valid", "Valid", "proportion", "the completion satisfies the case's constraint")
+VALID = Metric("valid", "Valid", "proportion", "the completion satisfies the constraint")
 Metrics = Mapping[str, Mapping[str, float]]  # by name: mean, low, high, n
 
 
-# --- what is shown of a task and of a run -----------------------------------------------------
+# --- parts of a task and of a run -------------------------------------------------------------
 
 
 def headline(task: Task) -> tuple[Metric, ...]:
@@ -29,7 +31,7 @@ def headline(task: Task) -> tuple[Metric, ...]:
 
 
 def graded(task: Task) -> Metric:
-    """The metric that shows small effects: the first of the board that gives partial credit, if any."""
+    """The metric that shows small effects: the first of the board that gives partial credit."""
     return next((m for m in task.board if m.kind != "proportion"), task.ranking_metric)
 
 
@@ -40,8 +42,8 @@ def opponents(results: Iterable[Result]) -> list[Result]:
 
 def name(result: Result) -> str:
     """The label of a run, with the mark of a model that was trained on the task."""
-    model, comma, mode = result.label.partition(", ")
-    return model + TUNED * result.tuned + comma + mode
+    model = tables.plain(result.model["name"]) + TUNED * result.tuned
+    return model if result.mode == "free" else f"{model}, {result.mode}"
 
 
 def machine(result: Result) -> str:
@@ -54,12 +56,23 @@ def speed(result: Result) -> str:
     return NONE if result.control else f"{result.throughput['tokens_per_second']:.1f}"
 
 
-def _scores(values: Metrics | None, shown: Iterable[Metric]) -> list[str]:
-    return [m.estimate(values[m.name]) if m.name in (values or {}) else NONE for m in shown]
+def megabytes(size: int | None) -> str:
+    """A size as printed, or a dash."""
+    return f"{size / 1e6:.0f}" if size else NONE
 
 
-def _difference_title(metric: Metric) -> str:
-    return f"{metric.title}, difference" + (" in points" if metric.percent else "")
+def score_columns(shown: Iterable[Metric]) -> dict[str, Callable[[Result], str]]:
+    """A column for each metric: its mean with the interval."""
+    return {m.title: lambda result, m=m: result.estimate(m) for m in shown}
+
+
+def part_scores(shown: Iterable[Metric], part: Metrics | None) -> list[str]:
+    """The metrics of a part of the cases."""
+    return [m.estimate(part[m.name]) if part and m.name in part else NONE for m in shown]
+
+
+def _titled(metric: Metric) -> str:
+    return f"{metric.title}, difference" + " in points" * metric.percent
 
 
 # --- scores -----------------------------------------------------------------------------------
@@ -67,178 +80,168 @@ def _difference_title(metric: Metric) -> str:
 
 def leaderboard_table(rows: Sequence[Row]) -> Table:
     """The leaderboard of one split."""
-    if not rows:
-        return Table.of(["Rank", "Model"], [])
-    board = rows[0].result.benchmark.board
-    lines = []
-    for row in rows:
-        run = row.result
-        cases = str(run.n) if run.complete else f"{run.n}/{run.dataset['n']}"
-        cases += f", {run.unanswered} unanswered" if run.unanswered else ""
-        size = tables.size(run.model["parameters"])
-        lines.append([row.place, name(run), size, *_scores(run.metrics, board), cases])
-    return Table.of(["Rank", "Model", "Size", *(m.title for m in board), "Cases"], lines)
+
+    def cases(run: Result) -> str:
+        count = str(run.n) if run.complete else f"{run.n}/{run.dataset['n']}"
+        return count + (f", {run.unanswered} unanswered" if run.unanswered else "")
+
+    places = {row.result.run: row.place for row in rows}
+    columns = {
+        "Rank": lambda run: places[run.run],
+        "Model": name,
+        "Size": lambda run: tables.size(run.model["parameters"]),
+        **score_columns(rows[0].result.benchmark.board if rows else ()),
+        "Cases": cases,
+    }
+    return Table.by(columns, [row.result for row in rows])
 
 
 def splits_table(results: Sequence[Result]) -> Table:
     """Headline metrics of each model on every split, both in the order of the results."""
-    cells: dict[str, dict[str, Metrics]] = {}
+    parts: dict[str, dict[str, Metrics]] = {}
     for r in results:
-        cells.setdefault(name(r), {})[r.split] = r.metrics
-    splits = dict.fromkeys(r.split for r in results)
-    return _breakdown(results, cells, {split: split for split in splits})
+        parts.setdefault(name(r), {})[r.split] = r.metrics
+    return _breakdown(results, parts, {r.split: r.split for r in results})
 
 
 def slices_table(results: Sequence[Result], each: Slice) -> Table:
-    """Headline metrics of each run of a split by the values of a slice, with their numbers of cases."""
-    cells = {name(r): r.by_slice[each.name] for r in results if each.name in r.by_slice}
-    counts = {
-        value: next(iter(scores.values()))["n"]
-        for parts in cells.values()
-        for value, scores in parts.items()
-    }
-    return _breakdown(results, cells, {v: f"{v} ({counts[v]})" for v in each.ordered(counts)})
+    """Headline metrics of each run of a split by the values of a slice, with numbers of cases."""
+    parts = {name(r): r.by_slice[each.name] for r in results if each.name in r.by_slice}
+    counts = {v: n for part in parts.values() for v, n in slice_counts(part).items()}
+    return _breakdown(results, parts, {v: f"{v} ({counts[v]})" for v in each.ordered(counts)})
 
 
-def _breakdown(
-    results: Sequence[Result],
-    cells: Mapping[str, Mapping[str, Metrics]],
-    parts: Mapping[str, str],
-) -> Table:
+def slice_counts(part: Mapping[str, Metrics]) -> dict[str, int]:
+    """Number of cases of each value of a slice."""
+    return {value: next(iter(scores.values()))["n"] for value, scores in part.items()}
+
+
+def _breakdown(results: Sequence[Result], parts: Mapping, titles: Mapping[str, str]) -> Table:
     """A line for each run and headline metric, a column for each part, given with its title."""
     lines = [
-        [label, m.title, *(_scores(values.get(part), [m])[0] for part in parts)]
-        for label, values in cells.items()
+        [label, m.title, *(part_scores([m], part.get(key))[0] for key in titles)]
+        for label, part in parts.items()
         for m in headline(results[0].benchmark)
     ]
-    return Table.of(["Model", "Metric", *parts.values()], lines)
+    return Table.of(["Model", "Metric", *titles.values()], lines)
 
 
 def failures_table(results: Sequence[Result]) -> Table:
-    """Right cases, and wrong ones by class; a class that no run has is left out."""
-    titles = results[0].benchmark.failures if results else {}
-    classes = [each for each in titles if any(r.failures.get(each) for r in results)]
-    lines = [
-        [name(r), str(r.right), *(str(r.failures.get(c, 0)) for c in classes)] for r in results
-    ]
-    return Table.of(["Model", "right", *(titles[c] for c in classes)], lines)
+    """Right cases, and wrong ones by class."""
+    return Table.by({"Model": name, **failure_columns(results)}, results)
+
+
+def failure_columns(results: Sequence[Result]) -> dict[str, Callable[[Result], str]]:
+    """Columns of the right cases and of each failure class that occurs."""
+    classes = {
+        title: lambda r, failure=failure: str(r.failures.get(failure, 0))
+        for failure, title in (results[0].benchmark.failures if results else {}).items()
+        if any(r.failures.get(failure) for r in results)
+    }
+    return {"right": lambda r: str(r.right)} | classes
 
 
 # --- paired differences -----------------------------------------------------------------------
 
 
-def differences(
-    metric: Metric, pairs: Iterable[tuple[Result, Result]]
-) -> dict[tuple[str, str], dict]:
-    """Paired differences a - b by the names of the runs; `p` is adjusted over all pairs."""
-    pairs = list(pairs)
-    found = metrics.differences(metric, ((a.rows, b.rows) for a, b in pairs))
-    return {(a.run, b.run): each for (a, b), each in zip(pairs, found, strict=True)}
+def differences(metric: Metric, pairs: Sequence[tuple[Result, Result]]) -> list[dict]:
+    """The paired difference a - b of each pair; `p` is adjusted over the pairs."""
+    return metrics.differences(metric, [(a.rows, b.rows) for a, b in pairs])
 
 
-def _difference_cells(
-    shown: Sequence[Metric], pairs: Sequence[tuple[Result, Result]]
-) -> list[list[str]]:
-    """For each pair, the difference and the p-value in each metric."""
+def _difference_columns(shown: Sequence[Metric], pairs: Sequence[tuple[Result, Result]]):
+    """Header, and for each pair the difference and the p-value in each metric."""
     columns = [differences(m, pairs) for m in shown]
-    return [
+    lines = [
         [
             text
-            for m, column in zip(shown, columns, strict=True)
-            for d in [column[a.run, b.run]]
+            for m, d in zip(shown, of_pair, strict=True)
             for text in (m.difference(d), tables.p(d["p"]))
         ]
-        for a, b in pairs
+        for of_pair in zip(*columns, strict=True)
     ]
-
-
-def _difference_header(shown: Sequence[Metric]) -> list[str]:
-    return [title for m in shown for title in (m.title + ", points" * m.percent, "p")]
+    return [t for m in shown for t in (m.title + ", points" * m.percent, "p")], lines
 
 
 def differences_table(results: Sequence[Result]) -> Table:
     """All pairs of complete runs of a split, in the headline metrics.
 
-    The last column is the difference in the ranking metric that these cases can be expected to show in a
-    table of so many pairs (power 80 %); it is known for proportions and means.
+    The last column is the difference in the ranking metric that these cases can be expected to show
+    in a table of so many pairs (power 80 %); it is known for proportions and means.
     """
     pairs = list(combinations(results, 2))
-    task = results[0].benchmark
-    metric, shown = task.ranking_metric, headline(task)
-    header = ["Pair", *_difference_header(shown)]
-    lines = [
-        [f"{a.label} − {b.label}", *cells]
-        for (a, b), cells in zip(pairs, _difference_cells(shown, pairs), strict=True)
-    ]
-    if not metric.counted:
-        header.append("Detectable" + ", points" * metric.percent)
-        for line, (a, b) in zip(lines, pairs, strict=True):
+    metric, shown = results[0].benchmark.ranking_metric, headline(results[0].benchmark)
+    header, lines = _difference_columns(shown, pairs)
+    for line, (a, b) in zip(lines, pairs, strict=True):
+        line.insert(0, f"{a.label} − {b.label}")
+        if not metric.counted:
             least = metrics.detectable(metric, a.rows, b.rows, tests=len(pairs))
             line.append(metric.number(least, unit=False))
-    return Table.of(header, lines)
+    detectable = [] if metric.counted else ["Detectable" + ", points" * metric.percent]
+    return Table.of(["Pair", *header, *detectable], lines)
 
 
 def training_table(results: Sequence[Result]) -> Table | None:
-    """Models that were trained on the task against those that were not, decoded alike, and controls.
+    """Models that were trained on the task against the others, decoded alike, and controls.
 
     The model is a column only if there are several.
     """
-    lines, task = [], results[0].benchmark
-    shown = headline(task)
+    header, lines = [], []
     for group in comparisons.grouped(results, lambda r: r.split).values():
-        pairs = comparisons.training_pairs(group)
-        for (a, b), cells in zip(pairs, _difference_cells(shown, pairs), strict=True):
-            models = [tables.plain(r.model["name"]) for r in (a, b)]
-            lines.append([a.split, a.mode, *models, *cells])
-    if not lines:
-        return None
-    header = ["Split", "Decoding", "Model", "Compared with", *_difference_header(shown)]
+        if pairs := comparisons.training_pairs(group):
+            header, cells = _difference_columns(headline(group[0].benchmark), pairs)
+            lines += [
+                [a.split, a.mode, *(tables.plain(r.model["name"]) for r in (a, b)), *texts]
+                for (a, b), texts in zip(pairs, cells, strict=True)
+            ]
+    header = ["Split", "Decoding", "Model", "Compared with", *header]
     if len({line[2] for line in lines}) == 1:
         header, *lines = ([*line[:2], *line[3:]] for line in (header, *lines))
-    return Table.of(header, lines)
+    return Table.of(header, lines) if lines else None
 
 
 def decodings_table(results: Sequence[Result]) -> Table | None:
     """Effect of the constraint: valid completions, differences in scores, seconds per case.
 
-    Seconds are given for the split that is timed, where both runs are of one kind of machine. Columns
-    that say nothing are left out.
+    Seconds are given for the split that is timed, where both runs are of one kind of machine.
+    Columns that say nothing are left out.
     """
-    lines = []
-    for free, bound in comparisons.decoding_pairs(results):
-        task = free.benchmark
-        valid = [_valid(task, r) for r in (free, bound)]
-        timed = free.split == task.timed_split and comparisons.same_machine(free, bound)
-        lines.append(
-            [
-                tables.plain(free.model["name"]),
-                free.split,
-                "the same" if free.prompt == bound.prompt else "each its own",
-                *(VALID.estimate(v) for v in valid),
-                *(
-                    m.difference(asdict(metrics.difference(m, bound.rows, free.rows)))
-                    for m in headline(task)
-                ),
-                *(
-                    f"{1 / r.throughput['cases_per_second']:.2f}" if timed else NONE
-                    for r in (free, bound)
-                ),
-            ]
+    pairs = comparisons.decoding_pairs(results)
+
+    def valid(run: Result) -> str:
+        values = [float(not run.benchmark.breaks_constraint(row)) for row in run.rows]
+        return VALID.estimate(
+            asdict(stats.cluster_wilson(values, [row["group"] for row in run.rows]))
         )
-    if not lines:
-        return None
-    shown = headline(results[0].benchmark)
-    header = ["Model", "Split", "Prompts", "Valid, free", "Valid, constrained"]
-    header += [*map(_difference_title, shown), "s/case, free", "s/case, constrained"]
-    return Table.of(header, lines).without_empty()
+
+    def difference(metric: Metric) -> Callable:
+        return lambda pair: metric.difference(
+            asdict(metrics.difference(metric, pair[1].rows, pair[0].rows))
+        )
+
+    def seconds(i: int) -> Callable:
+        def text(pair: tuple[Result, Result]) -> str:
+            timed = pair[0].split == pair[0].benchmark.timed_split
+            comparable = timed and comparisons.same_machine(*pair)
+            return f"{1 / pair[i].throughput['cases_per_second']:.2f}" if comparable else NONE
+
+        return text
+
+    shown = headline(results[0].benchmark) if results else ()
+    columns = {
+        "Model": lambda pair: tables.plain(pair[0].model["name"]),
+        "Split": lambda pair: pair[0].split,
+        "Prompts": lambda pair: "the same" if pair[0].prompt == pair[1].prompt else "each its own",
+        "Valid, free": lambda pair: valid(pair[0]),
+        "Valid, constrained": lambda pair: valid(pair[1]),
+        **{_titled(m): difference(m) for m in shown},
+        "s/case, free": seconds(0),
+        "s/case, constrained": seconds(1),
+    }
+    return Table.by(columns, pairs).without_empty() if pairs else None
 
 
-def _valid(task: Task, result: Result) -> dict:
-    valid = [float(not task.breaks_constraint(row)) for row in result.rows]
-    return asdict(stats.cluster_wilson(valid, [row["group"] for row in result.rows]))
-
-
-def changes(ablations: Sequence) -> dict[str, dict[str, dict]]:
+def changes(ablations: Sequence[Ablation]) -> dict[str, dict[str, dict]]:
     """Differences of each recipe to the one that it starts from, in the graded metric.
 
     Returns:
@@ -248,105 +251,95 @@ def changes(ablations: Sequence) -> dict[str, dict[str, dict]]:
     pairs = [(one, recipes[one.beside]) for one in ablations if one.beside in recipes]
     by_split = {}
     for split, run in ablations[0].runs.items() if pairs else ():
-        found = differences(
-            graded(run.benchmark), [(a.runs[split], b.runs[split]) for a, b in pairs]
-        )
-        by_split[split] = dict(zip((a.name for a, _ in pairs), found.values(), strict=True))
+        of_split = [(a.runs[split], b.runs[split]) for a, b in pairs]
+        found = differences(graded(run.benchmark), of_split)
+        by_split[split] = {a.name: d for (a, _), d in zip(pairs, found, strict=True)}
     return by_split
 
 
-def ablations_table(ablations: Sequence) -> Table:
+def ablations_table(ablations: Sequence[Ablation]) -> Table:
     """Each recipe with its scores, and what it changes beside the recipe that it starts from."""
-    by_split, splits = changes(ablations), list(ablations[0].runs)
-    task = ablations[0].runs[splits[0]].benchmark
+    splits = ablations[0].runs
+    task = next(iter(splits.values())).benchmark
     metric, ranking = graded(task), task.ranking_metric
-    header = ["Recipe", "Beside", "What differs"]
+    header, lines = ["Recipe", "Beside", "What differs"], []
+    lines = [[one.name, one.beside or NONE, one.about] for one in ablations]
+    by_split = changes(ablations)
     for split in splits:
         header += [f"{metric.title}, {split}", "Difference", "p"]
-    header += [*(f"{ranking.title}, {split}" for split in splits), "Cases"]
-    lines = []
-    for one in ablations:
-        line = [one.name, one.beside or NONE, one.about]
-        for split in splits:
+        for line, one in zip(lines, ablations, strict=True):
             d = by_split.get(split, {}).get(one.name)
-            line += _scores(one.runs[split].metrics, [metric])
-            line += [metric.difference(d), tables.p(d["p"])] if d else [NONE, NONE]
-        line += [ranking.estimate(one.runs[s].metrics[ranking.name]) for s in splits]
-        lines.append([*line, f"{one.record['data']['cases']:,}"])
-    return Table.of(header, lines)
+            cells = [metric.difference(d), tables.p(d["p"])] if d else [NONE, NONE]
+            line += [one.runs[split].estimate(metric), *cells]
+    for line, one in zip(lines, ablations, strict=True):
+        line += [one.runs[split].estimate(ranking) for split in splits]
+        line.append(f"{one.record['data']['cases']:,}")
+    return Table.of([*header, *(f"{ranking.title}, {split}" for split in splits), "Cases"], lines)
 
 
 # --- one model in several settings ------------------------------------------------------------
 
 
+def families(results: Sequence[Result], others: Callable) -> list[list[Result]]:
+    """Each run that represents a model on a split, with those that differ from it in one respect.
+
+    Args:
+        results: runs of one split.
+        others: `comparisons.over_prompts` or `comparisons.over_engines`.
+    """
+    found = [others(run, results) for run in comparisons.representative_runs(results)]
+    return [family for family in found if len(family) > 1]
+
+
 def prompts_table(results: Sequence[Result]) -> Table | None:
-    """Each run that represents a model on a split, and those that differ from it in the prompt only."""
-    families = [
-        comparisons.over_prompts(r, results) for r in comparisons.representative_runs(results)
-    ]
-    lines = [
-        [
-            run.label,
-            run.prompt["name"],
-            *_scores(run.metrics, run.benchmark.board),
-            f"{run.throughput['tokens_in'] / run.n:.0f}",
-        ]
-        for family in families
-        if len(family) > 1
-        for run in family
-    ]
-    if not lines:
-        return None
-    titles = [m.title for m in results[0].benchmark.board]
-    return Table.of(["Model", "Prompt", *titles, "Tokens in"], lines)
+    """Scores under each prompt, for models of a split that were evaluated with several."""
+    runs = [run for family in families(results, comparisons.over_prompts) for run in family]
+    columns = {
+        "Model": lambda run: run.label,
+        "Prompt": lambda run: run.prompt["name"],
+        **score_columns(results[0].benchmark.board if results else ()),
+        "Tokens in": lambda run: f"{run.throughput['tokens_in'] / run.n:.0f}",
+    }
+    return Table.by(columns, runs) if runs else None
 
 
 def engines_table(results: Sequence[Result], profiles: Iterable[Mapping] = ()) -> Table | None:
-    """Each run that represents a model on a split, and those that differ in engine and precision only.
+    """Scores by engine and precision, for models of a split that were evaluated in several.
 
-    Differences are to the first run of the model, as is the count of completions with the same text.
+    Differences are to the first run of a model, as is the count of completions with the same text.
 
     Args:
         results: runs of one split.
         profiles: as measured by `latency`; memory is that of one case at a time.
     """
     memory = {comparisons.profile_key(p): p["peak_memory_bytes"] for p in profiles}
-    lines = []
-    for first in comparisons.representative_runs(results):
-        family = comparisons.over_engines(first, results)
-        for run in family if len(family) > 1 else ():
-            task, itself = run.benchmark, run is first
-            metric, peak = graded(task), memory.get(comparisons.run_key(run))
-            weights = run.engine.get("weights_bytes")
-            lines.append(
-                [
-                    run.label,
-                    run.engine["name"],
-                    launch.precision(run.engine),
-                    *_scores(run.metrics, headline(task)),
-                    NONE
-                    if itself
-                    else metric.difference(
-                        asdict(metrics.difference(metric, run.rows, first.rows))
-                    ),
-                    NONE if itself else f"{comparisons.same_answers(run, first)}/{run.n}",
-                    f"{weights / 1e6:.0f}" if weights else NONE,
-                    f"{peak / 1e6:.0f}" if peak else NONE,
-                    speed(run) if comparisons.same_machine(run, first) else NONE,
-                ]
-            )
-    if not lines:
+    runs = {
+        run.run: (run, family[0])
+        for family in families(results, comparisons.over_engines)
+        for run in family
+    }
+    if not runs:
         return None
-    task = results[0].benchmark
-    header = ["Model", "Engine", "Precision", *(m.title for m in headline(task))]
-    header += [
-        _difference_title(graded(task)),
-        "Same answers",
-        "Weights, MB",
-        "Memory, MB",
-        "tok/s",
-    ]
-    return Table.of(header, lines)
+    metric = graded(results[0].benchmark)
+
+    def changed(run: Result, first: Result) -> str:
+        return metric.difference(asdict(metrics.difference(metric, run.rows, first.rows)))
+
+    def against_first(cell: Callable[[Result, Result], str]) -> Callable[[tuple], str]:
+        return lambda pair: NONE if pair[0] is pair[1] else cell(*pair)
+
+    columns = {
+        "Model": lambda pair: pair[0].label,
+        "Engine": lambda pair: pair[0].engine["name"],
+        "Precision": lambda pair: launch.precision(pair[0].engine),
+        **{m.title: lambda pair, m=m: pair[0].estimate(m) for m in headline(results[0].benchmark)},
+        _titled(metric): against_first(changed),
+        "Same answers": against_first(lambda a, b: f"{comparisons.same_answers(a, b)}/{a.n}"),
+        "Weights, MB": lambda pair: megabytes(pair[0].engine.get("weights_bytes")),
+        "Memory, MB": lambda pair: megabytes(memory.get(comparisons.run_key(pair[0]))),
+        "tok/s": lambda pair: speed(pair[0]) if comparisons.same_machine(*pair) else NONE,
+    }
+    return Table.by(columns, runs.values())
 
 
 # --- provenance -------------------------------------------------------------------------------
@@ -354,34 +347,21 @@ def engines_table(results: Sequence[Result], profiles: Iterable[Mapping] = ()) -
 
 def runs_table(results: Iterable[Result]) -> Table:
     """Provenance of each run; its name links to its predictions."""
-    lines = []
-    for run in results:
-        engine, commit = run.engine, run.environment["commit"]
+
+    def commit(run: Result) -> str:
         changed = " (changed)" if run.environment["dirty"] else ""
-        lines.append(
-            [
-                Link(run.run, f"/data/results/{run.task}/{run.predictions_path.name}"),
-                NONE if run.control else run.prompt["name"],
-                f"{engine['name']} {engine['version']}",
-                engine["dtype"] or NONE,
-                str(engine["batch_size"]),
-                str(engine["threads"]),
-                machine(run),
-                commit[:10] + changed if commit else NONE,
-                run.dataset["sha256"][:10],
-                run.scorer["version"],
-            ]
-        )
-    header = [
-        "Run",
-        "Prompt",
-        "Engine",
-        "dtype",
-        "Batch",
-        "Threads",
-        "Machine",
-        "Commit",
-        "Data",
-        "Scorer",
-    ]
-    return Table.of(header, lines)
+        return (run.environment["commit"] or NONE)[:10] + changed
+
+    columns = {
+        "Run": lambda r: Link(r.run, f"/data/results/{r.task}/{r.predictions_path.name}"),
+        "Prompt": lambda r: NONE if r.control else r.prompt["name"],
+        "Engine": lambda r: f"{r.engine['name']} {r.engine['version']}",
+        "dtype": lambda r: r.engine["dtype"] or NONE,
+        "Batch": lambda r: str(r.engine["batch_size"]),
+        "Threads": lambda r: str(r.engine["threads"]),
+        "Machine": machine,
+        "Commit": commit,
+        "Data": lambda r: r.dataset["sha256"][:10],
+        "Scorer": lambda r: r.scorer["version"],
+    }
+    return Table.by(columns, results)

@@ -5,8 +5,8 @@
     edgejson.failures.<split>.<run>.<class>           number of wrong cases of a class
     edgejson.compare.<name>.difference, p             a comparison that the task names
 
-A run is named by its model, with underscores, and with "_constrained" if it was. Incomplete runs are
-not quoted.
+A run is named by its model, with underscores, and with "_constrained" if it was. Incomplete runs
+are not quoted.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -54,8 +54,8 @@ def variables(
         split, name = by_split.setdefault(result.split, {}), key(result.label)
         if name in split:
             raise ValueError(
-                f"{split[name].run} and {result.run} would both be {task.name}.{result.split}.{name}; "
-                "publish one of them."
+                f"{split[name].run} and {result.run} would both be {result.split}.{name} in "
+                "variables; publish one of them."
             )
         split[name] = result
     timed = [run for run in runs if run.split == (task.timed_split or task.ranking_split)]
@@ -148,7 +148,7 @@ def _comparisons(task: Task, by_split: Mapping[str, Mapping[str, Result]]) -> di
         compared = [name for name, run in runs.items() if opponents([run])]
         pairs = [(b, a) if (b, a) in names else (a, b) for a, b in combinations(compared, 2)]
         found = differences(metric, [(runs[a], runs[b]) for a, b in pairs])
-        for pair, d in zip(pairs, found.values(), strict=True):
+        for pair, d in zip(pairs, found, strict=True):
             if pair in names:
                 numbers[names[pair]] = {"difference": metric.difference(d), "p": tables.p(d["p"])}
     return numbers

@@ -1,4 +1,4 @@
-"""Numbers for prose that only EdgeJSON has: its schemas, decisions about fields, named comparisons."""
+"""Numbers for prose that only EdgeJSON has: schemas, decisions about fields, comparisons."""
 
 from collections.abc import Iterable, Mapping
 
