@@ -1,22 +1,24 @@
-"""Statistics of a benchmark: intervals, paired tests, and which models cannot be told apart.
+"""Statistics of a benchmark: intervals, paired tests, and ranks with the uncertainty they have.
 
 Cases made from one schema resemble each other, so every interval and test here counts clusters
 (Miller 2024, arXiv 2411.00640); comparisons are paired on the same cases; a table of comparisons is
 corrected together (Holm 1979). Randomness is a seeded NumPy generator: the same input gives the same
-numbers on every machine, up to floating-point rounding.
+numbers on every machine, up to floating-point rounding. All intervals are of 95 %.
 
-An interval of a mean m in [0, 1] is the set of m that a score test does not refuse: Wilson's (1927)
-with an effective number of cases m(1 - m)/variance in place of n (Kish 1965; Dean and Pagano 2015,
-J. Surv. Stat. Methodol. 3:484), the variance taken over clusters, each residual scaled for its
-leverage (CR2, Bell and McCaffrey 2002). It never counts for less than one case a cluster, the worst
-that clustering can do; so a mean of 0 or 1, where the variance says nothing, has a width.
+An interval of a mean m in [0, 1] is the set of m that a score test does not reject: Wilson's (1927) with
+an effective number of cases m(1 - m)/variance instead of n (Kish 1965; Dean and Pagano 2015, J. Surv.
+Stat. Methodol. 3:484), the variance taken over clusters, each residual scaled for its leverage (CR2, Bell
+and McCaffrey 2002). It never counts for less than one case per cluster, the worst that clustering can do;
+so a mean of 0 or 1, for which the variance is zero, has an interval with a width.
 
-Coverage of the 95 % intervals by simulation (2,000 samples each of 24 or 60 clusters × 1–2 cases, 60 × 8
-and 120 × 4–5, intraclass correlations from 0 to 0.5, means from 0.02 to 0.5, right or wrong, or graded):
-93–97 % in 215 of 240 settings and 92.0–98.9 % in all. The rest are means of 0.1 and less, where few
-cases tell anything and the intervals are mostly too wide. With 12 to 15 clusters of up to 8 cases coverage
-ranges from 90 to 99 %; in clusters of 40 that of proportions near 0.05 falls to 87 %.
-`python tests/performance/coverage.py` prints such a table.
+Coverage of these intervals by simulation (2,000 samples each of 24 or 60 clusters × 1–2 cases, 60 × 8 and
+120 × 4–5, intraclass correlations from 0 to 0.5, means from 0.02 to 0.5, binary or graded): 93–97 % in 215
+of 240 settings and 92.0–98.9 % in all. The rest are means of 0.1 and less, where the intervals are mostly
+too wide. With 12 to 15 clusters of up to 8 cases coverage ranges from 90 to 99 %; in clusters of 40 that of
+proportions near 0.05 falls to 87 %. `python tests/performance/coverage.py` prints such a table.
+
+Groups are labels of clusters, one per case; a single cluster is read as one cluster per case. All functions
+raise `ValueError` for no cases, unequal lengths, and values outside their range.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,6 +31,9 @@ import numpy as np
 from scipy import special
 from scipy import stats as distributions
 
+CONFIDENCE = 0.95
+Z = float(special.ndtri((1 + CONFIDENCE) / 2))
+DRAWS = 10_000  # resamples of a bootstrap, and exchanges of a randomisation test
 CHUNK = 500_000  # resampled clusters held in memory at once
 BEYOND = 1e6  # stands for infinitely many standard errors
 STEPS = 2**15  # resolution of the paired test for graded scores
@@ -43,9 +48,6 @@ class Interval:
     high: float
     n: int
 
-    def __str__(self) -> str:
-        return f"{self.mean:.3f} ({self.low:.3f}–{self.high:.3f}, n = {self.n})"
-
 
 @dataclass(frozen=True)
 class Difference:
@@ -57,9 +59,6 @@ class Difference:
     p: float
     n: int
 
-    def __str__(self) -> str:
-        return f"{self.mean:+.3f} ({self.low:+.3f} to {self.high:+.3f}, p = {self.p:.3g}, n = {self.n})"
-
 
 @dataclass(frozen=True)
 class Tied:
@@ -68,9 +67,9 @@ class Tied:
     Attributes:
         name: the model.
         mean: its mean over the cases.
-        rank: the best place it may have: one more than the models shown to be better.
-        worst: the worst place it may have: all models less those shown to be worse.
-        ties: the models that it cannot be told apart from.
+        rank: the best place that it may have: one more than the models shown to be better.
+        worst: the worst place that it may have: all models minus those shown to be worse.
+        ties: the models that are not shown to be better or worse.
         p: adjusted p-value against the model with the best mean; 1.0 for that model itself.
     """
 
@@ -85,95 +84,67 @@ class Tied:
 # Intervals -----------------------------------------------------------------------------------
 
 
-def wilson(successes: float, n: int, *, confidence: float = 0.95) -> Interval:
-    """Score interval of a proportion (Wilson 1927, JASA 22:209).
+def wilson(successes: float, n: int) -> Interval:
+    """Score interval of a proportion of independent cases (Wilson 1927, JASA 22:209).
 
-    It holds for independent cases. Under clustering it is too narrow: in 60 clusters of 8 its 95 %
-    interval covers 79 % with an intraclass correlation of 0.2; use `cluster_wilson`.
+    Under clustering it is too narrow: in 60 clusters of 8 it covers 79 % with an intraclass correlation
+    of 0.2. Use `cluster_wilson`.
 
     Args:
         successes: number of right cases, 0 to n.
         n: number of cases, at least 1.
-        confidence: between 0 and 1.
-
-    Returns:
-        The proportion and its interval, within [0, 1].
-
-    Raises:
-        ValueError: no cases, or successes outside 0 to n.
     """
     if n < 1 or not 0 <= successes <= n:
         raise ValueError(f"wilson needs 0 <= successes <= n and n >= 1, got {successes} of {n}")
-    spread = _z(confidence) ** 2 / n
-    return _interval(successes / n, spread, spread, int(n))
+    return _interval(successes / n, Z**2 / n, Z**2 / n, int(n))
 
 
-def cluster_wilson(
-    values: Sequence[float], groups: Sequence[Any], *, confidence: float = 0.95
-) -> Interval:
+def cluster_wilson(values: Sequence[float], groups: Sequence[Any]) -> Interval:
     """Proportion with Wilson's interval for clustered cases; see the module's docstring.
 
-    The normal quantile gives way to that of t, with as many degrees of freedom as the spread of
-    the clusters' squared residuals allows (Pan and Wall 2002, Stat. Med. 21:1429), at most C - 1 for
-    C clusters: few, where a handful of clusters holds all that varies. The interval is nowhere
-    narrower than `wilson`'s, and equals it where every case is its own cluster.
+    The normal quantile gives way to that of t, with as many degrees of freedom as the spread of the
+    clusters' squared residuals allows (Pan and Wall 2002, Stat. Med. 21:1429), at most C - 1 for C
+    clusters. The interval is nowhere narrower than `wilson`'s, and equals it where every case is its own
+    cluster.
 
     Args:
         values: 0 or 1 per case.
-        groups: the cluster of each case; a single cluster is read as one cluster per case, which
-            says nothing about other clusters.
-        confidence: between 0 and 1.
-
-    Returns:
-        The proportion and its interval.
-
-    Raises:
-        ValueError: no cases, unequal lengths, or a value that is neither 0 nor 1.
+        groups: the cluster of each case.
     """
-    values = _column(values, "values")
-    _same_length({"values": values, "groups": groups})
-    if not _binary(values):
+    (values,) = _columns(groups, values=values)
+    if not np.isin(values, (0, 1)).all():
         raise ValueError("cluster_wilson takes 0/1 values; use cluster_bootstrap for others")
     above, below = _totals(groups, values, np.ones_like(values))
-    n, mean = len(values), float(values.mean())
-    reach = special.stdtrit(_freedom(above, below), (1 + confidence) / 2)
-    widest = _z(confidence) ** 2 / _effective_clusters(below)
-    spread = min(max(reach**2 * _relative_variance(above, below), _z(confidence) ** 2 / n), widest)
+    count, n, mean = len(above), len(values), float(values.mean())
+    freedom = 1.0
+    if count > 1 and _variance(above, below):
+        squares = _residuals(above, below)
+        excess = (squares**2).sum() - squares.sum() ** 2 / count
+        spread_out = excess > 1e-12 * squares.sum() ** 2
+        freedom = np.clip(2 * squares.sum() ** 2 / excess if spread_out else np.inf, 1, count - 1)
+    reach = special.stdtrit(float(freedom), (1 + CONFIDENCE) / 2)
+    spread = min(max(reach**2 * _relative_variance(above, below), Z**2 / n), _widest(below))
     return _interval(mean, spread, spread, n)
 
 
 def cluster_bootstrap(
-    values: Sequence[float],
-    groups: Sequence[Any],
-    *,
-    draws: int = 10_000,
-    seed: int = 0,
-    confidence: float = 0.95,
+    values: Sequence[float], groups: Sequence[Any], *, draws: int = DRAWS, seed: int = 0
 ) -> Interval:
     """Mean of graded scores with a bootstrap interval that resamples whole clusters.
 
-    The score test of the module's docstring, its quantiles taken from the studentised bootstrap
-    (Efron and Tibshirani 1993, chapter 12): each resample is tested against the mean of the sample,
-    so that skewness and the uncertainty of the variance are allowed for. Where all cluster means are
-    equal, and neither 0 nor 1, the interval has no width.
+    The score test of the module's docstring, its quantiles taken from the studentised bootstrap (Efron
+    and Tibshirani 1993, chapter 12): each resample is tested against the mean of the sample, which allows
+    for skewness and for the uncertainty of the variance. Where all cluster means are equal, and neither 0
+    nor 1, the interval has no width.
 
     Args:
         values: one score per case, in [0, 1].
-        groups: the cluster of each case; a single cluster is read as one cluster per case.
-        draws: bootstrap resamples.
-        seed: of the generator.
-        confidence: between 0 and 1.
-
-    Returns:
-        The mean over cases and its interval.
-
-    Raises:
-        ValueError: no cases, unequal lengths, or a value outside [0, 1].
+        groups: the cluster of each case.
+        draws, seed: of the bootstrap.
     """
-    values = _scores(values, "values")
-    _same_length({"values": values, "groups": groups})
-    options = {"draws": draws, "seed": seed, "confidence": confidence}
-    return cluster_bootstrap_ratio(values, np.ones_like(values), groups, **options)
+    (values,) = _columns(groups, values=values)
+    _require_scores(values)
+    return cluster_bootstrap_ratio(values, np.ones_like(values), groups, draws=draws, seed=seed)
 
 
 def cluster_bootstrap_ratio(
@@ -181,38 +152,37 @@ def cluster_bootstrap_ratio(
     denominators: Sequence[float],
     groups: Sequence[Any],
     *,
-    draws: int = 10_000,
+    draws: int = DRAWS,
     seed: int = 0,
-    confidence: float = 0.95,
 ) -> Interval:
-    """Ratio of two sums, such as micro F1, with a cluster bootstrap interval.
+    """Ratio of two sums, such as micro F1, with a cluster bootstrap interval; see `cluster_bootstrap`.
 
     Args:
         numerators: one number per case, between 0 and its denominator.
         denominators: one number per case, at least 0; their sum is above 0.
         groups: the cluster of each case.
-        draws: bootstrap resamples.
-        seed: of the generator.
-        confidence: between 0 and 1.
-
-    Returns:
-        sum(numerators)/sum(denominators) and its interval; see `cluster_bootstrap`.
-
-    Raises:
-        ValueError: no cases, unequal lengths, or a ratio outside [0, 1].
+        draws, seed: of the bootstrap.
     """
-    above, below = _column(numerators, "numerators"), _column(denominators, "denominators")
-    _same_length({"numerators": above, "denominators": below, "groups": groups})
-    if below.sum() <= 0 or (above < 0).any() or (above > below).any():
-        raise ValueError("every numerator must lie between 0 and its denominator, and one above 0")
+    above, below = _columns(groups, numerators=numerators, denominators=denominators)
+    _require_fractions(above, below)
     n, mean = len(above), min(1.0, float(above.sum() / below.sum()))
     above, below = _totals(groups, above, below)
-    widest = _z(confidence) ** 2 / _effective_clusters(below)
-    spread = _relative_variance(above, below)
+    widest, spread = _widest(below), _relative_variance(above, below)
     if not np.isfinite(spread):
         return _interval(mean, widest, widest, n)
-    tested = _tested(above, below, draws=draws, seed=seed)
-    least, most = np.quantile(tested, [(1 - confidence) / 2, (1 + confidence) / 2])
+    # each resample as a score test of the sample's own ratio, in standard errors
+    moments = np.stack([above, below, above * above, above * below, below * below])
+    y, x, yy, xy, xx = _resample(moments, draws=draws, seed=seed)
+    count, center = len(above), above.sum() / below.sum()
+    ratio = np.divide(y, x, out=np.full_like(y, center), where=x > 0)
+    squares = (yy - 2 * ratio * xy + ratio**2 * xx) * count / (count - 1)
+    known = (squares > 1e-12 * x**2) & (ratio > 1e-12) & (ratio < 1 - 1e-12)
+    variance = np.where(known, squares / np.where(known, x, 1.0) ** 2, 1.0)
+    variance /= np.where(known, ratio * (1 - ratio), 1.0)
+    distance = ratio - center
+    far = np.where(np.abs(distance) < 1e-12, 0.0, np.sign(distance) * BEYOND)
+    tested = np.where(known, distance / np.sqrt(center * (1 - center) * variance), far)
+    least, most = np.quantile(tested, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     low, high = (min(max(0.0, reach) ** 2 * spread, widest) for reach in (most, -least))
     return _interval(mean, low, high, n)
 
@@ -222,41 +192,32 @@ def macro_bootstrap(
     denominators: np.ndarray,
     groups: Sequence[Any],
     *,
-    draws: int = 10_000,
+    draws: int = DRAWS,
     seed: int = 0,
-    confidence: float = 0.95,
 ) -> Interval:
     """Mean over classes of ratios of sums (macro-F1, balanced accuracy), resampled by whole clusters.
 
     The interval is the expanded percentile interval of `paired_cluster_bootstrap`; a class without
     cases, in the sample or in a resample, is left out of its mean. A mean of 0 or 1 gets the widest
-    interval that clustering allows (`cluster_wilson`).
+    interval that clustering allows.
 
     Args:
         numerators: (cases, classes), each between 0 and its denominator.
         denominators: (cases, classes), at least 0; their sum is above 0.
         groups: the cluster of each case.
-        draws: bootstrap resamples.
-        seed: of the generator.
-        confidence: between 0 and 1.
-
-    Returns:
-        The macro mean and its interval; n is the number of cases.
-
-    Raises:
-        ValueError: no cases, unequal shapes, or a ratio outside [0, 1].
+        draws, seed: of the bootstrap.
     """
     above, below = _macro_columns(numerators, denominators, groups)
-    n, mean = len(above), float(_macro(above.sum(0), below.sum(0)))
+    n, mean = len(above), macro_mean(above, below)
     above, below = _cluster_rows(groups, above), _cluster_rows(groups, below)
     if not 1e-12 < mean < 1 - 1e-12:
-        widest = _z(confidence) ** 2 / _effective_clusters(below.sum(1))
+        widest = _widest(below.sum(1))
         return _interval(round(mean), widest, widest, n)
     if len(above) == 1:
         return Interval(mean, 0.0, 1.0, n)
     sums = _resample(np.concatenate([above, below], axis=1).T, draws=draws, seed=seed)
     resampled = _macro(sums[: above.shape[1]].T, sums[above.shape[1] :].T)
-    low, high = np.quantile(resampled, _expanded(len(above), confidence))
+    low, high = np.quantile(resampled, _expanded(len(above)))
     return Interval(mean, float(min(low, mean)), float(max(high, mean)), n)
 
 
@@ -271,22 +232,8 @@ def _macro(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     return ratios.sum(-1) / np.maximum((below > 0).sum(-1), 1)
 
 
-def _macro_columns(numerators, denominators, groups) -> tuple[np.ndarray, np.ndarray]:
-    above, below = np.asarray(numerators, dtype=float), np.asarray(denominators, dtype=float)
-    if above.ndim != 2 or above.shape != below.shape or len(above) != len(groups) or not len(above):
-        raise ValueError(f"shapes (cases, classes) needed, got {above.shape} and {below.shape}")
-    if (above < 0).any() or (above > below).any() or below.sum() <= 0:
-        raise ValueError("every numerator must lie between 0 and its denominator, and one above 0")
-    return above, below
-
-
-def _cluster_rows(groups: Sequence[Any], columns: np.ndarray) -> np.ndarray:
-    """Columns (cases, k) summed over clusters: (clusters, k)."""
-    return np.stack(_totals(groups, *columns.T), axis=1)
-
-
 def _interval(mean: float, low: float, high: float, n: int) -> Interval:
-    """Limits of the score test; its squared quantile over the effective cases, for either side."""
+    """Limits of the score test, given its squared quantile over the effective cases for either side."""
 
     def limit(spread: float, sign: int) -> float:
         half = sqrt(spread * (mean * (1 - mean) + spread / 4))
@@ -301,23 +248,16 @@ def _interval(mean: float, low: float, high: float, n: int) -> Interval:
 
 
 def design_effect(values: Sequence[float], groups: Sequence[Any]) -> float:
-    """How many clustered cases tell as much about the mean as one independent case (Kish 1965).
+    """Number of clustered cases that say as much about the mean as one independent case (Kish 1965).
 
     The variance of the mean over clusters, divided by that of as many independent cases; about
-    1 + (cases per cluster - 1)·intraclass correlation.
+    1 + (cases per cluster - 1)·intraclass correlation. 1.0 where the values do not vary.
 
     Args:
         values: one number per case; for a paired comparison the differences of two models' scores.
         groups: the cluster of each case.
-
-    Returns:
-        A positive number; 1.0 where the values do not vary or every case is its own cluster.
-
-    Raises:
-        ValueError: no cases, or unequal lengths.
     """
-    values = _column(values, "values")
-    _same_length({"values": values, "groups": groups})
+    (values,) = _columns(groups, values=values)
     variance = float(values.var(ddof=1)) / len(values) if len(values) > 1 else 0.0
     clustered = _variance(*_totals(groups, values, np.ones_like(values)))
     return clustered / variance if variance > 1e-18 and clustered > 0 else 1.0
@@ -341,22 +281,19 @@ def minimum_detectable_effect(
         n: cases, the same for both models.
         baseline: proportion of right cases, between 0 and 1, both excluded.
         correlation: of the two models' scores over the cases; 0 for unpaired samples.
-        design_effect: what clustering costs, as `design_effect` estimates it from the differences.
+        design_effect: cost of clustering, as `design_effect` estimates it from the differences.
         alpha: two-sided level of the test; divide it by the number of pairs for a table.
-        power: chance of finding a difference of this size.
+        power: probability of finding a difference of this size.
 
     Returns:
         The difference, at most 1.
-
-    Raises:
-        ValueError: an argument outside its range.
     """
     if n < 1 or not 0 < baseline < 1 or not -1 <= correlation < 1 or design_effect <= 0:
         raise ValueError(
             "minimum_detectable_effect needs n >= 1, 0 < baseline < 1, -1 <= correlation < 1 and "
             f"design_effect > 0, got n={n}, {baseline=}, {correlation=}, {design_effect=}"
         )
-    reach = _z(1 - alpha) + float(special.ndtri(power))
+    reach = float(special.ndtri(1 - alpha / 2) + special.ndtri(power))
     variance = 2 * baseline * (1 - baseline) * (1 - correlation) * design_effect / n
     return min(1.0, reach * sqrt(variance))
 
@@ -368,8 +305,13 @@ def _totals(groups: Sequence[Any], *columns: np.ndarray) -> list[np.ndarray]:
     return [np.bincount(clusters, column) for column in columns]
 
 
+def _cluster_rows(groups: Sequence[Any], columns: np.ndarray) -> np.ndarray:
+    """Columns (cases, k) summed over clusters: (clusters, k)."""
+    return np.stack(_totals(groups, *columns.T), axis=1)
+
+
 def _residuals(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """Squared residual of each cluster's total, scaled for its pull on the ratio."""
+    """Squared residual of each cluster's total, scaled for its leverage."""
     share = below / below.sum()
     return (above - below * (above.sum() / below.sum())) ** 2 / (1 - share)
 
@@ -383,27 +325,16 @@ def _variance(above: np.ndarray, below: np.ndarray) -> float:
 
 
 def _relative_variance(above: np.ndarray, below: np.ndarray) -> float:
-    """The variance as a part of m(1 - m): one over the effective cases; infinite if not known."""
+    """The variance over m(1 - m): one over the effective cases; infinite if unknown."""
     mean = above.sum() / below.sum()
     if len(above) == 1 or not 1e-12 < mean < 1 - 1e-12:
         return np.inf
     return _variance(above, below) / (mean * (1 - mean))
 
 
-def _freedom(above: np.ndarray, below: np.ndarray) -> float:
-    """Degrees of freedom of the variance, from the spread of the residuals it is made of."""
-    count = len(above)
-    if count == 1 or not _variance(above, below):
-        return 1.0
-    squares = _residuals(above, below)
-    excess = (squares**2).sum() - squares.sum() ** 2 / count
-    freedom = 2 * squares.sum() ** 2 / excess if excess > 1e-12 * squares.sum() ** 2 else np.inf
-    return float(np.clip(freedom, 1, count - 1))
-
-
-def _effective_clusters(below: np.ndarray) -> float:
-    """Clusters of equal weight that tell as much as these (Kish 1965)."""
-    return float(below.sum() ** 2 / (below**2).sum())
+def _widest(below: np.ndarray) -> float:
+    """Squared quantile over the clusters of equal weight that say as much as these (Kish 1965)."""
+    return Z**2 / float(below.sum() ** 2 / (below**2).sum())
 
 
 # Paired comparisons --------------------------------------------------------------------------
@@ -414,26 +345,23 @@ def paired_cluster_test(a: Sequence[float], b: Sequence[float], groups: Sequence
 
     The randomisation test of Fisher (1935, section 21): if the models are alike, each cluster's
     difference could as well have had the other sign; p is the share of all 2^C signs whose sum is at
-    least as far from zero. It is exact under that symmetry, for any number and size of clusters;
-    where every case is its own cluster it is the exact McNemar test. The sums are counted, not drawn:
-    graded differences are rounded to `STEPS` steps, always in favour of a larger p-value.
-    Simulated with two equal models of good and bad clusters of their own it finds a difference in
-    0–6 % of samples at the level of 5 %. Where the symmetry fails most (few cases right, those of one
-    model all in a few clusters, those of the other spread evenly) it does in up to 10 %.
+    least as far from zero. It is exact under that symmetry, for any number and size of clusters; where
+    every case is its own cluster it is the exact test of McNemar (1947). The sums are counted, not drawn:
+    graded differences are rounded to `STEPS` steps, always in favour of a larger p-value. With two equal
+    simulated models of good and bad clusters of their own it finds a difference in 0–6 % of samples at the
+    level of 5 %. Where the symmetry fails most (few cases right, those of one model all in a few clusters,
+    those of the other spread evenly) it does in up to 10 %.
 
     Args:
         a: one score per case, in [0, 1].
         b: the other model's scores for the same cases in the same order.
-        groups: the cluster of each case; a single cluster is read as one cluster per case.
+        groups: the cluster of each case.
 
     Returns:
         The p-value, at least 2^(1 - C); 1.0 when no cluster differs.
-
-    Raises:
-        ValueError: no cases, unequal lengths, or a value outside [0, 1].
     """
-    a, b = _scores(a, "a"), _scores(b, "b")
-    _same_length({"a": a, "b": b, "groups": groups})
+    a, b = _columns(groups, a=a, b=b)
+    _require_scores(a, b)
     (sums,) = _totals(groups, a - b)
     sums = sums[np.abs(sums) > 1e-9]
     if not len(sums):
@@ -441,20 +369,16 @@ def paired_cluster_test(a: Sequence[float], b: Sequence[float], groups: Sequence
     whole = np.allclose(sums, np.rint(sums), rtol=0, atol=1e-9)
     steps = np.rint(sums if whole else sums * (STEPS / np.abs(sums).sum())).astype(int)
     observed = abs(int(steps.sum())) - (0 if whole else len(steps))
-    chances = _sign_sums(np.abs(steps))
-    reached = np.abs(2 * np.arange(len(chances)) - len(chances) + 1) >= observed
-    return float(min(1.0, chances[reached].sum()))
-
-
-def _sign_sums(steps: np.ndarray) -> np.ndarray:
-    """Chance of each sum, 0 to steps.sum(), of those steps whose coin shows heads."""
+    # probability of each sum, 0 to the sum of all, of those steps whose coin shows heads
+    steps = np.abs(steps)
     chances = np.zeros(steps.sum() + 1)
     chances[0] = 1.0
     for step in steps:
         heads = np.zeros_like(chances)
         heads[step:] = chances[: len(chances) - step]
         chances = (chances + heads) / 2
-    return chances
+    reached = np.abs(2 * np.arange(len(chances)) - len(chances) + 1) >= observed
+    return float(min(1.0, chances[reached].sum()))
 
 
 def paired_cluster_bootstrap(
@@ -462,47 +386,47 @@ def paired_cluster_bootstrap(
     b: Sequence[float],
     groups: Sequence[Any],
     *,
-    draws: int = 10_000,
+    draws: int = DRAWS,
     seed: int = 0,
-    confidence: float = 0.95,
 ) -> Difference:
     """Mean difference of two models on the same cases, resampled by whole clusters.
 
     With C clusters a bootstrap distribution is too narrow by sqrt((C - 1)/C), and its percentiles
-    ignore that the spread is itself estimated; both are mended by the expanded percentile interval
-    (Hesterberg 2015, The American Statistician 69:371). The p-value is the smallest level whose
-    interval excludes zero: with q the share of resampled differences on the far side of zero,
-    counted as (count + 1)/(draws + 1), it is twice the tail of t with C - 1 degrees of freedom beyond
+    ignore that the spread is itself estimated; the expanded percentile interval (Hesterberg 2015, The
+    American Statistician 69:371) corrects both. The p-value is the smallest level whose interval excludes
+    zero: with q the share of resampled differences on the far side of zero, counted as
+    (count + 1)/(draws + 1), it is twice the tail of t with C - 1 degrees of freedom beyond
     -z(q)·sqrt((C - 1)/C). Where no resample reaches zero, -z(q) gives way to the distance of zero in
-    standard errors, if that is larger, and p is at least 2^(1 - C), the least that flipping the signs
-    of C clusters can give. It says how large a difference is; whether there is one says
-    `paired_cluster_test`, which is exact also where few clusters differ.
-    A single cluster is resampled by case; a single case gets the interval [-1, 1] and p = 1.
+    standard errors, if that is larger, and p is at least 2^(1 - C). It says how large a difference is;
+    `paired_cluster_test` says whether there is one, exactly also where few clusters differ.
 
     Args:
         a: one score per case, in [0, 1].
         b: the other model's scores for the same cases in the same order.
         groups: the cluster of each case.
-        draws: bootstrap resamples.
-        seed: of the generator.
-        confidence: between 0 and 1.
+        draws, seed: of the bootstrap.
 
     Returns:
-        The difference a - b.
-
-    Raises:
-        ValueError: no cases, unequal lengths, or a value outside [0, 1].
+        The difference a - b; for a single case the interval [-1, 1] and p = 1.
     """
-    a, b = _scores(a, "a"), _scores(b, "b")
-    _same_length({"a": a, "b": b, "groups": groups})
+    a, b = _columns(groups, a=a, b=b)
+    _require_scores(a, b)
     mean, n = float((a - b).mean()), len(a)
     if n == 1:
         return Difference(mean, -1.0, 1.0, 1.0, 1)
     totals = np.stack(_totals(groups, a - b, np.ones(n)))
     sums, cases = _resample(totals, draws=draws, seed=seed)
     resampled, clusters = sums / cases, totals.shape[1]
-    low, high = np.quantile(resampled, _expanded(clusters, confidence))
-    return Difference(mean, float(low), float(high), _two_sided(resampled, clusters), n)
+    low, high = np.quantile(resampled, _expanded(clusters))
+    tolerance = 1e-12  # sums that cancel may miss zero by rounding
+    beyond = min((resampled <= tolerance).sum(), (resampled >= -tolerance).sum())
+    reach = -distributions.norm.ppf(min(0.5, (beyond + 1) / (len(resampled) + 1)))
+    if beyond == 0:
+        spread = resampled.std()
+        reach = max(reach, abs(resampled.mean()) / spread) if spread else np.inf
+    tail = distributions.t.sf(reach * sqrt((clusters - 1) / clusters), clusters - 1)
+    p = min(1.0, max(2 * tail, 2.0 ** (1 - clusters) if beyond == 0 else 0.0))
+    return Difference(mean, float(low), float(high), float(p), n)
 
 
 def paired_macro_difference(
@@ -510,34 +434,28 @@ def paired_macro_difference(
     b: tuple[np.ndarray, np.ndarray],
     groups: Sequence[Any],
     *,
-    draws: int = 10_000,
+    draws: int = DRAWS,
     seed: int = 0,
-    confidence: float = 0.95,
 ) -> Difference:
     """Difference of two models' ratios or macro means on the same cases, with whole clusters as evidence.
 
     The interval is the expanded percentile interval over clusters. The p-value is that of the
-    randomisation test of `paired_cluster_test`, drawn rather than counted: in each draw the two
-    models' answers to whole clusters are exchanged by chance; p = (count + 1) / (draws + 1).
+    randomisation test of `paired_cluster_test`, drawn rather than counted: in each draw the two models'
+    answers to whole clusters are exchanged by chance; p = (count + 1) / (draws + 1).
 
     Args:
         a: numerators and denominators of one model, each (cases, classes).
         b: those of the other model for the same cases in the same order.
         groups: the cluster of each case.
-        draws: resamples, and exchanges.
-        seed: of the generator.
-        confidence: between 0 and 1.
+        draws, seed: of resamples and exchanges.
 
     Returns:
         The difference a - b.
-
-    Raises:
-        ValueError: no cases, unequal shapes, or a ratio outside [0, 1].
     """
     columns = [_cluster_rows(groups, x) for pair in (a, b) for x in _macro_columns(*pair, groups)]
     n, clusters = len(a[0]), len(columns[0])
 
-    def difference(sums: np.ndarray) -> np.ndarray:  # (draws, 4k)
+    def difference(sums: np.ndarray) -> np.ndarray:  # (draws, 4 × classes)
         above, below, theirs, others = np.split(sums, 4, axis=-1)
         return _macro(above, below) - _macro(theirs, others)
 
@@ -545,7 +463,7 @@ def paired_macro_difference(
     if clusters == 1:
         return Difference(mean, -1.0, 1.0, 1.0, n)
     sums = _resample(np.concatenate(columns, axis=1).T, draws=draws, seed=seed).T
-    low, high = np.quantile(difference(sums), _expanded(clusters, confidence))
+    low, high = np.quantile(difference(sums), _expanded(clusters))
     kept = np.random.default_rng(seed).integers(0, 2, size=(draws, clusters)).astype(float)
     swapped = [
         kept @ x + (1 - kept) @ y for x, y in zip(columns, columns[2:] + columns[:2], strict=True)
@@ -556,18 +474,9 @@ def paired_macro_difference(
 
 
 def holm(pvalues: Sequence[float]) -> list[float]:
-    """Adjusted p-values of a family of tests (Holm 1979, Scand. J. Statist. 6:65).
+    """Adjusted p-values of a family of tests (Holm 1979, Scand. J. Statist. 6:65), in the same order.
 
     The k-th smallest of m is multiplied by m - k + 1, and none may fall below a smaller one's.
-
-    Args:
-        pvalues: in any order, each in [0, 1].
-
-    Returns:
-        Adjusted values in the same order, at most 1.
-
-    Raises:
-        ValueError: a value outside [0, 1].
     """
     p = np.asarray(pvalues, dtype=float)
     if not ((p >= 0) & (p <= 1)).all():
@@ -585,7 +494,7 @@ def rank_intervals(
 
     A model is shown to be better than another if its mean is and the p-value of their paired test,
     adjusted by Holm over all pairs, is below alpha, or if a third model stands between them, shown to
-    be worse than the one and better than the other. The chance that any model's true place lies
+    be worse than the one and better than the other. The probability that any model's true place lies
     outside its own interval is at most alpha (Mogstad, Romano, Shaikh and Wilhelm 2024, Rev. Econ.
     Stud. 91:476). Ties are not transitive: two models may each be tied with a third and yet differ.
 
@@ -604,7 +513,11 @@ def rank_intervals(
         pair = ordered[i], ordered[j]
         raw.append(pvalues[pair] if pair in pvalues else pvalues[pair[::-1]])
     p = dict(zip(pairs, holm(raw), strict=True))
-    better = _implied(len(ordered), {pair for pair in pairs if p[pair] < alpha})
+    better = np.zeros((len(ordered), len(ordered)), dtype=bool)
+    for pair in pairs:
+        better[pair] = p[pair] < alpha
+    for middle in range(len(ordered)):  # what follows from two differences is a difference
+        better |= np.outer(better[:, middle], better[middle])
     return [
         Tied(
             name,
@@ -620,17 +533,7 @@ def rank_intervals(
     ]
 
 
-def _implied(count: int, shown: set[tuple[int, int]]) -> np.ndarray:
-    """Which of `count` models is better than which, shown or by way of others; shape (count, count)."""
-    better = np.zeros((count, count), dtype=bool)
-    for pair in shown:
-        better[pair] = True
-    for middle in range(count):
-        better |= np.outer(better[:, middle], better[middle])
-    return better
-
-
-# Resampling ----------------------------------------------------------------------------------
+# Resampling and checks -----------------------------------------------------------------------
 
 
 def _resample(totals: np.ndarray, *, draws: int, seed: int) -> np.ndarray:
@@ -649,74 +552,45 @@ def _resample(totals: np.ndarray, *, draws: int, seed: int) -> np.ndarray:
     return np.concatenate(sums, axis=1)
 
 
-def _tested(above: np.ndarray, below: np.ndarray, *, draws: int, seed: int) -> np.ndarray:
-    """Resampled ratios, each as a score test of the sample's own ratio: standard errors, shape (draws,)."""
-    count, mean = len(above), above.sum() / below.sum()
-    moments = np.stack([above, below, above * above, above * below, below * below])
-    y, x, yy, xy, xx = _resample(moments, draws=draws, seed=seed)
-    ratio = np.divide(y, x, out=np.full_like(y, mean), where=x > 0)
-    squares = (yy - 2 * ratio * xy + ratio**2 * xx) * count / (count - 1)
-    known = (squares > 1e-12 * x**2) & (ratio > 1e-12) & (ratio < 1 - 1e-12)
-    variance = np.where(known, squares / np.where(known, x, 1.0) ** 2, 1.0) / np.where(
-        known, ratio * (1 - ratio), 1.0
-    )
-    distance = ratio - mean
-    far = np.where(np.abs(distance) < 1e-12, 0.0, np.sign(distance) * BEYOND)
-    return np.where(known, distance / np.sqrt(mean * (1 - mean) * variance), far)
-
-
-def _expanded(clusters: int, confidence: float) -> tuple[float, float]:
+def _expanded(clusters: int) -> tuple[float, float]:
     """Lower and upper quantile to take so that few clusters are allowed for."""
     reach = sqrt(clusters / (clusters - 1)) * distributions.t.ppf(
-        (1 + confidence) / 2, clusters - 1
+        (1 + CONFIDENCE) / 2, clusters - 1
     )
     tail = float(distributions.norm.cdf(-reach))
     return tail, 1 - tail
 
 
-def _two_sided(resampled: np.ndarray, clusters: int) -> float:
-    tolerance = 1e-12  # sums that cancel may miss zero by rounding
-    beyond = min((resampled <= tolerance).sum(), (resampled >= -tolerance).sum())
-    reach = -distributions.norm.ppf(min(0.5, (beyond + 1) / (len(resampled) + 1)))
-    if beyond == 0:
-        spread = resampled.std()
-        reach = max(reach, abs(resampled.mean()) / spread) if spread else np.inf
-    tail = distributions.t.sf(reach * sqrt((clusters - 1) / clusters), clusters - 1)
-    return float(min(1.0, max(2 * tail, 2.0 ** (1 - clusters) if beyond == 0 else 0.0)))
-
-
-# Checks --------------------------------------------------------------------------------------
-
-
-def _z(confidence: float) -> float:
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie between 0 and 1, got {confidence}")
-    return float(special.ndtri((1 + confidence) / 2))
-
-
-def _column(values: Sequence[float], name: str) -> np.ndarray:
-    column = np.asarray(values, dtype=float)
-    if column.ndim != 1 or not len(column):
-        raise ValueError(
-            f"{name}: one number per case and at least one case needed, got shape {column.shape}"
-        )
-    if not np.isfinite(column).all():
-        raise ValueError(f"{name}: every number must be finite; a missing case counts as 0")
-    return column
-
-
-def _scores(values: Sequence[float], name: str) -> np.ndarray:
-    column = _column(values, name)
-    if (column < 0).any() or (column > 1).any():
-        raise ValueError(f"{name}: scores lie in [0, 1], got {column.min()} to {column.max()}")
-    return column
-
-
-def _same_length(columns: Mapping[str, Sequence]) -> None:
-    lengths = {name: len(column) for name, column in columns.items()}
+def _columns(groups: Sequence[Any], **columns: Sequence[float]) -> list[np.ndarray]:
+    """Columns as arrays, checked: one finite number per case, as many as groups."""
+    arrays = {name: np.asarray(column, dtype=float) for name, column in columns.items()}
+    for name, array in arrays.items():
+        if array.ndim != 1 or not len(array):
+            raise ValueError(
+                f"{name}: one number per case and at least one case needed, got {array.shape}"
+            )
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name}: every number must be finite; a missing case counts as 0")
+    lengths = {name: len(array) for name, array in arrays.items()} | {"groups": len(groups)}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"one entry per case needed in each, in the same order; got {lengths}")
+    return list(arrays.values())
 
 
-def _binary(column: np.ndarray) -> bool:
-    return bool(np.isin(column, (0, 1)).all())
+def _macro_columns(numerators, denominators, groups) -> tuple[np.ndarray, np.ndarray]:
+    above, below = np.asarray(numerators, dtype=float), np.asarray(denominators, dtype=float)
+    if above.ndim != 2 or above.shape != below.shape or len(above) != len(groups) or not len(above):
+        raise ValueError(f"shapes (cases, classes) needed, got {above.shape} and {below.shape}")
+    _require_fractions(above, below)
+    return above, below
+
+
+def _require_scores(*columns: np.ndarray) -> None:
+    for column in columns:
+        if (column < 0).any() or (column > 1).any():
+            raise ValueError(f"scores lie in [0, 1], got {column.min()} to {column.max()}")
+
+
+def _require_fractions(above: np.ndarray, below: np.ndarray) -> None:
+    if below.sum() <= 0 or (above < 0).any() or (above > below).any():
+        raise ValueError("every numerator must lie between 0 and its denominator, and one above 0")
