@@ -1,4 +1,4 @@
-"""The machine under a run: what explains a speed, what memory and energy were taken, which code ran."""
+"""The machine under a run: what explains a speed, the memory and energy taken, and the code that ran."""
 
 import ast
 import hashlib
@@ -10,6 +10,7 @@ import resource
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,32 +27,182 @@ FEATURES = {
     "amx_bf16", "amx_int8", "asimd", "asimddp", "asimdhp", "bf16", "i8mm", "sve",
 }  # fmt: skip  # instructions of a CPU that the engines' kernels choose by
 BFLOAT16 = "amx_bf16", "avx512_bf16"  # with these, PyTorch multiplies faster in bf16 than in fp32
+WIDEST = ("amx_bf16", "avx512_bf16", "avx512f", "avx2", "sve", "asimd")  # for `label`, best first
 CGROUP = Path("/sys/fs/cgroup")
 
 
+# --- what there is ----------------------------------------------------------------------------
+
+
+def describe() -> dict:
+    """The machine as far as it explains a speed: CPU, its instructions, cores, memory, system, GPUs in use."""
+    described = {
+        "cpu": _cpuinfo("model name") or platform.processor() or platform.machine(),
+        "features": sorted(features()),
+        "cores": available_threads(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
+    torch = sys.modules.get("torch")
+    if torch and torch.cuda.is_initialized():
+        gpus = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
+        described["gpus"] = [{"name": gpu.name, "memory_bytes": gpu.total_memory} for gpu in gpus]
+    return described
+
+
+def label(described: Mapping) -> str:
+    """A machine as printed: cores, CPU, and the widest of its instructions; a dash if unknown."""
+    widest = next((name for name in WIDEST if name in described.get("features", ())), None)
+    counted = " × ".join(str(described[part]) for part in ("cores", "cpu") if described.get(part))
+    return ", ".join(filter(None, (counted, widest))) or "–"
+
+
+def _cpuinfo(field: str) -> str:
+    """A field of the first core in Linux's list; "" where there is no such list or field."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return ""
+    match = re.search(rf"^(?:{field})\s*:\s*(.+)$", text, re.MULTILINE)
+    return match[1] if match else ""
+
+
+def features() -> set[str]:
+    """The CPU's instructions that are in `FEATURES`; none where the system does not list them."""
+    return set(_cpuinfo("flags|Features").split()) & FEATURES
+
+
+def bfloat16_is_faster() -> bool:
+    """Whether the CPU has instructions for products in bf16.
+
+    Read from their names and not from a trial, which on a busy machine may end differently, so that a
+    resumed run would be another run.
+    """
+    return not features().isdisjoint(BFLOAT16)
+
+
+def torch_has_gpu() -> bool:
+    """Whether PyTorch has a GPU in this process."""
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def has_gpu() -> bool:
+    """Whether PyTorch has a GPU; asked in another process, since importing it takes seconds."""
+    if shutil.which("nvidia-smi") is None:
+        return False
+    code = "import sys, torch; sys.exit(not torch.cuda.is_available())"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+
+def available_threads() -> int:
+    """Cores that this process may use, of the machine and of a container around it."""
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    with suppress(OSError, ValueError):  # "max" is not a number: no limit
+        quota, period = map(int, (CGROUP / "cpu.max").read_text().split())
+        cores = min(cores, max(1, quota // period))
+    return cores
+
+
+def available_memory() -> int:
+    """Bytes of memory that this process can still take, of the machine and of a container around it."""
+    import psutil
+
+    free = [psutil.virtual_memory().available]
+    with suppress(OSError, ValueError):  # "max" is not a number: no limit
+        limit, used = (
+            int((CGROUP / name).read_text()) for name in ("memory.max", "memory.current")
+        )
+        counted = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
+        files = int(counted.get("file", 0))  # cached files, which are dropped when memory is needed
+        free.append(limit - used + files)
+    return max(0, min(free))
+
+
+# --- what is taken ----------------------------------------------------------------------------
+
+
 def peak_memory() -> int:
-    """Most bytes of memory that this process has held. On Linux `getrusage` would count what its parent
-    held before it started this program; the kernel's own list does not."""
+    """Peak bytes of resident memory of this process.
+
+    On Linux `getrusage` would include what its parent held before it started this program; the kernel's
+    own list does not.
+    """
     with suppress(OSError):
-        found = re.search(
+        match = re.search(
             r"^VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE
         )
-        if found:
-            return int(found[1]) * 1024
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if platform.system() == "Darwin" else most * 1024
+        if match:
+            return int(match[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if platform.system() == "Darwin" else peak * 1024
 
 
 def peak_gpu_memory() -> int:
-    """Most bytes of GPU memory that PyTorch has held in this process; 0 without a GPU."""
+    """Peak bytes of GPU memory that PyTorch has held in this process; 0 without a GPU."""
     torch = sys.modules.get("torch")
     return torch.cuda.max_memory_reserved() if torch and torch.cuda.is_initialized() else 0
 
 
+class Energy:
+    """Measures the energy that the machine takes in a `with` block, by CodeCarbon.
+
+    Attributes:
+        joules: since the block began.
+        source: "measured", "measured in part" or "estimated", and of what.
+    """
+
+    def __init__(self, every: float = 1):
+        """Args: `every`, seconds between two readings of the counters."""
+        self.every = every
+
+    def __enter__(self) -> "Energy":
+        import logging
+
+        from codecarbon import OfflineEmissionsTracker
+
+        # it logs before it reads its own log_level
+        logging.getLogger("codecarbon").setLevel(logging.ERROR)
+        self.tracker = OfflineEmissionsTracker(
+            country_iso_code="USA",  # only emissions depend on it, and they are not read
+            measure_power_secs=self.every,
+            tracking_mode="machine",  # as the counters of RAPL do; by process it counts spikes
+            save_to_file=False,
+            allow_multiple_runs=True,
+            log_level="error",
+        )
+        self.tracker.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.tracker.stop()
+        self.joules = self.tracker.final_emissions_data.energy_consumed * 3.6e6  # kWh
+        parts = [part.description() for part in self.tracker._hardware]
+        measured = sum("rapl" in part.lower() or "gpu" in part.lower() for part in parts)
+        how = (
+            "measured"
+            if measured == len(parts)
+            else "measured in part"
+            if measured
+            else "estimated"
+        )
+        self.source = f"{how}: {', '.join(parts)}"
+
+
+# --- what ran ---------------------------------------------------------------------------------
+
+
 def environment() -> dict:
     """Packages, machine and commit of this process."""
-    packages = {"slmlib": slmlib.__version__, **_versions()}
-    return {"packages": packages, "machine": described(), **commit()}
+    packages = {"slmlib": slmlib.__version__}
+    for name in PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):  # an engine may not be installed
+            packages[name] = importlib.metadata.version(name)
+    return {"packages": packages, "machine": describe(), **commit()}
 
 
 def code_sha256(*patterns: str) -> str:
@@ -73,103 +224,6 @@ def code_sha256(*patterns: str) -> str:
     return digest.hexdigest()
 
 
-def _versions() -> dict[str, str]:
-    """Of the packages that are installed; an engine may lack its own."""
-    found = {}
-    for name in PACKAGES:
-        with suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found
-
-
-def described() -> dict:
-    """The machine as far as it explains a speed: CPU and its kernels' instructions, cores, memory, system,
-    and the GPUs that this process sees, if it uses any."""
-    return {
-        "cpu": _cpu(),
-        "features": sorted(features()),
-        "cores": available_threads(),
-        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        **_gpus(),
-    }
-
-
-def features() -> set[str]:
-    """The CPU's instructions, of `FEATURES`; none where the system does not list them."""
-    return set(_cpuinfo("flags|Features").split()) & FEATURES
-
-
-def has_gpu() -> bool:
-    """Whether PyTorch has a GPU here; asked in another process, since loading it takes seconds."""
-    if shutil.which("nvidia-smi") is None:
-        return False
-    asked = "import sys, torch; sys.exit(not torch.cuda.is_available())"
-    return subprocess.run([sys.executable, "-c", asked], capture_output=True).returncode == 0
-
-
-def available_threads() -> int:
-    """Cores that this process may use, of the machine and of a container around it."""
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    with suppress(OSError, ValueError):  # "max" is no number: no limit
-        quota, period = map(int, (CGROUP / "cpu.max").read_text().split())
-        cores = min(cores, max(1, quota // period))
-    return cores
-
-
-def available_memory() -> int:
-    """Bytes of memory that this process may still take, of the machine and of a container around it."""
-    import psutil
-
-    free = [psutil.virtual_memory().available]
-    with suppress(OSError, ValueError):  # "max" is no number: no limit
-        most, used = (int((CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
-        counted = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
-        free.append(
-            most - used + int(counted.get("file", 0))
-        )  # files are held as long as there is room
-    return max(0, min(free))
-
-
-def bfloat16_is_faster() -> bool:
-    """Whether the CPU has instructions for products in bf16. They are told by name and not by a trial, which
-    on a busy machine may end in another way, so that a run that goes on would be another run."""
-    return not features().isdisjoint(BFLOAT16)
-
-
-def torch_has_gpu() -> bool:
-    """Whether PyTorch has a GPU in this process."""
-    import torch
-
-    return torch.cuda.is_available()
-
-
-def _gpus() -> dict:
-    torch = sys.modules.get("torch")
-    if not torch or not torch.cuda.is_initialized():
-        return {}
-    found = [torch.cuda.get_device_properties(each) for each in range(torch.cuda.device_count())]
-    return {"gpus": [{"name": gpu.name, "memory_bytes": gpu.total_memory} for gpu in found]}
-
-
-def _cpu() -> str:
-    return _cpuinfo("model name") or platform.processor() or platform.machine()
-
-
-def _cpuinfo(field: str) -> str:
-    """A field of the first core in Linux's list; nothing where there is no such list or field."""
-    try:
-        found = re.search(
-            rf"^(?:{field})\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE
-        )
-    except OSError:
-        return ""
-    return found[1] if found else ""
-
-
 def commit() -> dict:
     """The commit, and whether what results depend on differs from it."""
 
@@ -186,49 +240,3 @@ def commit() -> dict:
         }
     except (OSError, subprocess.CalledProcessError):
         return {"commit": None, "dirty": None}
-
-
-class Energy:
-    """The energy of what is done in a `with` block, by CodeCarbon.
-
-    Attributes:
-        joules: of the machine, since the block began.
-        source: "measured", "measured in part" or "estimated", and of what.
-    """
-
-    def __init__(self, every: float = 1):
-        """`every`: seconds between two looks at the counters."""
-        self.every = every
-
-    def __enter__(self) -> "Energy":
-        import logging
-
-        from codecarbon import OfflineEmissionsTracker
-
-        logging.getLogger("codecarbon").setLevel(
-            logging.ERROR
-        )  # it greets before it reads its log_level
-        self.tracker = OfflineEmissionsTracker(
-            country_iso_code="USA",  # only emissions depend on it, and they are not read
-            measure_power_secs=self.every,
-            tracking_mode="machine",  # as the counters of RAPL do; by process it counts spikes
-            save_to_file=False,
-            allow_multiple_runs=True,
-            log_level="error",
-        )
-        self.tracker.start()
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.tracker.stop()
-        self.joules = self.tracker.final_emissions_data.energy_consumed * 3.6e6  # kWh
-        parts = [part.description() for part in self.tracker._hardware]
-        counted = sum("rapl" in part.lower() or "gpu" in part.lower() for part in parts)
-        how = (
-            "estimated"
-            if not counted
-            else "measured"
-            if counted == len(parts)
-            else "measured in part"
-        )
-        self.source = f"{how}: {', '.join(parts)}"

@@ -225,7 +225,7 @@ def table(profiles: Iterable[Mapping]) -> Table:
     for p in profiles:
         engine, right = p["engine"], p["joules_per_right_answer"]
         mode = "" if p["decoding"] == "free" else f", {p['decoding']}"
-        used = p["environment"]["machine"] if "environment" in p else machine.described()
+        used = p["environment"]["machine"] if "environment" in p else machine.describe()
         lines.append(
             [
                 tables.plain(p["model"] + mode),
@@ -241,7 +241,7 @@ def table(profiles: Iterable[Mapping]) -> Table:
                 f"{p['joules_per_answer']:.0f}",
                 f"{right:.0f} ({p['right']} of {p['cases']})" if right else NONE,
                 p["energy"].partition(":")[0],
-                f"{tables.machine(used)}, {engine['threads']} threads",
+                f"{machine.label(used)}, {engine['threads']} threads",
             ]
         )
     return Table.of(header, lines)
