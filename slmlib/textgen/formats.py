@@ -120,6 +120,10 @@ def year_words(year: int) -> str:
     return f"{cardinal(century)} " + (f"oh {UNITS[rest]}" if rest < 10 else cardinal(rest))
 
 
+def _spoken(day: date) -> str:
+    return f"the {ordinal(day.day)} of {_month(day)} {year_words(day.year)}"
+
+
 def _day_style(rule: str, write: Callable[[date], str], name: str) -> None:
     _style(rule, lambda value: write(date.fromisoformat(value)), name)
 
@@ -131,11 +135,7 @@ _day_style("day", lambda d: f"{WEEKDAYS[d.weekday()]}, {d.day} {_month(d)} {d.ye
 _day_style("day", lambda d: f"the {_nth(d.day)} of {_month(d)} {d.year}", "ordinal")
 _day_style("day", lambda d: _figures(d, "."), "dots")
 _day_style("day", lambda d: _figures(d, "/"), "slash")
-_day_style(
-    "day_words",
-    lambda d: f"the {ordinal(d.day)} of {_month(d)} {year_words(d.year)}",
-    "spoken",
-)
+_day_style("day_words", _spoken, "spoken")
 
 
 # Times of day and moments

@@ -280,10 +280,4 @@ def _pairs(name: str) -> dict[str, str]:
     return dict(line.split(": ", 1) for line in lexicon.lines(name))
 
 
-_MAKERS: dict[str, Callable[[_Text, SamplingContext], Iterator[Edit]]] = {
-    "ocr": _ocr,
-    "speech": _speech,
-    "typos": _typos,
-    "abbreviations": _abbreviations,
-    "distractors": _distractors,
-}
+_MAKERS = dict(zip(KINDS, (_ocr, _speech, _typos, _abbreviations, _distractors), strict=True))

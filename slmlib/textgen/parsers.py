@@ -102,11 +102,7 @@ def _nearest(word: str, known) -> str:
     return near[0]
 
 
-REPAIRS: dict[str, Callable[[str, str, PhraseTables], str]] = {
-    "respaced": respaced,
-    "recased": recased,
-    "respelt": respelt,
-}
+REPAIRS = {repair.__name__: repair for repair in (respaced, recased, respelt)}
 
 
 # Words and codes

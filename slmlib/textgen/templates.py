@@ -17,6 +17,7 @@ back. One text keeps to one style of dates, of times and of amounts.
 """
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -76,10 +77,13 @@ class Template:
 
 @dataclass(frozen=True)
 class Fields:
-    """How a record's values are written: the leaves of its schema and their phrase tables."""
+    """How a record's values are written; `*` in a pointer stands for list positions.
 
-    leaves: dict[str, dict]  # pattern pointer, `*` for list positions -> node of JSON Schema
-    tables: dict[str, str]  # pattern pointer -> name of a phrase table
+    A value that `leaves` does not have is written as its Python type and its shape suggest.
+    """
+
+    leaves: dict[str, dict]  # pointer -> node of JSON Schema
+    tables: dict[str, str]  # pointer -> name of a phrase table
     phrases: PhraseTables
 
 
@@ -233,9 +237,8 @@ class Renderer:
 
     def _slot(self, node: tuple, base: tuple) -> str:
         _, name, style, capital, context = node
-        words = (
-            self._context(name, style) if context else self._marked(self.path(name, base), style)
-        )
+        write, place = (self._context, name) if context else (self._marked, self.path(name, base))
+        words = write(place, style)
         return self._capitalised(words) if capital else words
 
     # Values
@@ -260,7 +263,8 @@ class Renderer:
         """JSON Pointer, kind and phrase table, if any, of the value at a path."""
         pattern = "".join("/*" if isinstance(part, int) else f"/{part}" for part in path)
         pointer, table = "".join(f"/{part}" for part in path), self.fields.tables.get(pattern)
-        return pointer, kind_of(self.fields.leaves[pattern]), table
+        node = self.fields.leaves.get(pattern)
+        return pointer, kind_of(node) if node else _kind_of_value(self.value(path)), table
 
     def _context(self, name: str, style: str) -> str:
         value = self.context[name]
@@ -297,13 +301,10 @@ class Renderer:
         return next((p for p in self.fields.leaves if p.endswith("/currency")), "")
 
     def _currency(self, path: tuple = ()) -> str:
-        pointer = self._currency_pointer()
-        try:
-            return (
-                self.value(tuple(pointer.split("/")[1:])) if pointer else self.context["currency"]
-            )
-        except Absent:
-            return self.context["currency"]
+        if pointer := self._currency_pointer():
+            with suppress(Absent):
+                return self.value(tuple(pointer.split("/")[1:]))
+        return self.context.get("currency", "")
 
     def _style(self, kind: str, style: str) -> str:
         if not style and kind == "integer":
@@ -322,10 +323,9 @@ class Renderer:
     def _capitalised(self, words: str) -> str:
         head = re.match(f"(?:{_OPEN}\\d+{_MIDDLE})*", words)[0]
         first = words[len(head) : len(head) + 1]
-        for index in map(int, re.findall(r"\d+", head)):
+        for index in map(int, re.findall(r"\d+", head) if first != first.upper() else ()):
             pointer, rule = self.marks[index]
-            if rule == "verbatim" and first != first.upper():
-                self.marks[index] = (pointer, "lower_first")
+            self.marks[index] = (pointer, "lower_first" if rule == "verbatim" else rule)
         return head + first.upper() + words[len(head) + 1 :]
 
     def finish(self, marked: str) -> Passage:
