@@ -425,6 +425,6 @@ def test_commands_check_and_show(capsys):
     """The two commands print the faults of an entity, and cases with their proof."""
     assert command.main(["check", "person"]) == 0
     assert "person: 0 faults" in capsys.readouterr().out
-    assert command.main(["show", "-n", "3", "--register", "letter"]) == 0
+    assert command.main(["show", "-n", "3", "--register", "letter", "--entity", "pet"]) == 0
     out = capsys.readouterr().out
     assert out.count("=> {") == 3 and "3 cases, 0 failures" in out

@@ -9,9 +9,11 @@ import sys
 from random import Random
 
 from slmlib.core import io
+from slmlib.tasks import data_checks
 from slmlib.tasks.edgejson import schemas
-from slmlib.tasks.edgejson.generate import case_sources, composer, dataset, preview_cases
+from slmlib.tasks.edgejson.generate import case_sources, checks, composer, dataset, preview_cases
 from slmlib.tasks.edgejson.generate.composer import entity_lint, entity_parser
+from slmlib.textgen.templates import TEXT_STYLES
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     show = commands.add_parser("show", help="compose cases, print them and prove them")
     show.add_argument("--entity", help="the root entity; default: random")
     show.add_argument("--tier", choices=schemas.TIERS, help="default: all in turn")
-    show.add_argument("--register", help="default: random")
+    show.add_argument("--register", choices=TEXT_STYLES, help="default: random")
     show.add_argument("--reserved", action="store_true", help="use roots of the reserved domains")
     show.add_argument("--seed", default="show", help="another seed gives other cases")
     show.add_argument("-n", type=int, default=5, help="number of cases (default: 5)")
@@ -41,8 +43,9 @@ def main(arguments: list[str] | None = None) -> int:
     rows = cases(options)
     for row in rows:
         print(schemas.for_prompt(row["input"]["schema"]), preview_cases.show(row), sep="\n")
-    checks = preview_cases.prove(rows)
-    failures = [f"{check.name}: {text}" for check in checks for text in check.failures]
+    splits = {row["split"]: rows for row in rows[:1]}
+    proof = (data_checks.contract(splits, checks.SAMPLE), *checks.per_case(splits))
+    failures = [f"{check.name}: {text}" for check in proof for text in check.failures]
     print(f"{len(rows)} cases, {len(failures)} failures", *failures[:20], sep="\n  ")
     return int(bool(failures))
 
