@@ -120,8 +120,8 @@ class Extractor:
             In order, the object of each pair, or the error if there is no valid answer.
 
         Raises:
-            InvalidText, InvalidSchema, UnsupportedConstraint: as for one text; the message gives the
-                number of the pair, from 1.
+            InvalidText, InvalidSchema, UnsupportedConstraint: as for one text; the message gives
+                the number of the pair, from 1.
         """
         samples = []
         for number, (text, schema) in enumerate(pairs, 1):

@@ -1,4 +1,4 @@
-"""Schemas in another guise ask for what the text still tells, and targets follow them."""
+"""Variants of schemas: a mistake makes targets that do not fit, or that lose values."""
 
 from random import Random
 
@@ -8,9 +8,7 @@ from jsonschema import Draft202012Validator
 from slmlib.tasks import base as tasks
 from slmlib.tasks.edgejson import augment, schemas
 
-WAYS = [{}, {"partial": True}, {"reshaped": True}, {"partial": True, "reshaped": True}]
-
-
+WAYS = [{}, {"partial": True}, {"restructured": True}, {"partial": True, "restructured": True}]
 LEAF = {"type": "integer", "minimum": 0, "maximum": 9}
 
 
@@ -26,126 +24,117 @@ def cases():
 
 
 def scalars(value, path=()):
-    """The scalars of a target with the keys that lead there, places in lists left out."""
+    """Path and value of the scalars of a target, without places in lists."""
     if isinstance(value, dict):
-        return [found for key, part in value.items() for found in scalars(part, (*path, key))]
+        return [each for key, part in value.items() for each in scalars(part, (*path, key))]
     if isinstance(value, list):
-        return [found for part in value for found in scalars(part, path)]
+        return [each for part in value for each in scalars(part, path)]
     return [(path, repr(value))]
 
 
-def drawn(cases, **ways):
+def content(target) -> list[str]:
+    return sorted(value for _, value in scalars(target))
+
+
+def empty_objects(value) -> int:
+    if isinstance(value, dict):
+        return (not value) + sum(map(empty_objects, value.values()))
+    return sum(map(empty_objects, value)) if isinstance(value, list) else 0
+
+
+def transformed(schema, target, rng, **ways):
+    """A variant, and a target transformed and validated."""
+    variant = augment.vary(schema, rng, **ways)
+    result = variant.transform_target(target)
+    Draft202012Validator.check_schema(variant.schema)
+    Draft202012Validator(variant.schema).validate(result)
+    assert empty_objects(result) == 0
+    return variant.schema, result
+
+
+@pytest.mark.parametrize("ways", WAYS, ids=lambda ways: "-".join(ways) or "wording")
+def test_targets_fit_the_variant_and_keep_their_values(cases, ways):
+    """Valid, in the variant's order, and with all values unless fields are dropped."""
     for index, case in enumerate(cases):
-        yield case, augment.redraw(case.input["schema"], Random(index), **ways)
-
-
-@pytest.mark.parametrize("ways", WAYS, ids=lambda ways: "-".join(ways) or "words")
-def test_a_target_is_valid_and_in_its_schemas_order(cases, ways):
-    for case, new in drawn(cases, **ways):
-        target = new.retell(case.target)
-        Draft202012Validator.check_schema(new.schema)
-        Draft202012Validator(new.schema).validate(target)
-        assert list(target) == [key for key in new.schema["properties"] if key in target]
-
-
-@pytest.mark.parametrize("ways", WAYS, ids=lambda ways: "-".join(ways) or "words")
-def test_it_holds_the_old_values_and_all_of_them_if_nothing_is_left_out(cases, ways):
-    for case, new in drawn(cases, **ways):
-        before, after = (sorted(v for _, v in scalars(t)) for t in (case.target, new.retell(case.target)))
+        schema, target = transformed(case.input["schema"], case.target, Random(index), **ways)
+        assert list(target) == [key for key in schema["properties"] if key in target]
+        before, after = content(case.target), content(target)
         if ways.get("partial"):
             assert all(after.count(value) <= before.count(value) for value in set(after))
         else:
             assert after == before
 
 
-def test_every_object_of_a_partial_schema_asks_for_something_it_needs(cases):
+def test_every_object_of_a_partial_variant_has_a_required_field(cases):
     fewer = 0
-    for case, new in drawn(cases, partial=True):
-        fewer += len(schemas.leaves(new.schema)) < len(schemas.leaves(case.input["schema"]))
-        objects = [node for _, node in schemas.walk(new.schema) if node.get("type") == "object"]
+    for index, case in enumerate(cases):
+        schema = augment.vary(case.input["schema"], Random(index), partial=True).schema
+        fewer += len(schemas.leaves(schema)) < len(schemas.leaves(case.input["schema"]))
+        objects = [node for _, node in schemas.walk(schema) if node.get("type") == "object"]
         assert all(node["properties"] and node["required"] for node in objects)
     assert fewer > len(cases) / 2
 
 
-def test_a_reshaped_schema_is_nested_in_another_way_and_asks_for_as_much(cases):
+def test_a_restructured_variant_has_the_same_fields_in_another_nesting(cases):
     other = 0
-    for case, new in drawn(cases, reshaped=True):
-        before, after = case.input["schema"], new.schema
+    for index, case in enumerate(cases):
+        before = case.input["schema"]
+        after = augment.vary(before, Random(index), restructured=True).schema
         assert len(schemas.leaves(after)) == len(schemas.leaves(before))
         other += schemas.shape(after) != schemas.shape(before)
     assert other > len(cases) / 3
 
 
-def test_moved_fields_keep_their_place_in_the_meaning():
-    """`street` of an optional address is `address_street`, which then nothing requires."""
-
-    def told(new, target):
-        found = new.retell(target)
-        Draft202012Validator(new.schema).validate(found)
-        return found
-
+def test_key_is_joined_when_its_object_is_flattened():
+    """`street` of an optional address is `address_street`, which then is not required."""
     text = {"type": "string", "maxLength": 9}
     schema = of({"name": text, "address": of({"street": text}, "street")}, "name")
-    seen = set()
+    paths = set()
     for seed in range(40):
-        new = augment.redraw(schema, Random(seed), reshaped=True)
-        with_street = told(new, {"name": "a", "address": {"street": "b"}})
-        assert sorted(v for _, v in scalars(with_street)) == ["'a'", "'b'"]
-        assert [v for _, v in scalars(told(new, {"name": "a"}))] == ["'a'"]
-        seen |= {tuple(part.lower() for part in path) for path, _ in scalars(with_street)}
-    assert ("address_street",) in seen and ("address", "street") in seen
+        full = {"name": "a", "address": {"street": "b"}}
+        _, target = transformed(schema, full, Random(seed), restructured=True)
+        assert content(target) == ["'a'", "'b'"]
+        _, alone = transformed(schema, {"name": "a"}, Random(seed), restructured=True)
+        assert content(alone) == ["'a'"]
+        paths |= {tuple(key.lower() for key in path) for path, _ in scalars(target)}
+    assert ("address_street",) in paths and ("address", "street") in paths
 
 
-def test_keys_that_would_fall_together_stay_apart():
+def test_keys_that_would_become_equal_stay_apart():
     schema = of({"a": of({"b": LEAF}, "b"), "a_b": LEAF}, "a", "a_b")
     for seed in range(40):
-        new = augment.redraw(schema, Random(seed), reshaped=True)
-        assert sorted(v for _, v in scalars(new.retell({"a": {"b": 1}, "a_b": 2}))) == ["1", "2"]
+        _, target = transformed(schema, {"a": {"b": 1}, "a_b": 2}, Random(seed), restructured=True)
+        assert content(target) == ["1", "2"]
 
 
-def test_a_group_whose_fields_are_all_absent_is_absent():
-    schema = of(dict.fromkeys("abcdef", LEAF), "a")
-    grouped = 0
-    for seed in range(60):
-        new = augment.redraw(schema, Random(seed), reshaped=True)
-        target = new.retell({"a": 1})
-        Draft202012Validator(new.schema).validate(target)
-        assert [v for _, v in scalars(target)] == ["1"] and {} not in target.values()
-        grouped += any("properties" in node for node in new.schema["properties"].values())
-    assert 15 < grouped < 45
-
-
-def test_nor_is_it_written_where_its_object_moves_up_or_stands_in_another(cases):
-    schema = of({"o": of(dict.fromkeys("abcdef", LEAF), "a"), **dict.fromkeys("vwxyz", LEAF)}, "o")
+def test_a_new_object_is_omitted_when_its_fields_are_absent():
+    """At the top, and in an object that moves up or into another one."""
+    flat, grouped = of(dict.fromkeys("abcdef", LEAF), "a"), 0
+    nested = of({"o": flat, **dict.fromkeys("vwxyz", LEAF)}, "o")
     for seed in range(200):
-        new = augment.redraw(schema, Random(seed), reshaped=True)
-        assert empty(new.retell({"o": {"a": 1}})) == 0
-    for case, new in drawn(cases, partial=True, reshaped=True):
-        assert empty(new.retell(case.target)) == 0
+        schema, target = transformed(flat, {"a": 1}, Random(seed), restructured=True)
+        assert content(target) == ["1"]
+        grouped += any("properties" in node for node in schema["properties"].values())
+        transformed(nested, {"o": {"a": 1}}, Random(seed), restructured=True)
+    assert 50 < grouped < 150
 
 
-def empty(value) -> int:
-    """Objects without a field, at any depth."""
-    if isinstance(value, dict):
-        return (not value) + sum(map(empty, value.values()))
-    return sum(map(empty, value)) if isinstance(value, list) else 0
+def test_the_same_seed_gives_the_same_variant(cases):
+    schema, ways = cases[4].input["schema"], {"partial": True, "restructured": True}
+    assert augment.vary(schema, Random("x"), **ways) == augment.vary(schema, Random("x"), **ways)
 
 
-def test_the_same_source_of_chance_gives_the_same(cases):
-    schema = cases[4].input["schema"]
-    again = [augment.redraw(schema, Random("x"), partial=True, reshaped=True) for _ in range(2)]
-    assert again[0] == again[1]
-
-
-def test_keys_change_in_style_and_order_and_descriptions_go_as_often_as_the_paper_says():
-    """Shares of 600 guises of one schema, whose keys are in snake case and of two words."""
+def test_styles_order_and_descriptions_change_as_often_as_stated():
+    """Shares of 600 variants of one schema, whose keys are in snake case and have two words."""
     names = ("guest_name", "room_number", "arrival_date", "late_checkout", "pet_count")
     schema = {**of(dict.fromkeys(names, LEAF)), "title": "Stay", "description": "A stay."}
-    found = [augment.redraw(schema, Random(seed)).schema for seed in range(600)]
-    keys = [list(new["properties"]) for new in found]
+    variants = [augment.vary(schema, Random(seed)).schema for seed in range(600)]
+    keys = [list(variant["properties"]) for variant in variants]
     styled = sum(not set(names) & set(each) for each in keys) / 600
-    shuffled = sum(["_".join(augment._words(key)) for key in each] != list(names) for each in keys) / 600
-    bare = sum("description" not in new for new in found) / 600
+    shuffled = (
+        sum(["_".join(augment.words(key)) for key in each] != [*names] for each in keys) / 600
+    )
+    bare = sum("description" not in variant for variant in variants) / 600
     assert styled == pytest.approx(0.5 * 4 / 5, abs=0.06)  # one style in five is theirs
     assert shuffled == pytest.approx(0.6, abs=0.06)
     assert bare == pytest.approx(0.3, abs=0.06)
