@@ -1,8 +1,8 @@
 """Prints how many predictions one core scores per second: python tests/performance/scoring.py
 
-The cases are the published ones; the completions are what small models write: right, one value wrong,
-one key missing, in a fence, after prose, cut off. Seconds are processor time, so that other processes
-on the machine do not count.
+The cases are the published ones; the completions are what small models write: right, one value
+wrong, one key missing, in a fence, after prose, cut off. Seconds are processor time, so that other
+processes on the machine do not count.
 """
 
 import json
