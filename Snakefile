@@ -143,7 +143,6 @@ rule ablations:
 rule analyze:
     input:
         "notebooks/04_analyze.ipynb",
-        "site/theme.css",
         files("slmlib/core/*.py", "slmlib/evaluation/*.py", "slmlib/report/*", "data/adapters/*/README.md"),
         PUBLISHED,
         f"{OUT}/01_generate/{{task}}.ipynb",
@@ -155,7 +154,7 @@ rule analyze:
     benchmark:
         f"{OUT}/benchmarks/04_analyze-{{task}}.tsv"
     shell:
-        "{SLMBENCH} notebook 04_analyze {output} -p task {wildcards.task} -p profile {PROFILE} > {log} 2>&1"
+        "{SLMBENCH} notebook 04_analyze {output} -p task {wildcards.task} -p publish {FULL} -p out {OUT}/analysis > {log} 2>&1"
 
 
 rule site:

@@ -29,7 +29,7 @@ from slmlib.report.tables import (
     speed,
 )
 from slmlib.tasks.base import Slice, Task
-from slmlib.training.publish import REPOSITORY
+from slmlib.training.model_card import REPOSITORY
 
 MARK = "<!-- Written by notebooks/04_analyze.ipynb; do not edit. -->"
 MODEL_PAGE = """
