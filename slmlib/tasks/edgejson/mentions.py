@@ -8,14 +8,10 @@ import re
 from contextlib import suppress
 from functools import lru_cache
 from itertools import accumulate
-from pathlib import Path
 
+from slmlib.tasks.edgejson.phrases import PHRASES
 from slmlib.textgen import parsers
 from slmlib.textgen.parsers import CURRENCIES, MONTHS, TENS, UNITS
-from slmlib.textgen.phrase_tables import PhraseTables
-
-_GENERATE = Path(__file__).parent / "generate"
-PHRASES = PhraseTables(_GENERATE / "designed" / "texts", _GENERATE / "entities")
 
 _WORD = re.compile(r"[^\W_]+")
 _MONTH = rf"(?:{'|'.join(name[:3] for name in MONTHS)})[a-z]*"

@@ -8,7 +8,7 @@ whatever exceeds the limits below. All scans are linear in the length of the com
 import json
 import re
 from dataclasses import dataclass
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Any
 
 from slmlib.engines.stopping import balanced
@@ -128,13 +128,8 @@ def _read(text: str) -> Parsed:
 def _too_deep(text: str) -> bool:
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return False
-    depth = 0
-    for token in _TOKEN.finditer(text):
-        character = text[token.start()]
-        depth += (character in "[{") - (character in "]}")
-        if depth > MAX_DEPTH:
-            return True
-    return False
+    steps = ((token in "[{") - (token in "]}") for token in _TOKEN.findall(text))
+    return any(depth > MAX_DEPTH for depth in accumulate(steps))
 
 
 def _size(value) -> int:

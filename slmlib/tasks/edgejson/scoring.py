@@ -288,7 +288,7 @@ class Comparison:
         self.invented += sum(_leaf_count(v) for j, v in enumerate(value) if j not in columns)
 
     def misplaced(self) -> bool:
-        """Whether a leaf that is missing at one level is, name and value, at another."""
+        """True if a leaf that is missing at one level is, name and value, at another."""
         missing, surplus = (
             {
                 (pointer.rpartition("/")[2], _written(leaf))

@@ -130,7 +130,7 @@ LOOSE, EXACT = moment("[-+./0-9]"), moment("[0-9]")  # it takes `+`, `-`, `.` an
 
 
 def differ(text: str) -> bool:
-    """Whether the two validators treat a string differently, on purpose or by that mistake."""
+    """True if the two validators treat a string differently, on purpose or by that mistake."""
     return bool(DIFFERENT.search(text) or (LOOSE.fullmatch(text) and not EXACT.fullmatch(text)))
 
 

@@ -40,7 +40,7 @@ def others(value):
 
 
 def order_counts(schema, path) -> bool:
-    """Whether the schema fixes the order of the list at a path."""
+    """True if the schema fixes the order of the list at a path."""
     for step in path:
         inner = schema.get("items", {}) if isinstance(step, int) else schema.get("properties", {})
         schema = inner if isinstance(step, int) else inner.get(step, {})

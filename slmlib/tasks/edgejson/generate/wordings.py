@@ -10,13 +10,12 @@ from pathlib import Path
 from random import Random
 
 from slmlib.tasks.edgejson import schemas
-from slmlib.tasks.edgejson.generate import entities, samplers
+from slmlib.tasks.edgejson.generate import samplers
+from slmlib.tasks.edgejson.phrases import PHRASES
 from slmlib.textgen import templates
-from slmlib.textgen.phrase_tables import PhraseTables
 from slmlib.textgen.templates import Fields, Passage, Renderer, Template
 
 FOLDER = Path(__file__).parent / "designed" / "texts"
-PHRASES = PhraseTables(FOLDER, entities.FOLDER)  # by `<schema>.<field>` or `<entity>.<field>`
 ROLES_SEED = 223  # the one of 400 that shares the registers most evenly among train, val and test
 
 
