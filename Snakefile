@@ -62,6 +62,7 @@ PUBLISHED = (
     if FULL
     else files("data/results/**/*")
 )
+WHERE = "-p publish True" if FULL else f"-p out {OUT}/analysis"
 
 
 rule all:
