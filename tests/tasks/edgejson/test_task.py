@@ -1,26 +1,29 @@
-"""EdgeJSON as a task: what is asked, and how the controls do."""
+"""EdgeJSON as a task: prompts, controls and scores of whole cases."""
 
 import json
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from slmlib.engines.base import DECODINGS
-from slmlib.tasks import base as tasks
-from slmlib.tasks.base import Sample
+from slmlib import tasks
+from slmlib.tasks.base import MODES, Sample
 from slmlib.tasks.edgejson import prompts, rules, schemas
 from slmlib.tasks.edgejson.task import TASK
 
 
 @pytest.fixture(scope="module")
-def examples():
+def samples():
     return TASK.load("test")
 
 
-def test_the_task_is_found_by_its_name():
-    """`slmlib.tasks.base` finds a task by its folder; nothing else names it."""
+def answer(sample, control: str) -> str:
+    """The answer of a control."""
+    return TASK.controls[control](sample, TASK.prompts["one-shot"].messages(sample))
+
+
+def test_task_is_found_by_its_name_and_ranks_by_unseen_schemas():
     assert tasks.get("edgejson") is TASK
-    assert next(iter(TASK.metrics)) == "json_exact"
+    assert (TASK.ranking_metric.name, TASK.ranking_split) == ("json_exact", "test_unseen")
 
 
 def test_versions_agree():
@@ -28,25 +31,25 @@ def test_versions_agree():
     assert TASK.version == TASK.manifest()["version"]
 
 
-def test_the_prompt_holds_schema_rule_and_text(examples):
-    """A model can only be judged on what it was told."""
-    system, user = TASK.prompts["zero-shot-rules"].messages(examples[0])
+def test_prompt_holds_schema_rule_and_text(samples):
+    """A model can only be judged on what it was shown."""
+    system, user = TASK.prompts["zero-shot-rules"].messages(samples[0])
     assert system["role"] == "system"
-    assert schemas.for_prompt(examples[0].input["schema"]) in user["content"]
-    assert examples[0].input["text"] in user["content"]
+    assert schemas.for_prompt(samples[0].input["schema"]) in user["content"]
+    assert samples[0].input["text"] in user["content"]
     assert "x-rules" not in user["content"]
     assert "Leave out" in user["content"]
     assert "YYYY-MM-DD" in user["content"]
 
 
-def test_braces_in_a_text_do_not_break_the_prompt(examples):
+def test_braces_in_a_text_do_not_break_the_prompt(samples):
     """Texts are data: `{name}` in one is not a field of the template."""
-    row = examples[0]
+    row = samples[0]
     odd = Sample(**{**vars(row), "input": {**row.input, "text": "{schema} {0} }{"}})
     assert "{schema} {0} }{" in TASK.prompts["zero-shot-rules"].messages(odd)[1]["content"]
 
 
-def test_worked_examples_are_right():
+def test_worked_samples_are_right():
     """A model shown a wrong answer would learn it; and none is of a domain of the data."""
     for schema, text, target in prompts.EXAMPLES:
         assert not list(Draft202012Validator(schema).iter_errors(target)), schema["title"]
@@ -56,30 +59,32 @@ def test_worked_examples_are_right():
 
 def test_prompts_differ_and_name_what_they_are():
     """Shots and wording are in the name; two prompts of one hash would be one."""
-    assert set(TASK.usual) == set(DECODINGS) and set(TASK.usual.values()) <= set(TASK.prompts)
+    assert set(TASK.default_prompts) == set(MODES) and set(TASK.default_prompts.values()) <= set(
+        TASK.prompts
+    )
     assert len({prompt.sha256 for prompt in TASK.prompts.values()}) == len(TASK.prompts) == 13
     for name, prompt in TASK.prompts.items():
         assert prompt.name == name and len(prompt.shots) == prompts.SHOTS[name.partition("-")[0]]
         assert prompt.chat == (not name.endswith("-bare"))
 
 
-def test_the_oracle_is_right_everywhere(examples):
+def test_oracle_is_right_everywhere(samples):
     """If the truth does not score 1, no model can."""
-    for example in examples:
-        assert TASK.score(example, TASK.oracle(example), "stop").scores["json_exact"] == 1
+    for sample in samples:
+        assert TASK.score_text(sample, answer(sample, "oracle")).scores["json_exact"] == 1
 
 
-def test_no_answer_is_never_right(examples):
+def test_no_answer_is_never_right(samples):
     """A case that an empty answer passes would reward silence."""
-    for example in examples:
+    for sample in samples:
         for completion in ("", "{}", "null"):
-            scores = TASK.score(example, completion, "stop").scores
+            scores = TASK.score_text(sample, completion).scores
             assert scores["json_exact"] == scores["field_f1"] == 0
 
 
-def test_rules_are_an_honest_opponent(examples):
+def test_rules_are_an_honest_opponent(samples):
     """Rules that score nothing are a straw man; rules that score well mean dull texts."""
-    scores = [TASK.score(example, TASK.rules(example), "stop").scores for example in examples]
+    scores = [TASK.score_text(sample, answer(sample, "rules")).scores for sample in samples]
     assert 0 < sum(s["json_exact"] for s in scores) / len(scores) <= 0.3
     assert sum(s["field_f1"] for s in scores) / len(scores) > 0.4
 
@@ -112,12 +117,14 @@ def test_rules_are_an_honest_opponent(examples):
 def test_rules_read_everyday_formats(properties, text, expected):
     """The rules know formats, not the generator."""
     schema = {"type": "object", "properties": properties, "required": list(properties)}
-    example = Sample("x", "edgejson", "test", "g", "simple", {"text": text, "schema": schema}, {}, {})
-    assert json.loads(rules.extract(example)) == expected
+    sample = Sample("x", "edgejson", "test", "g", {}, {"text": text, "schema": schema}, {}, {})
+    assert json.loads(rules.extract(sample)) == expected
 
 
-def test_rules_never_fail(examples):
+def test_rules_never_fail(samples):
     """The control must answer whatever it is given."""
     for text in ("", "{}[]\\", "31.02.2026 99:99 +", "\ud7ff" * 50):
-        for example in examples[:15]:
-            json.loads(rules.extract(Sample(**{**vars(example), "input": {**example.input, "text": text}})))
+        for sample in samples[:15]:
+            json.loads(
+                rules.extract(Sample(**{**vars(sample), "input": {**sample.input, "text": text}}))
+            )
