@@ -58,7 +58,7 @@ def _faults(rule: dict, record: dict) -> list[str]:
 
 
 def _result(rule: dict, record: dict, at: str) -> Decimal | int | None:
-    """The value that a rule computes for the place `at`; None if a value that it needs is absent."""
+    """The value that a rule computes for the place `at`; None if a value it needs is absent."""
     kind = rule["rule"]
     if kind == "count":
         return len(find(record, rule["of"]))
