@@ -21,6 +21,7 @@ _STARTED = re.compile(
 )
 _FINISHED = re.compile(r"^Finished jobid: (\d+)", re.MULTILINE)
 _TOTAL = re.compile(r"^total +(\d+)$", re.MULTILINE)
+_BAR = re.compile(r"[^\r]*%\|[^\r]*?(?:\]|$|(?=\r))")
 TAIL = 15  # lines of a failed step
 
 
@@ -35,7 +36,8 @@ class Board:
         self.log = log
         self.running: dict[str, tuple[Path, float]] = {}  # by job: log of the step, and its start
         self.done: set[str] = set()
-        self.drawn = 0  # lines below the cursor's old place, which are drawn again
+        self.drawn = 0  # lines that are drawn again at the next call
+        self.width = shutil.get_terminal_size().columns - 1
 
     def update(self) -> None:
         """Print what has finished since the last call, and draw what is running."""
@@ -43,26 +45,26 @@ class Board:
         for path, job in _STARTED.findall(text):
             if job not in self.done:
                 self.running.setdefault(job, (paths.ROOT / path, time.monotonic()))
-        finished = [job for job in _FINISHED.findall(text) if job in self.running]
         self._clear()
         total = _TOTAL.search(text)
-        for job in finished:
-            self.done.add(job)
-            path, start = self.running.pop(job)
-            count = f"[{len(self.done)}/{int(total[1]) - 1}]" if total else ""
-            print(f"{count:>8} {step_name(path):64} {time.monotonic() - start:6.0f} s", flush=True)
+        for job in _FINISHED.findall(text):
+            if job in self.running:
+                self.done.add(job)
+                count = f"[{len(self.done)}/{int(total[1]) - 1}]" if total else ""
+                print(self._line(count, *self.running.pop(job)), flush=True)
         if sys.stdout.isatty():
-            self._draw()
+            lines = []
+            for path, start in self.running.values():
+                lines.append(self._line("", path, start))
+                if bar := last_bar(path):
+                    lines.append(f"{'':10}{bar}"[: self.width])
+            print("\n".join([*lines, ""]) if lines else "", end="", flush=True)
+            self.drawn = len(lines)
 
-    def _draw(self) -> None:
-        width = shutil.get_terminal_size().columns - 1
-        lines = []
-        for path, start in self.running.values():
-            lines.append(f"         {step_name(path):64} {time.monotonic() - start:6.0f} s"[:width])
-            if bar := last_bar(path):
-                lines.append(f"           {bar}"[:width])
-        print(*lines, sep="\n", end="\n" if lines else "", flush=True)
-        self.drawn = len(lines)
+    def _line(self, count: str, log: Path, start: float) -> str:
+        room = max(20, min(70, self.width - 18))
+        name = step_name(log)[:room]
+        return f"{count:>7} {name:{room}} {time.monotonic() - start:6.0f} s"
 
     def _clear(self) -> None:
         if self.drawn:
@@ -88,8 +90,8 @@ def last_bar(log: Path) -> str:
 def tail(log: Path) -> str:
     """The last lines of a log, without the progress bars in it."""
     text = log.read_text("utf-8", errors="replace") if log.exists() else ""
-    lines = [line.rpartition("\r")[2] for line in text.split("\n")]
-    return "\n".join([f"  {line}" for line in lines if line.strip() and "%|" not in line][-TAIL:])
+    lines = [_BAR.sub("", line).strip("\r") for line in text.split("\n")]
+    return "\n".join([f"  {line}" for line in lines if line.strip()][-TAIL:])
 
 
 def reproduce(profile: str) -> None:

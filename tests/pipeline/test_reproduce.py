@@ -18,7 +18,7 @@ rule evaluate:
     input: "runs/a.txt"
     output: "runs/b.txt"
     log: "runs/logs/quick/02_evaluate-toy-test-rules.log"
-    shell: "printf '\r 10%%|#   | 1/9\nerror: no weights\n' > {log}; cp good.txt {output} 2>> {log}"
+    shell: "printf '\r 0%%|\r 10%%|# | 1/9 [0:1]error: no weights\n' > {log}; cp good.txt {output}"
 """
 
 
