@@ -99,18 +99,24 @@ class _Toy(Task):
     def build(self, *, seed: int | None = None) -> dict[str, list[dict]]:
         return {split.name: self.rows(split.name) for split in self.splits}
 
-    def checks(self, rows) -> list[Check]:
+    def prove(self, rows) -> list[Check]:
         every = [row for part in rows.values() for row in part]
         repeated = len(every) - len({row["id"] for row in every})
         return [Check("ids are unique", len(every), (f"{repeated} repeated",) if repeated else ())]
 
-    def write(self, rows, folder: Path) -> dict:
+    def write(self, rows, folder: Path, *, seed: int | None = None) -> dict:
         path = folder / "sample.schema.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(
             json.dumps({"type": "object", "required": ["id", "group", "slices"]}), "utf-8"
         )
         return datasets.write(rows, folder, {"name": self.name, "version": "1.0.0"})
+
+    def compare_with_published(self, folder: Path) -> list[dict]:
+        return datasets.compare(folder, self.folder)
+
+    def publish(self, folder: Path) -> list[str]:
+        return datasets.publish(folder, self.folder)
 
 
 class Toy(_Toy):

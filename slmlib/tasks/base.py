@@ -6,6 +6,7 @@ found by its name, so that a new task touches no shared module: everything that 
 """
 
 import hashlib
+import html
 import importlib
 import importlib.util
 import json
@@ -232,7 +233,7 @@ class TrainingData(Protocol):
     """A task's training material: what a recipe's `data` chooses, as training samples."""
 
     schema: Mapping[str, Any]  # JSON Schema of the task's part of a recipe's `data`, with defaults
-    card: Path  # template of the task's sections of a model card, filled with `facts`
+    card: Path  # template of the task's sections of a model card, filled with `facts` and `texts`
 
     def samples(
         self, mix: Mapping, *, seed: int, group_size: int, on_sample: Callable[[], object]
@@ -246,7 +247,10 @@ class TrainingData(Protocol):
         """Counts for the record of a training, such as cases by source."""
 
     def facts(self, mix: Mapping, counts: Mapping[str, int]) -> dict[str, object]:
-        """Facts about a training on this task as printed: for the model card and for variables."""
+        """Facts about a training on this task as printed, for the model card and for variables."""
+
+    def texts(self, mix: Mapping) -> dict[str, str]:
+        """Texts of the model card that depend on the mix."""
 
     def size(self, mix: Mapping) -> int:
         """Number of samples that will be generated (not read from a split), for a progress bar."""
@@ -270,41 +274,24 @@ class Check:
 
 
 class Generator(Protocol):
-    """How a task's data set is made."""
+    """How a task's data set is made; a module with these functions is one."""
 
     def build(self, *, seed: int | None = None) -> dict[str, list[dict]]:
         """Rows of every split; the same seed gives the same rows."""
 
-    def checks(self, rows: Mapping[str, list[dict]]) -> list[Check]:
-        """Prove a data set sound."""
+    def prove(self, rows: Mapping[str, list[dict]]) -> list[Check]:
+        """Prove a data set sound: the verdict of every check."""
 
-    def write(self, rows: Mapping[str, list[dict]], folder: Path) -> dict:
+    def write(
+        self, rows: Mapping[str, list[dict]], folder: Path, *, seed: int | None = None
+    ) -> dict:
         """Write splits, manifest and what else the data set has; returns the manifest."""
 
+    def compare_with_published(self, folder: Path) -> list[dict]:
+        """Compare a data set on disk with the published one, file by file (`datasets.compare`)."""
 
-@dataclass(frozen=True)
-class NamedComparison:
-    """A difference that prose quotes: the runs `a` minus `b` of a split, in a metric.
-
-    A run is named by its model, with "_constrained" if it was, as in variables.
-    """
-
-    split: str
-    metric: str
-    a: str
-    b: str
-
-
-class Report(Protocol):
-    """Numbers for prose that only this task has; each as printed, by the last part of its variable."""
-
-    comparisons: Mapping[str, NamedComparison]
-
-    def data_numbers(self) -> dict[str, object]:
-        """Facts about the published data set."""
-
-    def run_numbers(self, samples: Mapping[str, Sample], rows: Iterable[Mapping]) -> dict:
-        """Facts about a run: samples by id, and the run's prediction rows."""
+    def publish(self, folder: Path) -> list[str]:
+        """Copy a data set over the published one; returns the files that changed."""
 
 
 class Task(ABC):
@@ -360,6 +347,16 @@ class Task(ABC):
         """What answers the model between its turns; None for a task of one turn."""
         return None
 
+    def show(self, sample: Sample) -> str:
+        """A case as HTML: what the model is given, and the right answer.
+
+        Tasks whose cases have evidence mark it.
+        """
+        written = (
+            json.dumps(part, ensure_ascii=False, indent=1) for part in (sample.input, sample.target)
+        )
+        return "\n".join(f"<pre>{html.escape(part)}</pre>" for part in written)
+
     @abstractmethod
     def render(self, sample: Sample, row: Mapping, *, model: str) -> str:
         """A case and a model's prediction of it as Markdown; model output is escaped."""
@@ -386,8 +383,9 @@ class Task(ABC):
         return False
 
     def calibration(self, sample: Sample) -> str:
-        """The answer that a model should write, for calibrating a quantisation by importance."""
-        return self.controls["oracle"](sample, ())
+        """The first answer that a model should write, for calibrating a quantisation by importance."""
+        messages = self.prompts[self.default_prompt("free")].messages(sample)
+        return self.controls["oracle"](sample, messages)
 
     @cached_property
     def controls(self) -> dict[str, Callable[[Sample, Sequence[Message]], str]]:

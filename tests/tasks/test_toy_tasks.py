@@ -21,12 +21,12 @@ def evaluate(task, tmp_path, **options):
 
 def test_data_set_is_made_checked_and_counted(task, tmp_path):
     rows = task.generator.build(seed=1)
-    checks = task.generator.checks(rows)
+    checks = task.generator.prove(rows)
     datasets.require(checks)
     manifest = task.generator.write(rows, tmp_path / "again")
     assert manifest == task.manifest()
     broken = {**rows, "test": [rows["test"][0]] * 2}
-    assert not task.generator.checks(broken)[0].ok
+    assert not task.generator.prove(broken)[0].ok
 
 
 def test_controls_are_scored_and_sliced(toy_tasks, tmp_path):
