@@ -294,6 +294,18 @@ class Generator(Protocol):
         """Copy a data set over the published one; returns the files that changed."""
 
 
+class Report(Protocol):
+    """Numbers for prose that only this task has; each as printed, by the last part of its variable."""
+
+    comparisons: Mapping[str, NamedComparison]
+
+    def data_numbers(self) -> dict[str, object]:
+        """Facts about the published data set."""
+
+    def run_numbers(self, samples: Mapping[str, Sample], rows: Iterable[Mapping]) -> dict:
+        """Facts about a run: samples by id, and the run's prediction rows."""
+
+
 class Task(ABC):
     """A benchmark task: where its samples are, how to ask them, and how to score the answers.
 
