@@ -294,6 +294,19 @@ class Generator(Protocol):
         """Copy a data set over the published one; returns the files that changed."""
 
 
+@dataclass(frozen=True)
+class NamedComparison:
+    """A difference that prose quotes: the runs `a` minus `b` of a split, in a metric.
+
+    A run is named by its model, with "_constrained" if it was, as in variables.
+    """
+
+    split: str
+    metric: str
+    a: str
+    b: str
+
+
 class Report(Protocol):
     """Numbers for prose that only this task has; each as printed, by the last part of its variable."""
 

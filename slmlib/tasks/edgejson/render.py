@@ -1,10 +1,12 @@
-"""A case of EdgeJSON as Markdown: text, schema, target, and a model's answer with its score.
+"""A case of EdgeJSON as Markdown or HTML: text, schema, target, and a model's answer with its score.
 
 Model output is data: everything is escaped or fenced.
 """
 
+import html
 import json
 from collections.abc import Mapping
+from itertools import pairwise
 
 from slmlib.core import io, tables
 from slmlib.core.tables import NONE, Table
@@ -37,6 +39,30 @@ def case(task: Task, sample: Sample, row: Mapping, *, model: str) -> str:
     body = "\n".join(f"**{tables.markdown(title)}**\n\n{block}" for title, block in parts.items())
     slices = ", ".join(f"{name} {tables.markdown(value)}" for name, value in sample.slices.items())
     return f"Case `{sample.id}`: {slices}.\n\n{body}"
+
+
+def marked(sample: Sample) -> str:
+    """The text of a case as HTML; marks show the evidence and name its fields and rules."""
+    text, evidence = sample.input["text"], sample.meta["evidence"]
+    ends = (place[side] for place in evidence.values() for side in ("start", "end"))
+    style = "background: #009e7355; color: inherit; border-radius: 3px"
+    pieces = []
+    for start, end in pairwise(sorted({0, len(text), *ends})):
+        piece = html.escape(text[start:end])
+        fields = ", ".join(
+            f"{pointer} ({place['rule']})"
+            for pointer, place in evidence.items()
+            if place["start"] <= start and end <= place["end"]
+        )
+        title = html.escape(fields)
+        pieces.append(f'<mark style="{style}" title="{title}">{piece}</mark>' if fields else piece)
+    return f'<div style="white-space: pre-wrap">{"".join(pieces)}</div>'
+
+
+def shown(sample: Sample) -> str:
+    """The text of a case with its evidence marked, and the target, as HTML."""
+    target = html.escape(json.dumps(sample.target, ensure_ascii=False, indent=1))
+    return f'{marked(sample)}\n<pre style="white-space: pre-wrap">{target}</pre>\n'
 
 
 def graded(task: Task, sample: Sample, row: Mapping) -> str:

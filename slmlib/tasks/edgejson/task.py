@@ -129,6 +129,10 @@ class EdgeJSON(Task):
         """The answer that a model should write, for calibrating a quantisation."""
         return json.dumps(sample.target, ensure_ascii=False)
 
+    def show(self, sample: Sample) -> str:
+        """The text of a case with its evidence marked, and the target, as HTML."""
+        return render.shown(sample)
+
     def render(self, sample: Sample, row: Mapping, *, model: str) -> str:
         """Text, fields, target and answer of a case, and how the answer is scored."""
         return render.case(self, sample, row, model=model)

@@ -4,13 +4,11 @@ The prose of `README.md` is written by hand; the parts between `<!-- name -->` a
 are generated: the statistics, and the first case of each tier of the training and test splits.
 """
 
-import html
 import json
 import re
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
-from itertools import pairwise
 from statistics import median
 
 from slmlib.models import weights
@@ -147,21 +145,3 @@ def samples(rows: Rows) -> str:
             blocks = (f"{fence}text\n{text}\n{fence}", f"{fence}json\n{target}\n{fence}")
             parts += [head, *blocks]
     return "\n\n".join(parts)
-
-
-def highlight(row: dict) -> str:
-    """The text of a case as HTML; marks show the evidence and name its fields and rules."""
-    text, evidence = row["input"]["text"], row["meta"]["evidence"]
-    ends = (place[side] for place in evidence.values() for side in ("start", "end"))
-    style = "background: #009e7355; color: inherit; border-radius: 3px"
-    pieces = []
-    for start, end in pairwise(sorted({0, len(text), *ends})):
-        piece = html.escape(text[start:end])
-        fields = ", ".join(
-            f"{pointer} ({place['rule']})"
-            for pointer, place in evidence.items()
-            if place["start"] <= start and end <= place["end"]
-        )
-        title = html.escape(fields)
-        pieces.append(f'<mark style="{style}" title="{title}">{piece}</mark>' if fields else piece)
-    return f'<div style="white-space: pre-wrap">{"".join(pieces)}</div>'
