@@ -1,4 +1,4 @@
-"""Results of the task `toy` on disk: small, complete and valid, of whatever model, split and engine a test needs.
+"""Results of the task `toy` on disk: small and valid, of any model, split and engine.
 
 The fixture `toy_task` registers the task; runs of a real engine or control are made by `evaluate`.
 """
@@ -13,9 +13,15 @@ PREDICTIONS = ".predictions.jsonl.gz"
 
 
 def prediction(name, *, right, completion='{"name": "Ann"}', failure="wrong", share=0.5, place=0):
-    """A prediction row; a right one scores 1 everywhere. `place` chooses its group and its slice."""
+    """A prediction row; a right one scores 1 everywhere. `place` chooses group and slice."""
     share = 1.0 if right else share
-    turn = {"completion": completion, "finish": "stop", "tokens_in": 10, "tokens_out": 5, "seconds": 0.5}
+    turn = {
+        "completion": completion,
+        "finish": "stop",
+        "tokens_in": 10,
+        "tokens_out": 5,
+        "seconds": 0.5,
+    }
     return {
         "id": name,
         "group": f"group-{place % 5}",

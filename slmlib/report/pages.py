@@ -152,7 +152,9 @@ def model_page(rows: Sequence[Row], runs: Sequence[Result], profiles: Sequence[M
         runs=_runs_table(runs),
         commands=tables.fence("\n".join(map(command, ran)), "bash"),
     )
-    about = f"{name} on {task.title}: scores by part of the data, failures, speed and provenance."
+    about = (
+        f"Scores of {tables.markdown(name)} on {task.title}: parts, failures, speed, provenance."
+    )
     options = {"page-layout": "full", "toc": False}
     return _page(f"{printed_name(name)} on {task.title}", about, text, **options)
 

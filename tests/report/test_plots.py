@@ -1,209 +1,185 @@
-"""The figures: they draw what the results say, as the same bytes every time.
-
-If these break, a second run of the analysis changes committed files, a control looks like a model, or
-a model's name is read as a formula.
-"""
+"""Figures: would break if two analyses gave other bytes, or a control looked like a model."""
 
 import os
+import re
 import subprocess
 import sys
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from matplotlib import pyplot as plt
-from toy_results import predictions, write_all, write_run
+from toy_results import predictions, write_run
 
 from slmlib.core import paths
 from slmlib.evaluation import results
 from slmlib.report import plots
-from slmlib.tasks.base import Sample
+from slmlib.tasks.base import Metric
 
-GROUPS = {f"case-{i:03d}": f"schema-{i % 10}" for i in range(20)}
+METRIC = Metric("exact", "Exact", "proportion")
 
 
 @pytest.fixture(autouse=True)
 def closed():
-    """Close what a test has drawn."""
+    """Close every figure of a test."""
     yield
     plt.close("all")
 
 
-@pytest.fixture
-def rows(tmp_path):
-    write_all(tmp_path)
-    return [row for row in results.leaderboard(results.load_all(tmp_path), GROUPS) if row.result.complete]
+def marks(ax) -> list:
+    """The marks of means."""
+    return [line for line in ax.lines if len(line.get_xdata()) == 1]
 
 
-@pytest.fixture
-def ranked(rows):
-    return [row.result for row in rows]
+def texts(ax) -> list[str]:
+    return [text.get_text() for text in ax.texts]
 
 
-def examples():
-    tiers, registers = ("simple", "medium", "complex"), ("chat", "email")
-    return [
-        Sample(
-            id=f"case-{i}",
-            task="edgejson",
-            split="test",
-            group="order",
-            tier=tiers[i % 3],
-            input={"text": "word " * (10 + i)},
-            target={"a": i * 10**i},
-            meta={"register": registers[i % 2]},
-        )
-        for i in range(12)
-    ]
+def test_figures_are_the_same_bytes_every_time(rows, toy_task, tmp_path):
+    ranked = [row.result for row in rows if row.result.complete]
+    for folder in ("a", "b"):
+        figures = {
+            "leaderboard": plots.plot_leaderboard(rows),
+            "splits": plots.plot_splits(ranked),
+            "slices": plots.plot_slices(ranked, toy_task.slices[0]),
+            "failures": plots.plot_failures(ranked),
+            "throughput": plots.plot_throughput(ranked[:2]),
+            "data": plots.plot_data(toy_task.load("test")),
+        }
+        files = [
+            plots.save(figure, name, folder=tmp_path / folder) for name, figure in figures.items()
+        ]
+    for path in files:
+        data = path.read_bytes()
+        assert data == (tmp_path / "a" / path.name).read_bytes(), path.name
+        ElementTree.fromstring(data)
+        assert b"dc:date" not in data and b"<text" not in data
 
 
-def figures(rows):
-    """One figure of each kind."""
-    ranked = [row.result for row in rows]
-    return {
-        "leaderboard": plots.plot_leaderboard(rows).figure,
-        "tiers": plots.plot_tiers(ranked).figure,
-        "failures": plots.plot_failures(ranked).figure,
-        "throughput": plots.plot_throughput([result for result in ranked if not result.control]).figure,
-        "data": plots.plot_data(examples()),
-    }
-
-
-def test_figures_are_the_same_bytes_every_time(rows, tmp_path):
-    first = {name: plots.save(figure, name, folder=tmp_path / "a") for name, figure in figures(rows).items()}
-    second = {name: plots.save(figure, name, folder=tmp_path / "b") for name, figure in figures(rows).items()}
-    for name, path in first.items():
-        assert path.read_bytes() == second[name].read_bytes(), name
-        ElementTree.fromstring(path.read_bytes())
-        assert b"dc:date" not in path.read_bytes()
-        assert b"<text" not in path.read_bytes()
-
-
-DRAW = f"""
-import sys
+DRAW = """
+bands = [(name, {name: {"mean": 0.4, "low": 0.2, "high": 0.6}}) for name in ("a", "b")]
+marks = {name: {"color": plots.BLUE, "marker": "o"} for name, _ in bands}
+plots.save(plots.plot_intervals(METRIC, bands, marks), "x", folder=folder)
+"""
+SETTING = f"""
 from pathlib import Path
-from slmlib import plots, results
-found = results.load_all(sys.argv[1])
-rows = [row for row in results.leaderboard(found, {GROUPS}) if row.result.complete]
-plots.save(plots.plot_leaderboard(rows).figure, "leaderboard", folder=Path(sys.argv[2]))
+from slmlib.report import plots
+from slmlib.tasks.base import Metric
+METRIC, folder = {METRIC!r}, Path("there")
 """
 
 
-def test_other_processes_and_settings_draw_the_same_bytes(rows, tmp_path):
+def test_another_process_with_other_settings_draws_the_same_bytes(tmp_path):
     """Hash seeds and the reader's own matplotlib settings do not matter."""
-    here = plots.save(plots.plot_leaderboard(rows).figure, "leaderboard", folder=tmp_path / "here")
-    (tmp_path / "matplotlibrc").write_text("font.size: 20\nsvg.fonttype: none\nlines.linewidth: 9\n")
-    changed = {"PYTHONHASHSEED": "7", "MATPLOTLIBRC": str(tmp_path), "PYTHONPATH": str(paths.ROOT)}
-    command = [sys.executable, "-c", DRAW, str(tmp_path), str(tmp_path / "there")]
+    exec(DRAW, {"plots": plots, "METRIC": METRIC, "folder": tmp_path / "here"})
+    (tmp_path / "matplotlibrc").write_text("font.size: 20\nsvg.fonttype: none\n")
+    changed = {"MATPLOTLIBRC": str(tmp_path), "PYTHONHASHSEED": "7", "PYTHONPATH": str(paths.ROOT)}
+    command = [sys.executable, "-c", SETTING + DRAW]
     subprocess.run(command, env=os.environ | changed, check=True, cwd=tmp_path)
-    assert here.read_bytes() == (tmp_path / "there" / "leaderboard.svg").read_bytes()
+    assert (tmp_path / "here/x.svg").read_bytes() == (tmp_path / "there/x.svg").read_bytes()
 
 
 def test_leaderboard_shows_mean_and_interval_and_marks_controls(rows):
     ax = plots.plot_leaderboard(rows)
-    lines = [line.get_xdata() for line in ax.lines]
-    first = rows[0].result.metrics["json_exact"]
-    assert list(lines[0]) == [100 * first["low"], 100 * first["high"]]
-    assert list(lines[1]) == [100 * first["mean"]]
-    hollow = {
-        row.label: line.get_markerfacecolor() == plots.GROUND
-        for row, line in zip(rows, ax.lines[1::2], strict=True)
-    }
-    assert hollow == {row.label: row.control for row in rows}
+    first = rows[0].result.metrics["exact"]
+    assert list(ax.lines[0].get_xdata()) == [100 * first["low"], 100 * first["high"]]
+    assert [line.get_xdata()[0] for line in marks(ax)] == [
+        100 * row.result.metrics["exact"]["mean"] for row in rows
+    ]
+    hollow = [line.get_markerfacecolor() == plots.GROUND for line in marks(ax)]
+    assert hollow == [row.result.control for row in rows]
+    assert {"40.0 %", "oracle (control)"} <= set(texts(ax))
 
 
-def test_names_are_text_and_no_formula(rows):
+def test_names_are_text_and_not_formulas(rows):
     ax = plots.plot_leaderboard(rows)
-    labels = ax.get_yticklabels()
-    names = [row.label + (" (control)" if row.control else "") for row in rows]
-    assert [label.get_text() for label in labels] == names
-    assert not any(label.get_parse_math() for label in labels)
+    assert "<script>alert(1)</script>|$x$" in texts(ax)
+    assert not any(text.get_parse_math() for text in ax.texts if "$" in text.get_text())
+    ranked = [row.result for row in rows if row.result.complete]
+    (legend,) = plots.plot_splits(ranked).figure.legends
+    assert r"<script>alert(1)</script>|\$x\$" in [text.get_text() for text in legend.get_texts()]
 
 
-def test_failure_bars_are_as_long_as_the_cases(ranked):
+def test_breakdowns_have_a_band_for_each_part_and_a_mark_for_each_run(toy_task, tmp_path):
+    """Runs that a part lacks are left out, and so are controls that are always right or wrong."""
+    for split in ("val", "test"):
+        write_run(tmp_path, predictions(4), run=f"a-{split}", model="a", split=split)
+    write_run(tmp_path, predictions(2), run="b-test", model="b")
+    write_run(tmp_path, predictions(20), run="c-oracle", model="oracle", control=True)
+    runs = results.load_all(tmp_path)
+    ax = plots.plot_splits(runs)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["test", "val"]
+    assert len(marks(ax)) == 3
+    ax = plots.plot_slices([run for run in runs if run.split == "test"], toy_task.slices[0])
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["small", "large"]
+    assert len(marks(ax)) == 4
+
+
+def test_differences_are_signed_and_drawn_around_zero():
+    change = {"one": {"mean": -0.1, "low": -0.2, "high": 0.1}}
+    ax = plots.plot_changes(METRIC, {"test": change, "val": change}, labels={"one": "One − base"})
+    assert texts(ax) == ["−10.0", "−10.0"] and ax.get_xlabel().startswith(
+        "Exact, difference in points"
+    )
+    assert [list(line.get_xdata()) for line in ax.lines if list(line.get_xdata()) == [0, 0]]
+
+
+def test_prompts_show_every_run_and_the_board_s_in_full(toy_task, tmp_path):
+    for name, right in (("plain", 10), ("bare", 6), ("other", 12)):
+        write_run(tmp_path, predictions(right), run=name, prompt=name)
+    runs = {run.run: run for run in results.load_all(tmp_path)}
+    ax = plots.plot_prompts([[runs["plain"], runs["bare"], runs["other"]]])
+    drawn = {tuple(line.get_xdata()): line.get_markerfacecolor() for line in ax.lines[1:]}
+    assert drawn == {(0.65, 0.8): plots.GROUND, (0.75,): plots.BLUE}
+
+
+def test_failure_bars_are_as_long_as_the_cases(rows):
+    ranked = [row.result for row in rows if row.result.complete]
     ax = plots.plot_failures(ranked)
-    totals = [0] * len(ranked)
-    for bars in ax.containers:
-        totals = [total + bar.get_width() for total, bar in zip(totals, bars, strict=True)]
-    assert totals == [result.n for result in ranked]
+    assert [sum(bars[i].get_width() for bars in ax.containers) for i in range(len(ranked))] == [
+        run.n for run in ranked
+    ]
+    colours = [bars[0].get_facecolor() for bars in ax.containers]
+    assert len(set(colours)) == len(colours) == 3  # right, unreadable, wrong
+    assert len({plots.GREEN, *plots.WRONG}) == len(plots.WRONG) + 1
 
 
-def test_every_failure_class_has_a_colour_of_its_own():
-    assert len(set(plots.FAILURE_COLOURS) | {plots.GREEN}) == len(plots.FAILURES) + 1
-
-
-def test_tiers_leave_out_what_is_missing(tmp_path):
-    record = results.load(write_run(tmp_path, predictions(3, n=6), run="toy"))
-    parts = {name: part for name, part in record.by_tier.items() if name != "complex"}
-    part = results.Result(dict(record.data) | {"by_tier": parts}, record.path)
-    marks = [line for line in plots.plot_tiers([part]).lines if len(line.get_xdata()) == 1]
-    assert len(marks) == 2
-
-
-def test_throughput_is_that_of_the_result(ranked):
-    ax = plots.plot_throughput(ranked[:1])
+def test_throughput_has_its_settings_in_its_name(rows):
+    ax = plots.plot_throughput([rows[0].result])
     assert [bar.get_width() for bar in ax.patches] == [50.0]
-    assert "batch 8, bfloat16, 2 threads" in ax.get_yticklabels()[0].get_text()
-
-
-def test_nothing_to_draw_is_no_error():
-    plots.plot_leaderboard([])
-    plots.plot_tiers([])
-    plots.plot_failures([])
-    plots.plot_throughput([])
-
-
-def test_figures_are_drawn_on_axes_that_are_given(rows, ranked):
-    ax = plt.subplots()[1]
-    assert plots.plot_leaderboard(rows, ax=ax) is ax
-    assert plots.plot_lengths(examples(), ax=plt.subplots()[1]).get_xscale() == "log"
-
-
-def test_save_writes_where_it_says(tmp_path):
-    path = plots.save(plots.plot_leaderboard([]).figure, "empty", folder=tmp_path / "new")
-    assert path == Path(tmp_path / "new" / "empty.svg")
-    assert path.exists()
-
-
-def test_splits_have_a_mark_for_each_run(tmp_path):
-    """A band for each split, and in it one mark for each model that was run on it."""
-    for split in ("test", "test_noisy"):
-        write_run(tmp_path, predictions(4, n=8), run=f"a-{split}", model="a", split=split)
-    write_run(tmp_path, predictions(2, n=8), run="b-test", model="b")
-    found = sorted(results.load_all(tmp_path), key=lambda result: (result.split, result.label))
-    ax = plots.plot_splits(found)
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["test", "test_noisy"]
-    assert len([line for line in ax.lines if len(line.get_xdata()) == 1]) == 3
+    assert "batch 8, bfloat16, 2 threads, 2 × Toy CPU" in texts(ax)[-1]
 
 
 def test_a_legend_takes_the_columns_that_it_has_room_for():
-    change = {"mean": 0.1, "low": 0.0, "high": 0.2}
-    columns = {}
+    change = {"one": {"mean": 0.1, "low": 0.0, "high": 0.2}}
+    columns = []
     for words in ("short", "a name that is half as long as the figure"):
-        figure = plots.plot_differences({f"{words} {i}": {"one": change} for i in range(2)}).figure
+        series = {f"{words} {i}": change for i in range(2)}
+        figure = plots.plot_changes(METRIC, series, labels={"one": "One"}).figure
         figure.canvas.draw()
         (legend,) = figure.legends
-        columns[words] = legend._ncols
-        assert figure.bbox.x0 <= legend.get_window_extent().x0
-        assert legend.get_window_extent().x1 <= figure.bbox.x1
-    assert list(columns.values()) == [2, 1]
+        columns.append(legend._ncols)
+        extent = legend.get_window_extent()
+        assert figure.bbox.x0 <= extent.x0 and extent.x1 <= figure.bbox.x1
+    assert columns == [2, 1]
+
+
+def test_learning_curves_show_losses_and_the_scores_of_each_task(toy_tasks):
+    scores = {"toy": {"exact": 0.2, "share": 0.6}, "toylabels": {"macro_f1": 0.3, "accuracy": 0.5}}
+    record = {
+        "loss": [{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.0}],
+        "validation": [{"step": 2, "loss": 1.2, "answers": 8, "tasks": scores}],
+    }
+    losses, scored = plots.plot_learning(record)
+    assert [list(line.get_ydata()) for line in losses.lines] == [[2.0, 1.0], [1.2]]
+    legend = [text.get_text() for text in scored.get_legend().get_texts()]
+    assert legend == ["Toy, Exact", "Toy, Share", "Toy labels, Macro-F1", "Toy labels, Accuracy"]
+    record["validation"] = [{"step": 2, "loss": 1.2}]
+    assert len(plots.plot_learning(record)) == 1
 
 
 def test_colours_are_the_tokens_of_the_theme():
-    """One place says what the house's black is: the page's ground and the figure's are the same."""
-    assert plots.STYLE["figure.facecolor"] == plots.tokens()["page"] == "#0a0a0a"
-    assert plots.tokens()["line"] == plots.RULE and len(set(plots.SERIES)) == 6
-
-
-def test_a_print_style_does_not_change_the_colours(tmp_path):
-    theme = tmp_path / "theme.css"
-    theme.write_text(":root {\n  --page: #0a0a0a;\n}\n@media print { :root {\n  --page: #ffffff;\n} }\n")
-    assert plots.tokens(theme) == {"page": "#0a0a0a"}
-
-
-def test_the_card_has_the_size_that_networks_ask_for(tmp_path):
-    from PIL import Image
-
-    plots.save_card(tmp_path / "card.png")
-    for card in (tmp_path / "card.png", paths.ROOT / "site/card.png"):
-        assert Image.open(card).size == (1200, 630) and card.stat().st_size < 100_000
+    """The page's ground and the figure's are the same; a later style, for print, doesn't count."""
+    theme = (paths.ROOT / "site/theme.css").read_text("utf-8")
+    found = re.findall(r"^\s*--([a-z-]+): (#[0-9a-f]{6});", theme, re.MULTILINE)
+    tokens = dict(reversed(found))
+    assert {name: tokens[name] for name in plots.COLOURS} == plots.COLOURS
