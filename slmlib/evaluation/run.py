@@ -11,7 +11,7 @@ import errno
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,14 +21,15 @@ from slmlib import tasks
 from slmlib.core import io, machine, paths, progress
 from slmlib.core.names import choose
 from slmlib.core.resume_log import ResumeLog
-from slmlib.engines import constraints, launch
+from slmlib.engines import chat, constraints, launch
 from slmlib.engines.base import Completion, Engine, JsonSchema, Message, Request
 from slmlib.engines.control import Control
 from slmlib.evaluation import metrics
 from slmlib.evaluation.results import PREDICTION, PREDICTIONS, RESULT
-from slmlib.models import registry, weights
+from slmlib.models import gguf_files, registry, weights
 from slmlib.tasks.base import MODES, Environment, Prompt, Sample, Score, Task, Transcript
 
+CALIBRATION = 60  # samples on which importance is measured
 SAME = ("packages", "machine", "code")  # parts of the environment that must match to resume a run
 
 
@@ -297,15 +298,32 @@ def prepare(
     launch.require_support(engine, first.constraint, first.want_scores)
     if isinstance(first.constraint, JsonSchema):
         settings["decoding"]["grammar"] = constraints.VERSION
-    sizes = {"dtype": dtype, "batch_size": batch_size}
-    return Plan(
-        task,
-        samples,
-        asked,
-        settings,
-        lambda: launch.start(engine, model, **sizes, **server),
-        out / task.name,
-    )
+
+    def start() -> Engine:
+        if engine == "llamacpp" and dtype in gguf_files.WEIGHED:
+            gguf(task, model, dtype)
+        return launch.start(engine, model, dtype=dtype, batch_size=batch_size, **server)
+
+    return Plan(task, samples, asked, settings, start, out / task.name)
+
+
+def gguf(task: Task, model: str, kind: str) -> Path:
+    """A model as a GGUF file; importance is measured on questions and right answers of a task.
+
+    Args:
+        task: the task that the model is for; the first `CALIBRATION` samples of its training split are read.
+        model: name of a model.
+        kind: one of `gguf_files.FILE_TYPES`.
+    """
+    prompt = task.prompts[default_prompt(task, model, "constrained")]
+
+    def tokens() -> Iterator[list[int]]:
+        tokenizer = weights.vocabulary(model).tokenizer
+        for sample in task.load(task.split_names("train")[0], limit=CALIBRATION):
+            answer = tokenizer(task.calibration(sample), add_special_tokens=False)["input_ids"]
+            yield chat.prompt_tokens(tokenizer, prompt.messages(sample), chat=prompt.chat) + answer
+
+    return weights.gguf(registry.get(model), kind, calibration=tokens)
 
 
 def default_prompt(task: Task, model: str, decoding: str) -> str:
@@ -418,7 +436,7 @@ def _complete(plan: Plan, engine: Engine, log: ResumeLog) -> list[Transcript]:
 
 def _generate(
     engine: Engine, requests: Sequence[Request], tokens, log: ResumeLog, turn: int
-) -> Iterable[Completion]:
+) -> Iterator[Completion]:
     """Complete requests, each written to the log before it is passed on."""
     for batch in engine.batches(requests) if requests else ():
         last = time.perf_counter()
