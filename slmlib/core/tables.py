@@ -107,9 +107,12 @@ def machine(parts: Mapping) -> str:
 # --- tables -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Table:
-    """A header and rows of cells; columns of numbers are aligned to the right."""
+    """A header and rows of cells; columns of numbers are aligned to the right.
+
+    A terminal shows it as text, a notebook as HTML.
+    """
 
     header: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
@@ -171,7 +174,7 @@ class Table:
         head = line("th", self.header)
         return f"<table>\n<thead>\n{head}</thead>\n<tbody>\n{body}</tbody>\n</table>\n"
 
-    _repr_markdown_ = markdown
+    __repr__ = text
     _repr_html_ = html
 
 
