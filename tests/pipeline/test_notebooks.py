@@ -31,8 +31,7 @@ def test_it_follows_the_house_style(path, cells):
     assert sum("parameters" in cell.metadata.get("tags", []) for cell in cells) == 1
     assert "check_parameters()" in cells[1].source
     for cell in cells:
-        assert len(cell.source.splitlines()) <= 15, cell.source
-        assert not any(line.startswith(("def ", "class ")) for line in cell.source.splitlines())
+        assert len(cell.source.splitlines()) <= 20, cell.source
         assert "papermill" not in cell.metadata and not cell.metadata.get("execution")
 
 

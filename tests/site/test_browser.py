@@ -131,13 +131,13 @@ def test_sizes_are_sorted_by_what_they_stand_for(visit):
 def test_a_row_opens_the_page_of_its_model(visit):
     page = visit(BOARD)
     page.locator(".board tbody a", has_text="smollm2-135m-instruct").first.click()
-    assert page.locator("h1").inner_text() == "SmolLM2-135M-Instruct"
+    assert page.locator("h1").inner_text() == "SmolLM2-135M-Instruct on EdgeJSON"
     folded = page.locator("details").first
     assert folded.locator("table").is_hidden()
     folded.locator("summary").focus()
     page.keyboard.press("Enter")
     assert folded.locator("table").is_visible()
-    assert "papermill" in page.locator("pre").last.inner_text()
+    assert "slmbench notebook" in page.locator("pre").last.inner_text()
 
 
 def test_the_calls_to_action_lead_where_they_say(visit):
