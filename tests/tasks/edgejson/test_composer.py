@@ -19,8 +19,8 @@ from slmlib.tasks.edgejson.generate import (
     field_rules,
     samplers,
 )
-from slmlib.tasks.edgejson.generate.composer import __main__ as command
 from slmlib.tasks.edgejson.generate.composer import (
+    command,
     documents,
     entity_lint,
     entity_parser,

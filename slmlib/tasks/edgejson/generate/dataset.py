@@ -10,7 +10,6 @@ case depends only on its own seed string; one whose text is too like an earlier 
 """
 
 import argparse
-import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -303,19 +302,11 @@ def publish(folder: Path) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Write training cases: `python -m slmlib.tasks.edgejson.generate.dataset 20000 more.jsonl`."""
-    module = "python -m slmlib.tasks.edgejson.generate.dataset"
-    parser = argparse.ArgumentParser(prog=module, description="Write an extended training split.")
+    """Write an extended training split: slmbench data edgejson 20000 more.jsonl"""
+    parser = argparse.ArgumentParser(prog="slmbench data edgejson", description=main.__doc__)
     parser.add_argument("size", type=int, help="number of cases")
     parser.add_argument("out", type=Path, help="the JSONL file to write")
     parser.add_argument("--seed", type=int, default=SEED)
     options = parser.parse_args(arguments)
     rows = extend(options.size, seed=options.seed)
     io.write_jsonl(options.out, progress.bar(rows, total=options.size, desc="cases", unit="case"))
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except io.DataError as error:
-        sys.exit(str(error))

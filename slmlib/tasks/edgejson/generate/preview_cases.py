@@ -1,16 +1,14 @@
 """Show cases of hand-designed schemas and prove them, while their templates are being written.
 
-python -m slmlib.tasks.edgejson.generate.preview_cases parcel_pickup
-python -m slmlib.tasks.edgejson.generate.preview_cases parcel_pickup --draws 50 --quiet
+    slmbench show edgejson parcel_pickup
+    slmbench show edgejson parcel_pickup --draws 50 --quiet
 """
 
 import argparse
 import json
-import sys
 from collections import Counter
 
-from slmlib.core import io
-from slmlib.core.names import UnknownName, choose
+from slmlib.core.names import choose
 from slmlib.tasks import data_checks
 from slmlib.tasks.edgejson import schemas
 from slmlib.tasks.edgejson.generate import case_sources, checks, dataset, samplers, wordings
@@ -26,8 +24,10 @@ def show(row: dict) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns its exit status."""
-    prog, layout = f"python -m {__spec__.name}", argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog=prog, description=__doc__, formatter_class=layout)
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog="slmbench show edgejson", description=__doc__, formatter_class=layout
+    )
     parser.add_argument("groups", nargs="*", metavar="SCHEMA", help="default: all")
     parser.add_argument("--draws", type=int, default=20, help="proved cases of each template")
     parser.add_argument("--quiet", action="store_true", help="show no cases")
@@ -49,10 +49,3 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{len(rows)} cases, {len(failures)} failures", *failures[:20], sep="\n  ")
         failed |= bool(failures)
     return int(failed)
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except (io.DataError, UnknownName) as error:
-        sys.exit(str(error))

@@ -1,14 +1,12 @@
 """Check the entities, or show composed cases and prove them.
 
-python -m slmlib.tasks.edgejson.generate.composer check                    faults of the entities
-python -m slmlib.tasks.edgejson.generate.composer show --entity pet -n 5   composed cases and proof
+    slmbench compose edgejson check                     faults of the entities
+    slmbench compose edgejson show --entity pet -n 5    composed cases and proof
 """
 
 import argparse
-import sys
 from random import Random
 
-from slmlib.core import io
 from slmlib.tasks import data_checks
 from slmlib.tasks.edgejson import schemas
 from slmlib.tasks.edgejson.generate import case_sources, checks, composer, dataset, preview_cases
@@ -19,7 +17,7 @@ from slmlib.textgen.templates import TEXT_STYLES
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m slmlib.tasks.edgejson.generate.composer",
+        prog="slmbench compose edgejson",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -63,10 +61,3 @@ def cases(options: argparse.Namespace) -> list[dict]:
         source = case_sources.composed(blueprint, register)
         rows.append(dataset.case(key, split, index, dataset.CaseSpec(source)))
     return rows
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except io.DataError as error:
-        sys.exit(str(error))
