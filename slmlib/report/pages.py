@@ -24,6 +24,7 @@ from slmlib.report.tables import (
     graded,
     machine,
     part_scores,
+    peak_memory,
     score_columns,
     slice_counts,
     speed,
@@ -132,7 +133,7 @@ def model_page(rows: Sequence[Row], runs: Sequence[Result], profiles: Sequence[M
         "Batch": lambda r: str(r.engine["batch_size"]),
         "tok/s": speed,
         "Cases/s": lambda r: f"{r.throughput['cases_per_second']:.2f}",
-        "Peak, GB": lambda r: f"{r.throughput['peak_memory_bytes'] / 1e9:.1f}",
+        "Peak, GB": peak_memory,
         "Machine": machine,
     }
     machines = "; ".join(sorted({tables.machine(p["environment"]["machine"]) for p in profiles}))

@@ -57,8 +57,14 @@ def speed(result: Result) -> str:
 
 
 def megabytes(size: int | None) -> str:
-    """A size as printed, or a dash."""
+    """A size in MB as printed, or a dash."""
     return f"{size / 1e6:.0f}" if size else NONE
+
+
+def peak_memory(result: Result) -> str:
+    """Peak memory of a run in GB as printed, or a dash."""
+    size = result.throughput.get("peak_memory_bytes")
+    return f"{size / 1e9:.1f}" if size else NONE
 
 
 def score_columns(shown: Iterable[Metric]) -> dict[str, Callable[[Result], str]]:

@@ -22,7 +22,7 @@ from slmlib.core.tables import NONE
 from slmlib.evaluation import comparisons
 from slmlib.evaluation.results import Result, Row
 from slmlib.report import leaderboard
-from slmlib.report.tables import changes, differences, graded, opponents, speed
+from slmlib.report.tables import changes, differences, graded, opponents, peak_memory, speed
 from slmlib.tasks.base import Metric, Task
 from slmlib.training import publish
 
@@ -103,14 +103,13 @@ def _run_numbers(task: Task, split: str, runs: Mapping[str, Result]) -> dict[str
     numbers = {}
     for name, run in runs.items():
         failures, throughput = run.failures_by_count(), run.throughput
-        memory = throughput.get("peak_memory_bytes")
         numbers[name] = {
             "n": run.n,
             **_scores(task.metrics, run.metrics),
             "tok_s": speed(run),
             "cases_s": f"{throughput['cases_per_second']:.2f}",
             "minutes": f"{run.seconds / 60:.1f}",
-            "peak_memory_gb": f"{memory / 1e9:.1f}" if memory else NONE,
+            "peak_memory_gb": peak_memory(run),
             "top_failure": task.failures[failures[0][0]] if failures else "none",
             "top_failure_n": failures[0][1] if failures else 0,
             "wrong_n": run.n - run.right,
