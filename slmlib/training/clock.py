@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from slmlib.core import machine
 
 TRAINING, EVALUATION = "training", "evaluation"
+WARM_UP = 3  # steps that compile or fill caches
+ESTIMATED = 10  # steps after which time and energy are estimated
 
 
 class GracefulStop:
-    """Let Ctrl-C or SIGTERM request a stop after the current step; a second signal stops at once."""
+    """Let Ctrl-C or SIGTERM request a stop after the current step; a second one stops at once."""
 
     SIGNALS = signal.SIGINT, signal.SIGTERM
 
@@ -21,7 +23,7 @@ class GracefulStop:
         self.requested, self.previous = False, {}
 
     def __enter__(self) -> "GracefulStop":
-        if threading.current_thread() is threading.main_thread():  # no other thread may set handlers
+        if threading.current_thread() is threading.main_thread():  # others may set no handler
             self.previous = {each: signal.signal(each, self._request) for each in self.SIGNALS}
         return self
 
@@ -33,7 +35,7 @@ class GracefulStop:
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True
-        os.write(1, b"stopping after this step or evaluation; repeat to stop at once\n")  # unbuffered
+        os.write(1, b"stopping after this step or evaluation; repeat to stop at once\n")
 
 
 class Clock:
@@ -56,23 +58,23 @@ class Clock:
         self._activity = TRAINING
 
     def __enter__(self) -> "Clock":
-        self._start()
-        return self
-
-    def __exit__(self, *_) -> None:
-        self._stop()
-
-    def _start(self) -> None:
         self._began, self._tokens = time.perf_counter(), self.tokens
         self._energy = machine.Energy(every=5)
         self._energy.__enter__()
+        return self
 
-    def _stop(self) -> None:
+    def __exit__(self, *_) -> None:
         self._energy.__exit__()
         self.seconds[self._activity] += time.perf_counter() - self._began
         self.joules[self._activity] += self._energy.joules
         self.source = self._energy.source
         self.peak = max(self.peak, machine.peak_gpu_memory() or machine.peak_memory())
+
+    def _read(self, activity: str = TRAINING) -> None:
+        """Add up what was spent so far, and go on with an activity."""
+        self.__exit__()
+        self._activity = activity
+        self.__enter__()
 
     @property
     def speed(self) -> float:
@@ -82,36 +84,29 @@ class Clock:
     @contextmanager
     def evaluating(self) -> Iterator[None]:
         """Count the time as evaluation instead of training."""
-        self._stop()
-        self._activity = EVALUATION
-        self._start()
+        self._read(EVALUATION)
         try:
             yield
         finally:
-            self._stop()
-            self._activity = TRAINING
-            self._start()
+            self._read()
 
-    def warmed_up(self, steps: int) -> None:
-        """Leave the first steps out of later estimates: they compile or fill caches."""
-        self._stop()
-        self.warm = steps, self.seconds[TRAINING], self.joules[TRAINING]
-        self._start()
-
-    def extrapolate(self, done: int, *, total: int) -> None:
-        """Estimate the whole training from its first steps, without evaluations."""
-        self._stop()
-        warm, *before = self.warm
+    def extrapolate(self, done: int, total: int) -> bool:
+        """Estimate the whole training after some steps; whether there is a new estimate."""
+        if done not in (WARM_UP, min(ESTIMATED, total)):
+            return False
+        self._read()
+        now, (warm, *before) = (self.seconds[TRAINING], self.joules[TRAINING]), self.warm
+        if done == WARM_UP < total:
+            self.warm = done, *now
+            return False
         factor = (total - warm) / (done - warm)
-        now = self.seconds[TRAINING], self.joules[TRAINING]
         seconds, joules = (a + (b - a) * factor for a, b in zip(before, now, strict=True))
         self.estimate = {"after_steps": done, "seconds": round(seconds, 1), "joules": round(joules)}
-        self._start()
+        return True
 
     def state(self) -> dict:
         """A JSON value from which `restore` goes on."""
-        self._stop()
-        self._start()
+        self._read()
         return {name: getattr(self, name) for name in self.SAVED}
 
     def restore(self, state: dict) -> None:

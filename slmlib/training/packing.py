@@ -1,16 +1,16 @@
-"""Sequence packing: training cases that share the beginning of their prompts are laid out as a tree.
+"""Sequence packing: training cases that share the beginning of their prompts form a tree.
 
-Prompts of one group begin alike (instruction, schema or list of tools) and differ only towards their end.
-They become a tree: the shared prefix once, then a branch for each case, which attends to the prefix and
-to itself but to no other branch, at the positions that it would have alone. So the network computes for
-each case what it computes for the case by itself, up to rounding, and with five cases in a tree about
-half of the tokens are saved. Trees are put side by side into packs, and a pack is one training sequence.
-Logits are computed only where an answer token is predicted.
+Prompts of one group begin alike (instruction, schema or list of tools) and differ only towards
+their end. They become a tree: the shared prefix once, then a branch for each case, which attends to
+the prefix and to itself but to no other branch, at the positions that it would have alone. So the
+network computes for each case what it computes for the case by itself, up to rounding, and with
+five cases in a tree about half of the tokens are saved. Trees are put side by side into packs, and
+a pack is one training sequence. Logits are computed only where an answer token is predicted.
 
-A mask over the whole pack would compute every pair of positions and discard most of them, which took a
-third of a step on a CPU. `prepare` lets a network go from span to span instead: a branch attends to its
-prefix and to itself. On a GPU so many small products would wait for each other, so there one kernel with
-a block mask skips the blocks of other trees (FlexAttention).
+A mask over the whole pack would compute every pair of positions and discard most of them, which
+took a third of a step on a CPU. `prepare` lets a network go from span to span instead: a branch
+attends to its prefix and to itself. On a GPU so many small products would wait for each other, so
+there one kernel with a block mask skips the blocks of other trees (FlexAttention).
 """
 
 import json
@@ -38,7 +38,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Tree:
-    """Lengths in tokens: of the shared prefix, and of each branch's rest of the prompt and answer."""
+    """Lengths in tokens: the shared prefix; rest of the prompt and answer of each branch."""
 
     prefix: int
     branches: tuple[tuple[int, int], ...]
@@ -150,9 +150,9 @@ class Layout:
         positions: (L,) position of each token in its case.
         tree, branch: (L,) which tree a token belongs to, and which branch of it; 0 is the prefix.
         keep: (A,) places whose next token is predicted.
-        spans: `(start, end, seen_start, seen_end)` in order, together the whole pack, each with the stretch
-            before it that it attends to besides itself. The first branch of a tree forms one span with
-            the prefix, because a plain causal mask applies to both.
+        spans: `(start, end, seen_start, seen_end)` in order, together the whole pack, each with the
+            stretch before it that it attends to besides itself. The first branch of a tree forms
+            one span with the prefix, because a plain causal mask applies to both.
     """
 
     positions: np.ndarray
@@ -197,8 +197,8 @@ def inputs(pack: Pack, *, length: int = 0) -> dict:
 
     Args:
         pack: the pack.
-        length: pad it to so many tokens, a multiple of `BLOCK`, and give each position's tree and branch,
-            for one kernel over the whole pack; without it, give the spans.
+        length: pad it to so many tokens, a multiple of `BLOCK`, and give each position's tree and
+            branch, for one kernel over the whole pack; without it, give the spans.
     """
     import torch
 
@@ -231,7 +231,8 @@ def prepare(network) -> None:
 def compile_layers(network) -> None:
     """Compile the layers of a causal language model, once for all of them, for inputs of one size.
 
-    FlexAttention is a kernel only where it is compiled; otherwise it computes every pair of positions.
+    FlexAttention is a kernel only where it is compiled; otherwise it computes every pair of
+    positions.
     """
     for layer in network.base_model.layers:
         layer.compile(dynamic=False)
@@ -260,7 +261,7 @@ def _attention(module, query, key, value, attention_mask, spans=None, **options)
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
     if isinstance(attention_mask, BlockMask):
-        query, key = query.to(value.dtype), key.to(value.dtype)  # autocast does not cover this kernel
+        query, key = query.to(value.dtype), key.to(value.dtype)  # which autocast does not do
         shape = {"scale": options.get("scaling"), "enable_gqa": True}
         attended = flex_attention(query, key, value, block_mask=attention_mask, **shape)
         return attended.transpose(1, 2), None
@@ -282,7 +283,8 @@ def _attention(module, query, key, value, attention_mask, spans=None, **options)
 def block_mask(trees):
     """The block mask of a pack, from (2, L) trees and branches, L a multiple of `BLOCK`.
 
-    Trees are in order, so a block may see an earlier one if the last tree there reaches the first one here.
+    Trees are in order, so a block may see an earlier one if the last tree there reaches the first
+    one here.
     """
     from torch.nn.attention.flex_attention import BlockMask
 

@@ -1,8 +1,8 @@
 """Training recipes: YAML files that determine a training run.
 
-`data/recipes/recipe.schema.json` lists the keys, their bounds and their defaults; what a recipe takes of a
-task's training data is checked by the task's own schema. A recipe may start from another one and change a
-few keys, so that an ablation reads as its difference.
+`data/recipes/recipe.schema.json` lists the keys, their bounds and their defaults; what a recipe
+takes of a task's training data is checked by the task's own schema. A recipe may start from another
+one and change a few keys, so that an ablation reads as its difference.
 """
 
 import copy
@@ -66,7 +66,7 @@ class Recipe:
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of the settings that affect the model; the name and `IRRELEVANT` keys are excluded."""
+        """SHA-256 of the settings that affect the model, without the name and `IRRELEVANT` keys."""
         relevant = {key: value for key, value in self.settings.items() if key not in IRRELEVANT}
         return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
 
@@ -74,7 +74,8 @@ class Recipe:
 def names(folder: Path | None = None) -> list[str]:
     """Names of the recipes: their paths in the folder, without suffix.
 
-    A file beside a folder of the same name is not a recipe; it says how the recipes in the folder are compared.
+    A file beside a folder of the same name is not a recipe; it says how the recipes in the folder
+    are compared.
     """
     folder = folder or SCHEMA.parent
     files = (path.with_suffix("") for path in folder.rglob("*.yaml"))
@@ -91,7 +92,8 @@ def load(name: str, *, seed: int | None = None, folder: Path | None = None) -> R
 
     Raises:
         UnknownName: no such recipe; the message lists them.
-        DataError: an unknown task or key, or a value out of bounds; the message names file, key and rule.
+        DataError: an unknown task or key, or a value out of bounds; the message names file, key and
+        rule.
     """
     folder = folder or SCHEMA.parent
     settings = _resolve(choose("recipe", name, names(folder)), folder, ())
@@ -140,7 +142,8 @@ def _read(name: str, folder: Path) -> dict:
     except UnicodeDecodeError as error:
         raise io.DataError(f"{path}: not UTF-8: {error}. Save it as UTF-8.") from None
     except yaml.YAMLError as error:
-        raise io.DataError(f"{path}: not valid recipe YAML: {' '.join(str(error).split())}") from None
+        reason = " ".join(str(error).split())
+        raise io.DataError(f"{path}: not valid recipe YAML: {reason}") from None
     _check(settings, _shared_schema(), str(path))
     return settings
 

@@ -1,10 +1,10 @@
 """Supervised fine-tuning from a recipe: LoRA, QLoRA or all weights, in a plain PyTorch loop.
 
-The loss is that of the answers alone. Samples that share the beginning of their prompts are packed
-behind it (`packing`), in an order that the seed fixes. A checkpoint contains everything that a step
-depends on: a run that was killed resumes from its last intact checkpoint and ends in the weights of an
-unbroken run, on one CPU to the bit. The training set is kept beside the checkpoints, so that it can be
-prepared on a machine without a GPU.
+The loss is that of the answers alone. Samples that share the beginning of their prompts are
+packed behind it (`packing`), in an order that the seed fixes. A checkpoint contains everything that
+a step depends on: a run that was killed resumes from its last intact checkpoint and ends in the
+weights of an unbroken run, on one CPU to the bit. The training set is kept beside the checkpoints,
+so that it can be prepared on a machine without a GPU.
 """
 
 import argparse
@@ -27,8 +27,6 @@ from slmlib.training.clock import GracefulStop
 from slmlib.training.recipes import Recipe
 from slmlib.training.trainer import VERSION, Diverged, Trainer, TrainingError, precision
 
-WARM_UP = 3  # steps that compile or fill caches
-ESTIMATED = 10  # steps after which time and energy are estimated
 OUT_OF_MEMORY = "not enough memory", "can't allocate memory", "out of memory"
 DISK_FULL = "No space left", "file write failed", "iostream error"  # the last two are PyTorch's
 
@@ -79,7 +77,7 @@ def run_name(recipe: Recipe) -> str:
     """The recipe's name and seed, and a hash of all that the weights depend on."""
     base = registry.trainable(recipe["model"])
     parts = [VERSION, recipe.sha256, weights.fingerprint(base)]
-    parts += [training_set.dataset_sha256(name) for name in recipe["data"]]
+    parts += training_set.datasets(recipe).values()
     parts += [precision(recipe)] if recipe["precision"] == "auto" else []
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
     return f"{recipe.name.replace('/', '-')}-{recipe['seed']}-{digest}"
@@ -113,12 +111,9 @@ def _run(recipe: Recipe, folder: Path, start: Callable[[], Trainer], until: int 
             log("train", {key: row[key] for key in ("loss", "learning_rate")}, done)
             bar.set_postfix_str(f"loss {row['loss']:.3f}, {clock.speed:.0f} tok/s")
             bar.update()
-            if done == WARM_UP < steps:
-                clock.warmed_up(WARM_UP)
-            if done == min(ESTIMATED, steps):
-                clock.extrapolate(done, total=steps)
-                minutes = clock.estimate["seconds"] / 60
-                bar.write(f"{minutes:.1f} minutes without evaluations, estimated by {done} steps")
+            if clock.extrapolate(done, steps):
+                minutes, kwh = clock.estimate["seconds"] / 60, clock.estimate["joules"] / 3.6e6
+                bar.write(f"estimate without evaluations: {minutes:.1f} minutes, {kwh:.3f} kWh")
             if done % recipe["checkpoints"]["every"] == 0 or done == until or stop.requested:
                 trainer.save(done)
     if done == steps and not trainer.evaluation_due(done):
@@ -128,7 +123,7 @@ def _run(recipe: Recipe, folder: Path, start: Callable[[], Trainer], until: int 
 
 
 def _logger(folder: Path, stack: ExitStack) -> Callable[[str, dict, int], None]:
-    """A function that logs values after a step, for TensorBoard and, with its key, Weights & Biases."""
+    """A function that logs values for TensorBoard and, if its key is set, Weights & Biases."""
     from torch.utils.tensorboard import SummaryWriter
 
     if os.environ.get("WANDB_API_KEY"):
@@ -171,8 +166,8 @@ def _explained(recipe: Recipe, folder: Path, command: str) -> Iterator[None]:
     except Diverged as error:
         raise Diverged(
             f"{error} {kept()[0]} The same run would end there again: set a lower "
-            "optimiser.learning_rate or a longer optimiser.warmup in the recipe, which is another run "
-            f"and starts anew: {command}"
+            "optimiser.learning_rate or a longer optimiser.warmup in the recipe, which is another "
+            f"run and starts anew: {command}"
         ) from None
     except (MemoryError, RuntimeError, OSError, SafetensorError) as error:
         reason = None if isinstance(error, TrainingError) else _reason(error, recipe)
@@ -182,13 +177,13 @@ def _explained(recipe: Recipe, folder: Path, command: str) -> Iterator[None]:
 
 
 def _reason(error: BaseException, recipe: Recipe) -> str | None:
-    """Why a run stopped, for causes that a user can fix; PyTorch may hide one behind another error."""
+    """Why a run stopped, if a user can fix it; PyTorch may hide the cause behind another error."""
     text = str(error)
     if isinstance(error, MemoryError) or any(words in text for words in OUT_OF_MEMORY):
         return (
             "out of memory. Free some and resume, or set batch.tokens of the recipe below "
-            f"{recipe['batch']['tokens']} and raise batch.packs by the same factor, which is another "
-            "run."
+            f"{recipe['batch']['tokens']} and raise batch.packs by the same factor, which is "
+            "another run."
         )
     full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
     if full or any(words in text for words in DISK_FULL):

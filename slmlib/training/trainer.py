@@ -1,4 +1,4 @@
-"""The state of a training run: optimiser steps, evaluations, checkpoints, and the record at the end."""
+"""The state of a training run: optimiser steps, evaluations, checkpoints, and its record."""
 
 import math
 import shutil
@@ -7,7 +7,6 @@ from pathlib import Path
 
 from slmlib.core import io, machine
 from slmlib.engines import launch
-from slmlib.engines.transformers import Transformers
 from slmlib.evaluation import metrics
 from slmlib.evaluation.run import Conversation, graded
 from slmlib.models import registry, weights
@@ -132,6 +131,8 @@ class Trainer:
 
     def _scores(self, count: int) -> dict[str, dict[str, float]]:
         """Board metrics of unconstrained answers, by task."""
+        from slmlib.engines.transformers import Transformers
+
         peft = hasattr(self.network, "get_base_model")
         network = self.network.get_base_model() if peft else self.network
         origin = registry.get(self.recipe["model"])
@@ -237,7 +238,7 @@ class Trainer:
             "recipe": {"name": recipe.name, **recipe.settings},
             "base": {"name": base.name, "hub": base.base, "sha256": weights.fingerprint(base)},
             "data": {
-                "datasets": {name: training_set.dataset_sha256(name) for name, _ in mixes},
+                "datasets": training_set.datasets(recipe),
                 "packs_sha256": data.sha256,
                 "groups": data.groups,
                 "cases": data.cases,

@@ -1,4 +1,4 @@
-"""The training set of a recipe: samples of its tasks, tokenized and packed, in the order of training."""
+"""The training set of a recipe: samples of its tasks, tokenized and packed, in order."""
 
 import hashlib
 from collections.abc import Callable, Iterable
@@ -58,7 +58,7 @@ class TrainingSet:
 
 
 def build(recipe: Recipe, vocabulary: Vocabulary) -> TrainingSet:
-    """Generate, tokenize and pack the samples of a recipe; too long ones are left out, never cut."""
+    """Generate, tokenize and pack the samples of a recipe; too long ones are left out whole."""
     limit = min(recipe["batch"]["tokens"], vocabulary.context)
     size = sum(tasks.get(name).training.size(mix) for name, mix in recipe["data"].items())
     with progress.bar(total=size, desc="samples", unit="sample") as bar:
@@ -85,7 +85,7 @@ def build(recipe: Recipe, vocabulary: Vocabulary) -> TrainingSet:
 
 
 def load_or_build(recipe: Recipe, vocabulary: Vocabulary, folder: Path) -> TrainingSet:
-    """The training set in a run's folder; built if it is missing, damaged or from other generators."""
+    """The training set in a run's folder; built if missing, damaged or of other generators."""
     place, sources = folder / FOLDER, _sources_sha256(recipe)
     if io.folder_fault(place) is None:
         about = io.read_json(place / "about.json")
@@ -103,7 +103,7 @@ def load_or_build(recipe: Recipe, vocabulary: Vocabulary, folder: Path) -> Train
 
 
 def validation(recipe: Recipe, tokenizer) -> list[Pack]:
-    """The validation samples whose loss is measured, prompted as in the evaluation, one in a pack."""
+    """Validation samples whose loss is measured, prompted as in the evaluation, one in a pack."""
     samples = (
         task.training.examples(task.load(split, limit=recipe["evaluation"]["loss"]), mix)
         for task, mix in ((tasks.get(name), mix) for name, mix in recipe["data"].items())
@@ -120,11 +120,14 @@ def tokenize(sample: TrainingSample, tokenizer) -> Example:
     return Example(sample.sample.id, prompt, [*answer, tokenizer.eos_token_id])
 
 
-def dataset_sha256(name: str) -> str:
-    """SHA-256 of a task's published training split; of several, joined by commas."""
-    task = tasks.get(name)
-    files = task.manifest()["files"]
-    return ",".join(files[f"{split}.jsonl"]["sha256"] for split in task.split_names("train"))
+def datasets(recipe: Recipe) -> dict[str, str]:
+    """SHA-256 of the published training data of each task; several splits joined by commas."""
+    digests = {}
+    for name in recipe["data"]:
+        task = tasks.get(name)
+        files = (task.manifest()["files"][f"{split}.jsonl"] for split in task.split_names("train"))
+        digests[name] = ",".join(file["sha256"] for file in files)
+    return digests
 
 
 def _groups(recipe: Recipe, on_sample: Callable[[], object]) -> list[list[TrainingSample]]:

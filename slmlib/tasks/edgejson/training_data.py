@@ -1,9 +1,10 @@
 """EdgeJSON as training material: which cases, in which wording, with which keys.
 
-A model that meets the same schemas over and over memorises them instead of learning to follow them. So
-cases come in groups: a few cases of one schema, which is varied for each group (`augment`). Half of the
-groups are prompted with `PROMPT`, in which trained models are evaluated; the others have another wording.
-Cases come from `train` and from `dataset.extend` only: nothing of a test split or a reserved domain.
+A model that meets the same schemas over and over memorises them instead of learning to follow them.
+So cases come in groups: a few cases of one schema, which is varied for each group (`augment`). Half
+of the groups are prompted with `PROMPT`, in which trained models are evaluated; the others have
+another wording. Cases come from `train` and from `dataset.extend` only: nothing of a test split or
+a reserved domain.
 """
 
 import json
@@ -91,13 +92,11 @@ class EdgeJSONTraining:
         return PROMPT if mix["show_schema"] else BLIND_PROMPT
 
     def facts(self, mix: Mapping, counts: Mapping[str, int]) -> dict[str, object]:
-        """Facts about the material, as printed in `_variables.yml` and in the model card."""
-        prompt, percent = PROMPTS[self.prompt(mix)], "{:.0%}".format
+        """Facts about a training on EdgeJSON, as printed."""
+        names = ("schemas", "train", "designed_cases", "composed_cases")
         return {
-            **{key: f"{counts[key]:,}" for key in ("schemas", "train")},
+            **{name: f"{counts[name]:,}" for name in names},
             "extended": f"{counts['train_extended']:,}",
-            "designed_cases": f"{counts['designed_cases']:,}",
-            "composed_cases": f"{counts['composed_cases']:,}",
             "passes": mix["passes"],
             "noisy": f"{mix['noisy']:g}",
             "partial": f"{mix['partial']:g}",
@@ -106,11 +105,19 @@ class EdgeJSONTraining:
             "reordered": f"{1 - augment.KEEPS_ORDER:g}",
             "bare": f"{augment.DROPS_DESCRIPTIONS:g}",
             "reworded": f"{1 - USUAL:g}",
+        }
+
+    def texts(self, mix: Mapping) -> dict[str, str]:
+        """Texts of the model card that depend on the mix."""
+        prompt, note = PROMPTS[self.prompt(mix)], ""
+        if mix["show_schema"]:
+            note = ", with the schema as compact JSON without `$schema`"
+        return {
             "variation": _variation(mix),
             "system": json.dumps(prompt.system),
             "question": json.dumps(prompt.user),
             "fields": "schema=shown, text=text" if mix["show_schema"] else "text=text",
-            "noisy_percent": percent(mix["noisy"]),
+            "schema_note": note,
         }
 
 
@@ -123,7 +130,7 @@ def _sample(case: Sample, prompt: Prompt, group: str) -> TrainingSample:
 
 
 def _groups(mix: Mapping, seed: int, size: int, on_sample: Callable) -> Iterator[list[Sample]]:
-    """Groups of cases with one schema: those of `train`, once for each pass, then generated ones."""
+    """Groups of cases with one schema: those of `train` in each pass, then generated ones."""
     from slmlib.tasks.edgejson.generate import dataset  # reads all texts and entities
 
     registers = mix["registers"]
@@ -141,8 +148,8 @@ def _groups(mix: Mapping, seed: int, size: int, on_sample: Callable) -> Iterator
             rng.shuffle(family)
             yield from _chunks(family, size)
     streams: dict[str, list[Sample]] = {}
-    rows = dataset.extend(mix["extended"], seed=seed, noisy=mix["noisy"], registers=registers or None)
-    for row in rows:
+    options = {"seed": seed, "noisy": mix["noisy"], "registers": registers or None}
+    for row in dataset.extend(mix["extended"], **options):
         on_sample()
         stream = streams.setdefault(row["group"], [])
         stream.append(Sample(**row))
@@ -165,7 +172,7 @@ def _vary(cases: list[Sample], mix: Mapping, rng: Random) -> tuple[Prompt, list[
         return PROMPTS[BLIND_PROMPT], cases
     if not mix["vary"]:
         return PROMPTS[PROMPT], cases
-    # a share of 0 draws nothing, so that recipes without it have the groups they had before it existed
+    # a share of 0 draws nothing, so that older recipes keep their groups
     partial, restructured = (
         mix[key] > 0 and rng.random() < mix[key] for key in ("partial", "restructured")
     )
@@ -191,20 +198,23 @@ def _variation(mix: Mapping) -> str:
         return "The prompt does not show the schema."
     if not mix["vary"]:
         return "Nothing is varied."
-    sentences = [
-        "The schema of each group is varied at random: {:.0%} of the groups keep the style of the keys, and "
-        "the others use a style such as `snake_case` or `camelCase`; {:.0%} keep the order of the keys; "
-        "{:.0%} drop titles and descriptions.".format(
-            augment.KEEPS_STYLE, augment.KEEPS_ORDER, augment.DROPS_DESCRIPTIONS
-        ),
-        f"{USUAL:.0%} have the prompt shown above, the others one of {len(SYSTEMS)} system messages with "
-        f"one of {len(WORDINGS)} questions.",
-    ]
+
+    def percent(share: float) -> str:
+        return f"{100 * share:.0f} %"
+
+    text = (
+        f"The schema of each group is varied at random: {percent(augment.KEEPS_STYLE)} of the "
+        "groups keep the style of the keys, the others use one such as `snake_case`; "
+        f"{percent(augment.KEEPS_ORDER)} keep the order of the keys; "
+        f"{percent(augment.DROPS_DESCRIPTIONS)} have no titles and descriptions. "
+        f"{percent(USUAL)} have the prompt shown above, the others one of {len(SYSTEMS)} system "
+        f"messages with one of {len(WORDINGS)} questions."
+    )
     if mix["partial"]:
-        sentences.append(f"{mix['partial']:.0%} ask for some of the fields only.")
+        text += f" {percent(mix['partial'])} ask for some of the fields only."
     if mix["restructured"]:
-        sentences.append(
-            f"In {mix['restructured']:.0%} the nesting is changed: fields move out of an inner object, "
-            "under a key that joins both, or into a new one with a name such as `details`."
+        text += (
+            f" In {percent(mix['restructured'])} the nesting is changed: fields move out of an "
+            "inner object, under a key that joins both, or into a new one named, say, `details`."
         )
-    return " ".join(sentences)
+    return text

