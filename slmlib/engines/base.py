@@ -26,7 +26,7 @@ FAILURE = 300  # characters of an engine's error that a result keeps
 
 
 class EngineError(RuntimeError):
-    """An engine that cannot be started: says why and how to fix it."""
+    """An engine that cannot start, or a request that it cannot complete: says why and how to fix it."""
 
 
 class UnsupportedConstraint(ValueError):

@@ -1,12 +1,21 @@
-"""Prompts as text and tokens, in the model's own chat template."""
+"""Prompts as text and tokens, in the model's own chat template; tool calls as text."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 
 from slmlib.engines.base import BATCH, Message, Request, Tool
 
-TEMPLATE_DATE = (
-    "1 Jan 2026"  # for templates that state today's date: a prompt is the same on every day
-)
+TEMPLATE_DATE = "1 Jan 2026"  # for templates that state the date: a prompt is the same on every day
+TOOLS = """You can call these functions:
+<tools>
+{tools}
+</tools>
+
+To call one, write its name and its arguments as JSON, in this form:
+<tool_call>
+{{"name": "…", "arguments": {{…}}}}
+</tool_call>"""
 
 
 def has_template(tokenizer, chat: bool = True) -> bool:
@@ -19,9 +28,16 @@ def prompt_text(
 ) -> str:
     """Render messages, and tools if any, in the model's chat template, up to the assistant's turn.
 
-    Without `chat`, or without a template, the contents follow one another.
+    Without `chat`, or without a template, the contents follow one another. Where the template does not
+    know tools, they and their calls and results are part of the contents.
     """
-    if not has_template(tokenizer, chat):
+    templated = has_template(tokenizer, chat)
+    if tools or any(message["role"] == "tool" or "tool_calls" in message for message in messages):
+        if templated and "tools" in tokenizer.get_chat_template():
+            messages = [_with_objects(message) for message in messages]
+        else:
+            messages, tools = _as_contents(messages, tools), ()
+    if not templated:
         return "\n\n".join(message["content"] for message in messages) + "\n"
     return tokenizer.apply_chat_template(
         list(messages),
@@ -49,3 +65,60 @@ def by_prefix(requests: Sequence[Request], tokenizer, batch_size: int) -> list[l
     texts = {r.id: prompt_text(tokenizer, r.messages, tools=r.tools, chat=r.chat) for r in requests}
     ordered, size = sorted(requests, key=lambda r: (texts[r.id], r.id)), max(BATCH, batch_size)
     return [ordered[i : i + size] for i in range(0, len(ordered), size)]
+
+
+# --- tool calls ---------------------------------------------------------------------------------
+
+
+def calls_text(calls: Iterable[tuple[str, str]], notation: str = "hermes") -> str:
+    """Tool calls as a model writes them in a notation of `ToolCalls`.
+
+    Args:
+        calls: names, and arguments as JSON.
+        notation: "hermes" or "json".
+    """
+    objects = [
+        f'{{"name": {json.dumps(name, ensure_ascii=False)}, "arguments": {arguments}}}'
+        for name, arguments in calls
+    ]
+    if notation == "hermes":
+        return "\n".join(f"<tool_call>\n{call}\n</tool_call>" for call in objects)
+    return objects[0] if len(objects) == 1 else f"[{', '.join(objects)}]"
+
+
+def arguments_text(call: Mapping) -> str:
+    """The arguments of a message's tool call as JSON; messages may hold them as JSON or as an object."""
+    arguments = call["function"]["arguments"]
+    return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+
+
+def _with_objects(message: Message) -> Message:
+    """A message whose calls have their arguments as objects, which templates write as JSON."""
+    if "tool_calls" not in message:
+        return message
+    functions = [
+        {"name": call["function"]["name"], "arguments": json.loads(arguments_text(call))}
+        for call in message["tool_calls"]
+    ]
+    calls = [{"type": "function", "function": function} for function in functions]
+    return {"role": message["role"], "content": message.get("content") or "", "tool_calls": calls}
+
+
+def _as_contents(messages: Sequence[Message], tools: Sequence[Tool]) -> list[Message]:
+    """Messages without tools: these, their calls and their results become part of the contents."""
+    plain: list[Message] = []
+    for is_result, group in groupby(messages, key=lambda message: message["role"] == "tool"):
+        if is_result:
+            results = [f"<tool_response>\n{m['content']}\n</tool_response>" for m in group]
+            plain.append({"role": "user", "content": "\n".join(results)})
+            continue
+        for message in group:
+            calls = message.get("tool_calls", ())
+            calls = [(call["function"]["name"], arguments_text(call)) for call in calls]
+            parts = filter(None, (message.get("content"), calls_text(calls)))
+            plain.append({"role": message["role"], "content": "\n".join(parts)})
+    if tools:
+        listed = "\n".join(json.dumps(tool, ensure_ascii=False) for tool in tools)
+        system = plain.pop(0)["content"] + "\n\n" if plain[0]["role"] == "system" else ""
+        plain.insert(0, {"role": "system", "content": system + TOOLS.format(tools=listed)})
+    return plain

@@ -57,8 +57,8 @@ LARGEST = 10**15  # of a number without bounds
 SMALLEST = 1e-6  # a number has at most six decimals
 
 TEXTS = {  # by notation: plain text in which no call can begin
-    "hermes": r"[^<\s]([^<]|<[^t<])*",
-    "json": r"[^{\[\s][^{]*",
+    "hermes": r"[^< \t\r\n]([^<]|<[^t<])*",
+    "json": r"[^{\[ \t\r\n][^{]*",
 }
 
 

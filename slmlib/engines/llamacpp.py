@@ -1,22 +1,24 @@
 """llama.cpp: its server on loopback in this process, GGUF weights, several slots at once.
 
-This is what many edge devices run. `dtype` names the weights: "source" is the registry's own file,
-the others are made from it. Prompts are sent as the model's tokens and answers come back as tokens, so
-that the chat template and the tokenizer are those of the reference engine. An answer that is complete
-ends by closing its connection. Schemas go to llguidance, which llama.cpp has built in.
+This is what many edge devices run. `dtype` names the type of the weights; "source" is the registry's
+own file, from which the others are made. Prompts go in and completions come out as tokens, so that the
+chat template and the tokenizer are those of the reference engine. A completion that the request's
+`stop` ends is ended by closing its connection. Constraints go to llguidance, which llama.cpp has built
+in.
 """
 
 import json
 import queue
 import re
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from slmlib.core import machine, paths
-from slmlib.engines import constraints
 from slmlib.engines.base import (
+    FAILURE,
     Completion,
     EngineError,
     OnTokens,
@@ -25,25 +27,26 @@ from slmlib.engines.base import (
     ignore,
 )
 from slmlib.engines.chat import by_prefix
-from slmlib.engines.sequences import Row
+from slmlib.engines.constraints import lark
+from slmlib.engines.sequences import SequenceState
 from slmlib.models import gguf_files, registry, weights
 
 CONTEXT = 4096  # tokens of a slot, or the model's own context if that is shorter
-CACHE_MIB = 1024  # of prompts read before, beside the slots
-PATIENCE = 600.0  # seconds without a token
+CACHE_MIB = 1024  # for earlier prompts, beside the slots
+SILENCE = 600.0  # seconds without a token after which a completion fails
 
 
 def start(
     model: str, *, dtype: str, batch_size: int, threads: int | None, reuse: bool = True, **_
 ) -> "LlamaCpp":
-    """The engine with a registered model loaded."""
+    """Load a registered model."""
     path = weights.gguf(registry.get(model), dtype)
     sizes = {"batch_size": batch_size, "threads": threads, "reuse": reuse}
     return LlamaCpp(path, weights.vocabulary(model), dtype=dtype, **sizes)
 
 
 class LlamaCpp:
-    """Greedy generation by llama.cpp's server."""
+    """Greedy decoding by llama.cpp's server."""
 
     def __init__(
         self,
@@ -59,16 +62,14 @@ class LlamaCpp:
         self.dtype, self.batch_size, self.reuse = dtype, batch_size, reuse
         self.threads = threads or machine.available_threads()
         self.context = min(CONTEXT, vocabulary.context)
-        self.at_once, self.halvings = min(batch_size, self._fitting()), 0
+        # all room for keys and values is allocated at the start
+        free = machine.available_memory() - path.stat().st_size
+        fitting = free // (self.context * gguf_files.cache_bytes(path))
+        self.slots, self.halvings = max(1, min(batch_size, fitting)), 0
         self.server = self._server()
 
-    def _fitting(self) -> int:
-        """Slots whose keys and values the free memory holds; all of their room is taken at the start."""
-        free = machine.available_memory() - self.path.stat().st_size
-        return max(1, free // (self.context * gguf_files.cache_bytes(self.path)))
-
     def _server(self):
-        """A server with as many slots as can be had."""
+        """Start a server with as many slots as the memory allows."""
         import xllamacpp
 
         options = xllamacpp.CommonParams()
@@ -77,35 +78,39 @@ class LlamaCpp:
         options.warmup, options.verbosity = False, 0
         options.cache_ram_mib = CACHE_MIB if self.reuse else 0
         while True:
-            options.n_ctx, options.n_parallel = self.context * self.at_once, self.at_once
+            options.n_ctx, options.n_parallel = self.context * self.slots, self.slots
             try:
                 return xllamacpp.Server(options)
             except RuntimeError as error:
-                if self.at_once == 1:
+                if self.slots == 1:
                     raise EngineError(
-                        f"llama.cpp cannot load {self.path}: {error}. Free some memory; if the file is in "
-                        f"the cache ({paths.cache()}), it may be damaged: delete it, and it is made again."
+                        f"llama.cpp cannot load {self.path}: {error}. Free some memory; if the file is "
+                        f"in the cache ({paths.cache()}), it may be damaged: delete it, and it is made "
+                        "again."
                     ) from error
-            self.at_once, self.halvings = self.at_once // 2, self.halvings + 1
+            self.slots, self.halvings = self.slots // 2, self.halvings + 1
 
     def describe(self) -> dict:
         from importlib.metadata import version
 
-        found = {
+        import xllamacpp
+
+        weighed = self.dtype in gguf_files.WEIGHED
+        description = {
             "name": "llamacpp",
             "version": version("xllamacpp"),
             "dtype": self.dtype,
             "batch_size": self.batch_size,
             "threads": self.threads,
             "device": "cpu",
-            "kernels": _kernels(),
-            "weights": self.dtype
-            if self.dtype in gguf_files.WEIGHED
-            else gguf_files.kind_of(self.path),
+            # of this build of llama.cpp; a wheel may use less than the CPU has
+            "kernels": " ".join(re.findall(r"(\w+) = 1", xllamacpp.get_system_info())),
+            "weights": self.dtype if weighed else gguf_files.kind_of(self.path),
             **weights.describe_file(self.path),
         }
-        fewer = {"fitting": self.at_once} if self.at_once < self.batch_size else {}
-        return found | fewer | ({"halvings": self.halvings} if self.halvings else {})
+        if self.slots < self.batch_size:
+            description["fitting"] = self.slots
+        return description | ({"halvings": self.halvings} if self.halvings else {})
 
     def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
         return by_prefix(requests, self.vocabulary.tokenizer, self.batch_size)
@@ -115,83 +120,80 @@ class LlamaCpp:
     ) -> Iterator[Completion]:
         import httpx
 
-        start, found, stopped = time.perf_counter(), queue.SimpleQueue(), []
-        rows = [Row(request, self.vocabulary) for request in batch]
-        timeout = httpx.Timeout(PATIENCE, connect=10.0)
+        start, done, abandoned = time.perf_counter(), queue.SimpleQueue(), threading.Event()
         options = {
             "base_url": self.server.listening_address,
-            "timeout": timeout,
+            "timeout": httpx.Timeout(SILENCE, connect=10.0),
+            "limits": httpx.Limits(max_connections=None),
             "trust_env": False,
         }
-        options["limits"] = httpx.Limits(max_connections=None)
-        with httpx.Client(**options) as client, ThreadPoolExecutor(self.at_once) as pool:
-            for row in rows:
-                pool.submit(self._work, client, row, start, found, stopped)
+        sequences = [SequenceState(request, self.vocabulary) for request in batch]
+        with httpx.Client(**options) as client, ThreadPoolExecutor(self.slots) as pool:
+            for sequence in sequences:
+                pool.submit(
+                    lambda s: done.put(self._complete(client, s, start, abandoned)), sequence
+                )
             try:
-                for _ in rows:
-                    completion = found.get()
+                for _ in sequences:
+                    completion = done.get()
                     on_tokens(completion.tokens_out)
                     yield completion
             finally:
-                stopped.append(True)
+                abandoned.set()
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def _work(
-        self, client, row: Row, start: float, found: queue.SimpleQueue, stopped: list
-    ) -> None:
-        """Answer one request; whatever goes wrong becomes a completion."""
+    def _complete(
+        self, client, sequence: SequenceState, start: float, abandoned: threading.Event
+    ) -> Completion:
+        """Complete one request; whatever fails becomes a completion too."""
         try:
-            fault = row.too_long(self.context)
-            if not fault:
-                self._stream(client, row, start, stopped)
-                fault = (
-                    row.left_its_grammar()
-                )  # where it cannot go on with a grammar, it goes on without one
-            found.put(row.failed(fault, start) if fault else row.completion(start))
-        except UnsupportedConstraint as error:
-            found.put(row.failed(str(error), start))
+            sequence.check("llamacpp", self.context)
+            self._stream(client, sequence, start, abandoned)
+            # where llama.cpp cannot go on with a grammar, it goes on without
+            return sequence.completion(start, sequence.violates_constraint())
+        except (UnsupportedConstraint, EngineError) as error:
+            return sequence.completion(start, str(error))
         except Exception as error:
-            found.put(row.failed(f"{type(error).__name__}: {error}", start))
+            return sequence.completion(start, f"{type(error).__name__}: {error}")
 
-    def _stream(self, client, row: Row, start: float, stopped: list) -> None:
-        asked = {
-            "prompt": row.prompt,
-            "n_predict": row.request.max_new_tokens,
+    def _stream(
+        self, client, sequence: SequenceState, start: float, abandoned: threading.Event
+    ) -> None:
+        request = sequence.request
+        body = {
+            "prompt": sequence.prompt,
+            "n_predict": request.max_new_tokens,
             "samplers": ["top_k"],
             "top_k": 1,
             "temperature": 0,
             "stream": True,
             "return_tokens": True,
             "cache_prompt": self.reuse,
+            "n_probs": int(request.want_scores == "tokens"),
         }
-        if row.request.constraint is not None:
-            asked["grammar"] = constraints.lark(row.request.constraint)
-        with client.stream("POST", "/completion", json=asked) as response:
+        if request.constraint is not None:
+            body["grammar"] = lark(request.constraint)
+        with client.stream("POST", "/completion", json=body) as response:
             if response.status_code != 200:
-                raise EngineError(
-                    f"status {response.status_code}: {response.read()[:300].decode(errors='replace')}"
-                )
+                message = response.read()[:FAILURE].decode(errors="replace")
+                raise EngineError(f"status {response.status_code}: {message}")
             for line in response.iter_lines():
-                if stopped:
+                if abandoned.is_set():
                     return
                 if not line.startswith("data: "):
                     continue
                 event = json.loads(line.removeprefix("data: "))
                 if "error" in event:
-                    raise EngineError(str(event["error"])[:300])
+                    raise EngineError(str(event["error"])[:FAILURE])
+                probabilities = event.get("completion_probabilities", ())
+                sequence.logprobs += [each["logprob"] for each in probabilities]
                 for token in event.get("tokens", ()):
-                    if not row.finish:
-                        row.take(token, start)
-                if row.finish:
+                    if not sequence.finish:
+                        sequence.append(token, start)
+                if sequence.finish:
                     return
                 if event.get("stop"):
-                    row.finish = "length" if event.get("stop_type") == "limit" else "stop"
+                    limited = event.get("stop_type") == "limit"
+                    sequence.finish = "length" if limited else "stop"
                     return
         raise EngineError("the server broke off its answer")
-
-
-def _kernels() -> str:
-    """What this build of llama.cpp computes with; a wheel may use less than the CPU has."""
-    import xllamacpp
-
-    return " ".join(re.findall(r"(\w+) = 1", xllamacpp.get_system_info()))

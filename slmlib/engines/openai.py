@@ -1,10 +1,10 @@
 """Any server that speaks OpenAI's chat protocol: vLLM, llama.cpp, Ollama, LM Studio, a hosted one.
 
-The server applies the chat template and counts the tokens. With a schema, `response_format` asks it
-for answers under that schema; how strictly it keeps to it is the server's matter, and SchemaCompliance
-shows it. An answer is read to its end, so that its tokens are counted; what follows its first JSON value
-is dropped where the task ends with it, as in the other engines. What cannot be had from a server that
-has gone is an error of each case, and the run goes on.
+The server applies the chat template and counts the tokens. A JSON Schema is sent as `response_format`,
+tools as `tools`; how strictly the server keeps to them is its own matter, and scores show it. The
+model's tool calls are written back into its text, so that completions look the same under all engines.
+An answer is read to its end, so that its tokens are counted, and then cut where the request stops. If
+the server goes away, the requests that are left fail, and the run goes on.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,11 +15,16 @@ from slmlib.engines.base import (
     TIMEOUT,
     Completion,
     EngineError,
+    JsonSchema,
+    Message,
     OnTokens,
     Request,
+    ToolCalls,
     UnsupportedConstraint,
     ignore,
 )
+from slmlib.engines.chat import arguments_text, calls_text
+from slmlib.engines.launch import require_support
 from slmlib.engines.openai_client import Call, Client, Endpoint, EndpointError, Reply
 from slmlib.engines.stopping import cut
 
@@ -27,10 +32,11 @@ from slmlib.engines.stopping import cut
 def start(
     model: str, *, batch_size: int, endpoint: str = "", timeout: float = TIMEOUT, **_
 ) -> "OpenAI":
-    """The engine with a server that is there and serves the model."""
+    """Connect to a server, and check that it serves the model."""
     if not endpoint:
         raise EngineError(
-            "the engine openai needs the address of a server, such as endpoint=http://127.0.0.1:8000/v1"
+            "the engine openai needs the address of a server, such as "
+            "endpoint=http://127.0.0.1:8000/v1"
         )
     client = Client(Endpoint(endpoint, model, concurrency=batch_size, timeout=timeout))
     client.check()
@@ -38,7 +44,7 @@ def start(
 
 
 class OpenAI:
-    """Greedy answers of a server, several at a time."""
+    """Greedy completions by a server, several at a time."""
 
     def __init__(self, client: Client):
         self.client = client
@@ -63,35 +69,86 @@ class OpenAI:
     def generate(
         self, batch: Sequence[Request], on_tokens: OnTokens = ignore
     ) -> Iterator[Completion]:
-        asked, left = [], {request.id for request in batch}
+        calls: list[Call] = []
+        asked: dict[int, Request] = {}  # by position of the call
         for request in batch:
             try:
-                asked.append((request, _call(request)))
+                calls.append(_call(request))
+                asked[len(calls) - 1] = request
             except (UnsupportedConstraint, EngineError) as error:
-                left.remove(request.id)
                 yield _failed(request, str(error))
         try:
-            for index, reply in self.client.answers([call for _, call in asked]):
+            for index, reply in self.client.answers(calls):
                 on_tokens(reply.tokens_out)
-                request = asked[index][0]
-                left.remove(request.id)
-                yield _completion(request, reply)
+                yield _completion(asked.pop(index), reply)
         except EndpointError as error:
-            yield from (_failed(request, str(error)) for request in batch if request.id in left)
+            yield from (_failed(request, str(error)) for request in asked.values())
 
 
 def _call(request: Request) -> Call:
+    """A request as a call.
+
+    Raises:
+        UnsupportedConstraint: a server cannot enforce the constraint or give the scores.
+        EngineError: the prompt has no chat template.
+    """
+    constraint = request.constraint
+    require_support("openai", constraint, request.want_scores)
     if not request.chat:
         raise EngineError("a server applies its chat template: choose a prompt that has one")
-    schema = None if request.constraint is None else constraints.portable(request.constraint.schema)
-    return Call(request.messages, request.max_new_tokens, schema=schema)
+    tools, schema = list(request.tools), None
+    if isinstance(constraint, JsonSchema):
+        schema = constraints.portable(constraint.schema)
+    elif isinstance(constraint, ToolCalls):
+        tools = [
+            {
+                "type": "function",
+                "function": {
+                    **tool["function"],
+                    "parameters": constraints.portable(constraints.parameters(tool)),
+                    "strict": True,
+                },
+            }
+            for tool in constraint.tools
+        ]
+    return Call(
+        [_as_served(message) for message in request.messages],
+        request.max_new_tokens,
+        schema=schema,
+        tools=tools,
+        must_call=isinstance(constraint, ToolCalls) and not constraint.text,
+        logprobs=request.want_scores == "tokens",
+    )
+
+
+def _as_served(message: Message) -> Message:
+    """A message whose calls have their arguments as JSON, as the protocol wants."""
+    if "tool_calls" not in message:
+        return message
+    calls = [
+        {**call, "function": {**call["function"], "arguments": arguments_text(call)}}
+        for call in message["tool_calls"]
+    ]
+    return {**message, "tool_calls": calls}
 
 
 def _completion(request: Request, reply: Reply) -> Completion:
     text = cut(reply.text, request.stop)
-    counts, times = (reply.tokens_in, reply.tokens_out), (reply.seconds, reply.first_token_seconds)
-    return Completion(request.id, text, reply.finish, *counts, *times, reply.error)
+    if reply.calls:
+        notation = getattr(request.constraint, "notation", "hermes")
+        text = "\n".join(filter(None, (text, calls_text(reply.calls, notation))))
+    return Completion(
+        request.id,
+        text,
+        reply.finish,
+        reply.tokens_in,
+        reply.tokens_out,
+        reply.seconds,
+        reply.first_token_seconds,
+        reply.error,
+        token_logprobs=reply.logprobs,
+    )
 
 
-def _failed(request: Request, why: str) -> Completion:
-    return Completion(request.id, "", "error", 0, 0, 0.0, 0.0, why)
+def _failed(request: Request, error: str) -> Completion:
+    return Completion(request.id, "", "error", 0, 0, 0.0, 0.0, error)

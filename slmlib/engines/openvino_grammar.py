@@ -1,141 +1,189 @@
-"""Constraints in the grammar language of the xgrammar that OpenVINO GenAI brings."""
+r"""Grammars for OpenVINO GenAI, which brings an xgrammar of its own.
 
+OpenVINO's own decoding under a JSON Schema lets white space vary and reads formats and numbers in its
+own way: it gives other answers than the other engines. So the Python package xgrammar writes a schema's
+grammar, in EBNF, and some of its rules are rewritten here:
+
+- Patterns are spelt out as rules, and open ends become `*` and `+`, because OpenVINO's xgrammar is older
+  than the package.
+- Strings get the escapes that llguidance allows, and no raw control characters.
+- A string of bounded length becomes a chain of rules, each a character and the rest with its quote. Where
+  characters are repeated instead, each ends its own rule, so that a token of several characters is known
+  to fit only once it was tried, and all of them are tried at every step.
+- Alternative literals become a tree of their common beginnings. Side by side, OpenVINO's xgrammar mixes
+  them up: after "ng/" of "ng/l" it accepts the end of "g/dl".
+- Characters beyond ASCII become classes of one: a degree sign before a C would be read back as one
+  character, by its code b0C.
+"""
+
+import json
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import takewhile
 
-from slmlib.engines.base import Constraint, UnsupportedConstraint
-from slmlib.engines.constraints import SEPARATORS, grammar_text, lark
+from slmlib.engines import constraints
+from slmlib.engines.base import Choice, Constraint, JsonSchema, ToolCalls, UnsupportedConstraint
 
-
-def ebnf(constraint: Constraint) -> str:
-    """The constraint's grammar written out."""
-    lark(constraint)
-    return _ebnf(grammar_text(constraint.schema))
-
-
-@lru_cache(maxsize=4096)
-def _ebnf(text: str) -> str:
-    import xgrammar
-
-    try:
-        grammar = str(
-            xgrammar.Grammar.from_json_schema(text, any_whitespace=False, separators=SEPARATORS)
-        )
-    except RuntimeError as error:
-        raise UnsupportedConstraint(
-            f"the grammar of this schema cannot be made: {error}"
-        ) from error
-    for theirs, ours in _STRINGS:
-        grammar = grammar.replace(theirs, ours)
-    grammar, rules = _chained(grammar)
-
-    def spelt(found: re.Match) -> str:
-        name, pattern = f"pattern_{len(rules)}", re.sub(r"\\(.)", r"\1", found[1])
-        inner = str(xgrammar.Grammar.from_regex(pattern))
-        if any(mark in inner for mark in ("[^", '\\"', "\\\\", "\\0-")):
-            raise UnsupportedConstraint(
-                f"the pattern {pattern} may match a quote or a backslash. Narrow it."
-            )
-        rules.append(re.sub(r"\broot", name, inner))
-        return name
-
-    grammar = _REGEX.sub(spelt, grammar)
-    grammar = _OPEN.sub(lambda found: "+" if found[1] == "1" else "*", grammar) + "\n".join(rules)
-    grammar = _CHOICES.sub(_as_tree, _CODED.sub(_decoded, grammar))
-    return _PIECE.sub(_spelt_out, grammar)
-
-
-def _chained(grammar: str) -> tuple[str, list[str]]:
-    """Strings of bounded length as chains of rules, each a letter and the rest of the string with its quote.
-
-    Where letters are repeated each ends its own rule, so that a token of several letters is known to fit only
-    once it was tried, and all of them are tried at every step. Down a chain it stays within its rule. Strings
-    share the ends of their chains.
-
-    Returns:
-        The grammar, and the rules that it now needs.
-    """
-    rules: dict[str, str] = {}
-
-    def named(found: re.Match) -> str:
-        least, most = int(found[1]), int(found[2])
-        first = _text(least, most)
-        while (name := _text(least, most)) not in rules:
-            parts = [r'"\""'] if least == 0 else []
-            if most:
-                least, most = max(0, least - 1), most - (most > 0)  # an open end stays open
-                rest = _text(least, most)
-                parts += [f"{_LETTERS} {rest}", rf'"\\" basic_escape {rest}']
-            rules[name] = f"{name} ::= ({' | '.join(f'({part})' for part in parts)}) {_BEHIND}"
-        return rf'"\"" {first}'
-
-    grammar = _BOUNDED.sub(named, grammar)
-    return grammar, list(rules.values())
-
-
-def _text(least: int, most: int) -> str:
-    """The rule of a string's letters from here on and its quote, after at least and at most so many."""
-    return f"text_{least}_{'open' if most < 0 else most}"
-
-
-def _as_tree(found: re.Match) -> str:
-    """A choice of literals as a tree of what they begin with alike.
-
-    Side by side, OpenVINO's xgrammar mixes them up: after "ng/" of "ng/l" it takes the end of "g/dl".
-    """
-    words = [tuple(re.findall(r"\\.|.", word)) for word in _LITERAL.findall(found[2])]
-    return f"{found[1]} ::= ({_branches(list(dict.fromkeys(words)))})"
-
-
-def _branches(words: list[tuple[str, ...]]) -> str:
-    """Literals, none twice, as alternatives that begin with different letters."""
-    groups: dict[str, list[tuple[str, ...]]] = {}
-    for word in words:
-        groups.setdefault(word[0] if word else "", []).append(word)
-    parts = []
-    for group in groups.values():
-        shared = [
-            letters[0]
-            for letters in takewhile(lambda x: len(set(x)) == 1, zip(*group, strict=False))
-        ]
-        start = f'"{"".join(shared)}"'
-        longer = [word[len(shared) :] for word in group]
-        parts.append(f"({start} ({_branches(longer)}))" if len(group) > 1 else f"({start})")
-    return " | ".join(parts)
-
-
-def _decoded(found: re.Match) -> str:
-    code = found[1] or found[2] or found[3]
-    return chr(int(code, 16)) if code else found[0]
-
-
-def _spelt_out(found: re.Match) -> str:
-    """A literal with its letters beyond ASCII as classes of one; a class as it is."""
-    if found[0].startswith("["):
-        return found[0]
-    parts = [part for part in _LETTER.split(found[0][1:-1]) if part]
-    return " ".join(f'"{part}"' if part.isascii() else f"[{part}]" for part in parts) or '""'
-
-
-_LETTERS = r"[^\0-\x1f\x7f\"\\]"
-_BOUNDED = re.compile(r'"\\"" \w+_characters\{(\d+), (-?\d+)\} "\\""')
-_BEHIND = r"(=([,}\]]))"  # a hint: what follows a value, so that fewer tokens have to be tried
-_ESCAPED = r"""([\"\\bfnrt]) | ("u00" [01] [A-Fa-f0-9]) | ("u007" [Ff])"""
-_STRINGS = (  # xgrammar's characters of bounded strings, and of the others
-    (r"""([^\"\\\r\n])""", rf"""([^\0-\x1f\x7f\"\\]) | ("\\" ({_ESCAPED}))"""),
-    (r"""[^\0-\x1f\"\\\r\n]""", _LETTERS),
-    (
-        r"""([\"\\/bfnrt]) | ("u" [A-Fa-f0-9] [A-Fa-f0-9] [A-Fa-f0-9] [A-Fa-f0-9])""",
-        _ESCAPED,
-    ),
+_CHARACTER = r"[^\0-\x1f\x7f\"\\]"
+_VALUE_ENDS = r"(=([,}\]]))"  # a hint: what follows a value, so that fewer tokens have to be tried
+_ESCAPES = r"""([\"\\bfnrt]) | ("u00" [01] [A-Fa-f0-9]) | ("u007" [Ff])"""
+_STRINGS = (  # xgrammar's characters of bounded strings and of others -> llguidance's
+    (r"""([^\"\\\r\n])""", rf"""([^\0-\x1f\x7f\"\\]) | ("\\" ({_ESCAPES}))"""),
+    (r"""[^\0-\x1f\"\\\r\n]""", _CHARACTER),
+    (r"""([\"\\/bfnrt]) | ("u" [A-Fa-f0-9] [A-Fa-f0-9] [A-Fa-f0-9] [A-Fa-f0-9])""", _ESCAPES),
 )
+_BOUNDED = re.compile(r'"\\"" \w+_characters\{(\d+), (-?\d+)\} "\\""')
 _LITERAL = re.compile(r'\("((?:\\.|[^"\\])*)"\)')
-_CHOICES = re.compile(
+_ALTERNATIVES = re.compile(
     rf"^(\w+) ::= \(({_LITERAL.pattern}(?: \| {_LITERAL.pattern})+)\)$", re.MULTILINE
 )
 _REGEX = re.compile(r'Regex\("((?:[^"\\]|\\.)*)"(?:, json_string=true)?\)')
-_OPEN = re.compile(r"\{([01]), -1\}")
-_CODED = re.compile(r"\\\\|\\(?:x([89a-f][0-9a-f])|u([0-9a-f]{4})|U([0-9a-f]{8}))")
-_PIECE = re.compile(r'\[(?:\\.|[^\]\\])*\]|"(?:\\.|[^"\\])*"')  # a class, or a literal
-_LETTER = re.compile(r"([^\x00-\x7f])")
+_OPEN_END = re.compile(r"\{([01]), -1\}")
+_CODE = re.compile(r"\\\\|\\(?:x([89a-f][0-9a-f])|u([0-9a-f]{4})|U([0-9a-f]{8}))")
+_CLASS_OR_LITERAL = re.compile(r'\[(?:\\.|[^\]\\])*\]|"(?:\\.|[^"\\])*"')
+_RULE = re.compile(r"^(\w+) ::=", re.MULTILINE)
+
+
+def ebnf(constraint: Constraint) -> str:
+    """A constraint as a grammar in EBNF.
+
+    Raises:
+        UnsupportedConstraint: a keyword would not be enforced, nothing satisfies a schema, or a pattern
+            may need escapes in JSON.
+    """
+    constraints.lark(constraint)  # refuses what nothing satisfies, such as a required unknown key
+    if isinstance(constraint, JsonSchema):
+        return _json_grammar(constraints.grammar_text(constraint.schema))
+    if isinstance(constraint, Choice):
+        return _spell_out(f"root ::= ({_tree((label, '') for label in constraint.labels)})\n")
+    return _tool_grammar(constraint)
+
+
+def _tool_grammar(constraint: ToolCalls) -> str:
+    schemas = constraints.argument_schemas(constraint)
+    starts = [constraints.call_start(tool) for tool in constraint.tools]
+    calls = _tree((start, f' arguments_{i}_root "}}"') for i, start in enumerate(starts))
+    rules = [f"call ::= ({calls})"]
+    if constraint.notation == "hermes":
+        rules.append(r'calls ::= (("<tool_call>\n" call "\n</tool_call>" more))')
+        rules.append(r'more ::= ("" | ("\n" calls))')
+    else:
+        rules.append('calls ::= ((call) | ("[" call more "]"))')
+        rules.append('more ::= ("" | (", " call more))')
+    if constraint.text:
+        rules.append(_pattern_rules("text", constraints.TEXTS[constraint.notation]))
+    rules.insert(0, f"root ::= ((calls){' | (text)' * constraint.text})")
+    rules = [_spell_out("\n".join(rules))]
+    rules += [_prefixed(_json_grammar(text), f"arguments_{i}_") for i, text in enumerate(schemas)]
+    return "\n".join(rules)
+
+
+def _prefixed(grammar: str, prefix: str) -> str:
+    """A grammar whose rules have other names, to stand beside others."""
+    names = set(_RULE.findall(grammar))
+
+    def rename(match: re.Match) -> str:
+        return prefix + match[0] if match[0] in names else match[0]
+
+    return re.sub(rf"{_CLASS_OR_LITERAL.pattern}|\w+", rename, grammar)
+
+
+def _tree(texts: Iterable[tuple[str, str]]) -> str:
+    """Texts, each with what follows it, as a tree of literals."""
+    escaped = ((json.dumps(text, ensure_ascii=False)[1:-1], tail) for text, tail in texts)
+    return _branches({tuple(re.findall(r"\\.|.", text)): tail for text, tail in escaped})
+
+
+def _branches(tails: dict[tuple[str, ...], str]) -> str:
+    """Literals, by their characters, as alternatives that begin with different characters."""
+    groups: dict[str, dict] = {}
+    for word, tail in tails.items():
+        groups.setdefault(word[0] if word else "", {})[word] = tail
+    parts = []
+    for group in groups.values():
+        shared = [column[0] for column in takewhile(lambda c: len(set(c)) == 1, zip(*group))]
+        start, tail = f'"{"".join(shared)}"', next(iter(group.values()))
+        if len(group) > 1:
+            tail = f" ({_branches({word[len(shared) :]: t for word, t in group.items()})})"
+        parts.append(f"({start}{tail})")
+    return " | ".join(parts)
+
+
+@lru_cache(maxsize=4096)
+def _json_grammar(text: str) -> str:
+    import xgrammar
+
+    options = {"any_whitespace": False, "separators": constraints.SEPARATORS}
+    try:
+        grammar = str(xgrammar.Grammar.from_json_schema(text, **options))
+    except RuntimeError as error:
+        raise UnsupportedConstraint(f"the schema has no grammar: {error}") from error
+    for theirs, ours in _STRINGS:
+        grammar = grammar.replace(theirs, ours)
+    rules: dict[str, str] = {}
+    grammar = _BOUNDED.sub(lambda match: _chain(int(match[1]), int(match[2]), rules), grammar)
+
+    def spell_pattern(match: re.Match) -> str:
+        name = f"pattern_{len(rules)}"
+        rules[name] = _pattern_rules(name, re.sub(r"\\(.)", r"\1", match[1]), in_string=True)
+        return name
+
+    grammar = _REGEX.sub(spell_pattern, grammar)
+    grammar = _OPEN_END.sub(lambda match: "+" if match[1] == "1" else "*", grammar)
+    grammar = _CODE.sub(_decode, grammar + "\n".join(rules.values()))
+
+    def as_tree(match: re.Match) -> str:
+        words = (tuple(re.findall(r"\\.|.", word)) for word in _LITERAL.findall(match[2]))
+        return f"{match[1]} ::= ({_branches(dict.fromkeys(words, ''))})"
+
+    return _spell_out(_ALTERNATIVES.sub(as_tree, grammar))
+
+
+def _chain(least: int, most: int, rules: dict[str, str]) -> str:
+    """A string of bounded length as a chain of rules, which are added; `most` is -1 for no limit.
+
+    Strings share the ends of their chains.
+    """
+
+    def name() -> str:
+        return f"text_{least}_{'open' if most < 0 else most}"
+
+    first = name()
+    while (rule := name()) not in rules:
+        parts = [r'"\""'] if least == 0 else []
+        if most:
+            least, most = max(0, least - 1), most - (most > 0)
+            parts += [f"{_CHARACTER} {name()}", rf'"\\" basic_escape {name()}']
+        rules[rule] = f"{rule} ::= ({' | '.join(f'({part})' for part in parts)}) {_VALUE_ENDS}"
+    return rf'"\"" {first}'
+
+
+def _pattern_rules(name: str, pattern: str, *, in_string: bool = False) -> str:
+    """The rules of a pattern; `in_string` refuses one that may need escapes in JSON."""
+    import xgrammar
+
+    rules = str(xgrammar.Grammar.from_regex(pattern))
+    if in_string and any(mark in rules for mark in ("[^", '\\"', "\\\\", "\\0-")):
+        raise UnsupportedConstraint(
+            f"the pattern {pattern} may match a quote or a backslash. Narrow it."
+        )
+    return re.sub(r"\broot", name, rules)
+
+
+def _decode(match: re.Match) -> str:
+    code = match[1] or match[2] or match[3]
+    return chr(int(code, 16)) if code else match[0]
+
+
+def _spell_out(grammar: str) -> str:
+    """Write characters beyond ASCII in literals as classes of one."""
+
+    def spell(match: re.Match) -> str:
+        if match[0].startswith("["):
+            return match[0]
+        parts = filter(None, re.split(r"([^\x00-\x7f])", match[0][1:-1]))
+        parts = [f'"{part}"' if part.isascii() else f"[{part}]" for part in parts]
+        return " ".join(parts) or '""'
+
+    return _CLASS_OR_LITERAL.sub(spell, grammar)

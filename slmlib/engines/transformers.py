@@ -1,254 +1,248 @@
-"""Hugging Face transformers: the reference engine, in fp32, bf16, or weights of eight or four bits.
+"""Hugging Face transformers: the reference engine, in fp32, bf16, or with weights of 8 or 4 bits.
 
-Greedy. Rows leave when their answer is complete and others enter. A prompt is read from where it parts with
-the one before it, and the order of the prompts makes that late. The last row alone, as every row in batches
-of one, goes on by several tokens at a time where its answer copies its prompt (prompt lookup): a token is
-taken only if the model would have chosen it. Logits are made in fp32 also where the rest runs in bf16,
-because bf16 logits tie too often to be trusted. In int8 an answer may depend on the rows beside it, since
-bitsandbytes looks for outlying columns in all of them together. No more rows go together than the free
-memory holds; where it is short all the same, or PyTorch fails otherwise, half as many go on. A case that
-fails alone is an error; if the next one does too, it is the engine that is broken, and the run stops.
+Greedy decoding in batches padded on the left; a sequence leaves its batch when it ends. Logits are
+computed in fp32 even where the rest runs in bf16, because bf16 logits tie too often to be trusted. In
+int8 a completion may depend on those beside it, since bitsandbytes looks for outlying columns in all of
+them together.
+
+No more sequences are decoded at once than the free memory holds. If it is short all the same, or PyTorch
+fails otherwise, the batch is halved. A request that fails alone is an error of that request; if the next
+one fails too, the engine is broken, and the run stops.
 """
 
+import copy
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from slmlib.core import machine
 from slmlib.engines.base import (
     FAILURE,
+    Choice,
     Completion,
+    EngineError,
     OnTokens,
     Request,
     UnsupportedConstraint,
     ignore,
 )
-from slmlib.engines.chat import by_prefix
-from slmlib.engines.constraints import Grammars
-from slmlib.engines.kv_cache import SPARE, State, empty, merged
-from slmlib.engines.sequences import Lookup, Row, encode
+from slmlib.engines.chat import by_prefix, prompt_tokens
+from slmlib.engines.constraints import Grammars, labels
+from slmlib.engines.sequences import SequenceState
 from slmlib.models import weights
 
 NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory")
 
 
 def start(model: str, *, dtype: str, batch_size: int, threads: int | None, **_) -> "Transformers":
-    """The engine with a registered model loaded, on the GPUs if there are any."""
+    """Load a registered model, on the GPUs if there are any."""
     loaded = weights.load(model, dtype=dtype, device="auto")
     return Transformers(loaded, batch_size=batch_size, threads=threads)
 
 
 class Transformers:
-    """Greedy generation in batches that rows enter and leave."""
+    """Greedy decoding of batches with a loaded model."""
 
     def __init__(self, loaded: weights.Loaded, *, batch_size: int = 16, threads: int | None = None):
         import torch
 
         self.network, self.vocabulary, self.dtype = loaded.network, loaded.vocabulary, loaded.dtype
-        self.batch_size = self.at_once = self.fitting = batch_size
+        self.batch_size = self.fitting = batch_size
         self.halvings, self.failure = 0, ""
-        self.broken = False  # whether the last case that ended failed, alone
+        self._broken = False  # the last sequence that ended has failed, alone
         self.threads = threads or machine.available_threads()
-        self._newest: tuple[list[int], State | None] = [], None  # the prompt read last
         torch.set_num_threads(self.threads)
 
     def describe(self) -> dict:
         import torch
         import transformers
 
-        found = {
+        device = self.network.device
+        cuda = device.type == "cuda"
+        description = {
             "name": "transformers",
             "version": transformers.__version__,
             "dtype": self.dtype,
             "batch_size": self.batch_size,
             "threads": self.threads,
-            "device": str(self.network.device),
-            "kernels": _kernels(torch, self.network.device),
+            "device": str(device),
+            "kernels": torch.cuda.get_device_name(device)
+            if cuda
+            else torch.backends.cpu.get_cpu_capability(),
             "attention": self.network.config._attn_implementation,
             "computed_in": str(self.network.dtype).removeprefix("torch."),
             "weights_bytes": self.network.get_memory_footprint(),
         }
-        fewer = {"fitting": self.fitting} if self.fitting < self.batch_size else {}
-        halved = {"halvings": self.halvings, "halved_after": self.failure} if self.halvings else {}
-        return found | fewer | halved
+        if self.fitting < self.batch_size:
+            description["fitting"] = self.fitting
+        if self.halvings:
+            description |= {"halvings": self.halvings, "halved_after": self.failure}
+        return description
 
     def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
         self.fitting = min(self.batch_size, self._fitting(requests))
         return by_prefix(requests, self.vocabulary.tokenizer, self.batch_size)
 
-    def generate(
-        self, batch: Sequence[Request], on_tokens: OnTokens = ignore
-    ) -> Iterator[Completion]:
-        import torch
-
-        start, waiting = time.perf_counter(), deque()
-        self._newest = [], None  # a batch is the same whether or not one came before it
-        for request in batch:
-            row = Row(request, self.vocabulary)
-            fault = row.too_long(self.vocabulary.context)
-            try:
-                row.matcher = self._matcher(request)
-            except UnsupportedConstraint as error:
-                fault = str(error)
-            if fault:
-                yield row.failed(fault, start)
-            else:
-                waiting.append(row)
-        self.at_once = self.fitting
-        rows: list[Row] = []
-        state: State | None = None
-        while waiting or rows:
-            try:
-                with torch.inference_mode():
-                    state = self._enter(waiting, rows, state, on_tokens)
-                    on_tokens(self._advance(rows, state, start, alone=not waiting))
-            except (MemoryError, RuntimeError) as error:
-                state = None  # before anything else, so that its memory is free
-                yield from self._with_fewer(error, rows, waiting, start)
-                continue
-            for row in rows:
-                if row.finish:
-                    self.broken = False
-                    yield row.completion(start)
-            keep = [i for i, row in enumerate(rows) if not row.finish]
-            if len(keep) < len(rows):
-                rows[:] = [rows[i] for i in keep]
-                state = state.select(keep) if keep else None
-
-    def _matcher(self, request: Request):
-        return (
-            self._grammars.matcher(request.constraint) if request.constraint is not None else None
-        )
-
     def _fitting(self, requests: Sequence[Request]) -> int:
-        """Rows whose keys and values the free memory holds, twice: they are copied when another enters."""
+        """Sequences whose keys and values the free memory holds twice: they are copied as they grow."""
         config = self.network.config.get_text_config()
         size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         values = 2 * config.num_hidden_layers * config.num_key_value_heads * size
-        lengths = (len(encode(self.vocabulary.tokenizer, r)) + r.max_new_tokens for r in requests)
-        longest = min(max(lengths, default=0), self.vocabulary.context) + SPARE
-        row = 2 * longest * values * self.network.dtype.itemsize
-        return max(1, (_free(self.network.device) - self._head.nbytes) // row)
-
-    def _with_fewer(self, error: Exception, rows: list[Row], waiting: deque, start: float):
-        """After an error, of memory mostly: unfinished rows wait again, and half as many go on at once."""
-        short = isinstance(error, MemoryError) or any(words in str(error) for words in NO_MEMORY)
-        self._newest, self.failure = ([], None), f"{type(error).__name__}: {error}"[:FAILURE]
-        unfinished = [row for row in rows if not row.finish]
-        yield from (row.completion(start) for row in rows if row.finish)
-        rows.clear()
-        if len(unfinished) == 1 and self.at_once == 1:
-            self.at_once = 1 if short else self.fitting
-            if self.broken and not short:
-                raise error
-            self.broken = not short
-            why = (
-                "the memory does not hold this case alone"
-                if short
-                else "this case cannot be answered"
-            )
-            yield unfinished[0].failed(f"{why}: {self.failure}", start)
-            return
-        self.at_once, self.halvings = max(1, len(unfinished) // 2), self.halvings + 1
-        for row in reversed(unfinished):
-            again = Row(row.request, self.vocabulary)
-            again.matcher = self._matcher(row.request)
-            waiting.appendleft(again)
-
-    # --- reading ------------------------------------------------------------------------------
-
-    def _enter(self, waiting: deque, rows: list[Row], state: State | None, on_tokens: OnTokens):
-        """Read prompts where a quarter of the places are free: each time, the whole cache is copied."""
-        free = self.at_once - len(rows)
-        if not waiting or (rows and free < max(1, self.at_once // 4)):
-            return state if state is None or not rows else self._step(state, rows)
-        if rows:
-            state = self._step(state, rows)
-        states = [state] if rows else []
-        for _ in range(min(free, len(waiting))):
-            rows.append(waiting.popleft())
-            states.append(self._read(rows[-1].prompt))
-            on_tokens(0)
-        return merged(states)
-
-    def _read(self, prompt: list[int]) -> State:
-        """A state of one row, read from where the prompt parts with the one before it."""
-        import torch
-
-        before, state = self._newest
-        shared = _shared(before, prompt[:-1])
-        cache = state.beginning(shared) if shared else empty()
-        tokens = torch.tensor([prompt[shared:]])
-        mask = torch.ones(1, len(prompt), dtype=torch.long)
-        read = self._forward(tokens, mask, cache)
-        read.hidden = read.hidden[:, -1]
-        self._newest = prompt, read
-        return read
-
-    def _step(self, state: State, rows: Sequence[Row]) -> State:
-        """Read the newest token of each row."""
-        import torch
-
-        tokens = torch.tensor([[row.tokens[-1]] for row in rows])
-        read = self._forward(tokens, _longer(state.mask, 1), state.cache)
-        read.hidden = read.hidden[:, -1]
-        return read
-
-    def _forward(self, tokens, mask, cache) -> State:
-        device = self.network.device
-        positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -tokens.shape[1] :]
-        output = self.network.base_model(
-            input_ids=tokens.to(device),
-            attention_mask=mask.to(device),
-            position_ids=positions.to(device),
-            past_key_values=cache,
-            use_cache=True,
+        tokenizer = self.vocabulary.tokenizer
+        longest = max(
+            len(prompt_tokens(tokenizer, r.messages, tools=r.tools, chat=r.chat)) + r.max_new_tokens
+            for r in requests
         )
-        return State(output.last_hidden_state, mask, cache)
+        longest = min(longest, self.vocabulary.context)
+        free = _free_memory(self.network.device) - self._head.nbytes
+        return max(1, free // (2 * longest * values * self.network.dtype.itemsize))
 
-    # --- choosing -----------------------------------------------------------------------------
+    def generate(
+        self, batch: Sequence[Request], on_tokens: OnTokens = ignore
+    ) -> Iterator[Completion]:
+        start, waiting = time.perf_counter(), []
+        for request in batch:
+            sequence = SequenceState(request, self.vocabulary)
+            try:
+                sequence.check("transformers", self.vocabulary.context)
+                waiting.append(self._with_matcher(sequence))
+            except (UnsupportedConstraint, EngineError) as error:
+                yield sequence.completion(start, str(error))
+        while waiting:
+            sequences, waiting = waiting[: self.fitting], waiting[self.fitting :]
+            yield from self._complete(sequences, start, on_tokens)
 
-    def _advance(self, rows: list[Row], state: State, start: float, *, alone: bool) -> int:
-        """Give each row its next token; a row that is alone gets all that are left to it."""
-        chosen = self._best(self._logits(state.hidden), [row.matcher for row in rows])
-        for row, token in zip(rows, chosen, strict=True):
-            row.take(token, start)
-        if len(rows) > 1 or not (alone or self.at_once == 1):
-            return len(chosen)
-        return len(chosen) + self._alone(rows[0], state, start)
+    def _with_matcher(self, sequence: SequenceState) -> SequenceState:
+        if sequence.request.constraint is not None:
+            sequence.matcher = self._grammars.matcher(sequence.request.constraint)
+        return sequence
 
-    def _alone(self, row: Row, state: State, start: float) -> int:
-        """Finish one answer by prompt lookup; returns how many tokens that took."""
+    def _complete(
+        self, sequences: list[SequenceState], start: float, on_tokens: OnTokens
+    ) -> Iterator[Completion]:
+        """Decode sequences together, or in halves if that fails."""
+        try:
+            for sequence in self._decode(sequences, start, on_tokens):
+                self._broken = False
+                yield sequence.completion(start)
+            return
+        except (MemoryError, RuntimeError) as error:
+            short = isinstance(error, MemoryError) or any(t in str(error) for t in NO_MEMORY)
+            if len(sequences) == 1 and self._broken and not short:
+                raise
+            self.failure = f"{type(error).__name__}: {error}"[:FAILURE]
+        # here the error is gone, and with it the memory that its traceback held
+        if len(sequences) == 1:
+            self._broken = not short
+            reason = "memory does not suffice for" if short else "the engine fails at"
+            yield sequences[0].completion(start, f"{reason} this case alone: {self.failure}")
+            return
+        again = [
+            self._with_matcher(SequenceState(sequence.request, self.vocabulary))
+            for sequence in sequences
+            if not sequence.finish
+        ]
+        self.halvings, half = self.halvings + 1, (len(again) + 1) // 2
+        if short:
+            self.fitting = max(1, min(self.fitting, len(sequences) // 2))
+        yield from self._complete(again[:half], start, on_tokens)
+        if again[half:]:
+            yield from self._complete(again[half:], start, on_tokens)
+
+    def _decode(
+        self, sequences: list[SequenceState], start: float, on_tokens: OnTokens
+    ) -> Iterator[SequenceState]:
+        """Decode sequences together; yields each when it ends, and goes on with the others."""
         import torch
+        from transformers import DynamicCache
 
-        lookup, before = Lookup([*row.prompt, *row.tokens]), len(row.tokens)
-        while not row.finish:
-            draft = lookup.draft()
-            length = state.width
-            tokens = torch.tensor([[row.tokens[-1], *draft]])
-            state = self._forward(tokens, _longer(state.mask, tokens.shape[1]), state.cache)
-            taken = 0
-            for logits, guess in zip(self._logits(state.hidden[0]), [*draft, None], strict=True):
-                (token,) = self._best(logits[None], [row.matcher])
-                row.take(token, start)
-                lookup.add(token)
-                taken += 1
-                if row.finish or token != guess:
-                    break
-            state.cut(length + taken)
-        return len(row.tokens) - before
+        width = max(len(sequence.prompt) for sequence in sequences)
+        gaps = [width - len(sequence.prompt) for sequence in sequences]
+        with torch.inference_mode():
+            for sequence in sequences:
+                if self._wants_labels(sequence.request):
+                    sequence.label_logprobs = self._score_labels(sequence)
+            pairs = list(zip(gaps, sequences, strict=True))
+            tokens = torch.tensor([[0] * gap + sequence.prompt for gap, sequence in pairs])
+            mask = torch.tensor([[0] * gap + [1] * (width - gap) for gap in gaps])
+            cache = DynamicCache()
+        while sequences:
+            with torch.inference_mode():
+                logits = self._logits(self._forward(tokens, cache, mask)[:, -1])
+                chosen = self._choose(logits, sequences)
+            for sequence, token in zip(sequences, chosen, strict=True):
+                sequence.append(token, start)
+            on_tokens(len(sequences))
+            yield from (sequence for sequence in sequences if sequence.finish)
+            rows = [row for row, sequence in enumerate(sequences) if not sequence.finish]
+            if len(rows) < len(sequences):
+                sequences = [sequences[row] for row in rows]
+                cache.batch_select_indices(torch.tensor(rows, dtype=torch.long))
+                mask = mask[rows]
+            tokens = torch.tensor([[sequence.tokens[-1]] for sequence in sequences])
+            mask = torch.cat([mask, mask.new_ones(len(sequences), 1)], dim=1)
+
+    def _forward(self, tokens, cache, mask=None):
+        """Read tokens, (rows, columns), behind those in the cache; returns (rows, columns, size)."""
+        device = self.network.device
+        options = {}
+        if mask is not None:
+            positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -tokens.shape[1] :]
+            options = {"attention_mask": mask.to(device), "position_ids": positions.to(device)}
+        return self.network.base_model(
+            input_ids=tokens.to(device), past_key_values=cache, use_cache=True, **options
+        ).last_hidden_state
 
     def _logits(self, hidden):
-        """In fp32, (rows, vocabulary) from (rows, size)."""
+        """Logits in fp32, (…, vocabulary) from (…, size)."""
         return hidden.to(self._head.device).float() @ self._head.T
 
-    def _best(self, logits, matchers: list) -> list[int]:
-        """The most probable next token of each row, within its grammar if it has one."""
-        if any(matchers):
+    def _choose(self, logits, sequences: Sequence[SequenceState]) -> list[int]:
+        """The most probable next token of each sequence, within its grammar if it has one.
+
+        Log-probabilities are the model's own, before the grammar.
+        """
+        scored = [row for row, s in enumerate(sequences) if s.request.want_scores == "tokens"]
+        logprobs = logits[scored].log_softmax(-1) if scored else None
+        matchers = [sequence.matcher for sequence in sequences]
+        if any(matcher is not None for matcher in matchers):
             logits = logits.cpu()
             self._grammars.mask(logits, matchers)
-        return logits.argmax(-1).tolist()
+        chosen = logits.argmax(-1).tolist()
+        for i, row in enumerate(scored):
+            sequences[row].logprobs.append(logprobs[i, chosen[row]].item())
+        return chosen
+
+    @staticmethod
+    def _wants_labels(request: Request) -> bool:
+        return request.want_scores == "labels" and isinstance(request.constraint, Choice)
+
+    def _score_labels(self, sequence: SequenceState) -> dict[str, float]:
+        """The log-probability of each label, with an end token, behind the prompt.
+
+        The prompt is read once, and the labels behind it in batches, padded on the right.
+        """
+        import torch
+        from transformers import DynamicCache
+
+        texts, ends = labels(sequence.request.constraint), sorted(self.vocabulary.ends)
+        cache = DynamicCache()
+        last = self._forward(torch.tensor([sequence.prompt]), cache)[:, -1:]
+        scores: dict[str, float] = {}
+        for i in range(0, len(texts), self.fitting):
+            part = texts[i : i + self.fitting]
+            spelled = self.vocabulary.tokenizer(list(part), add_special_tokens=False)["input_ids"]
+            width = max(map(len, spelled))
+            tokens = torch.tensor([ids + [0] * (width - len(ids)) for ids in spelled])
+            behind = copy.deepcopy(cache)
+            behind.batch_repeat_interleave(len(part))
+            hidden = self._forward(tokens, behind)
+            hidden = torch.cat([last.expand(len(part), -1, -1), hidden], dim=1)
+            for label, ids, row in zip(part, spelled, hidden, strict=True):
+                logprobs = self._logits(row[: len(ids) + 1]).log_softmax(-1)
+                end = logprobs[len(ids), ends].logsumexp(0)
+                scores[label] = (logprobs[range(len(ids)), ids].sum() + end).item()
+        return scores
 
     @cached_property
     def _grammars(self) -> Grammars:
@@ -259,28 +253,10 @@ class Transformers:
         return self.network.get_output_embeddings().weight.detach().float()
 
 
-def _kernels(torch, device) -> str:
-    cuda = device.type == "cuda"
-    return torch.cuda.get_device_name(device) if cuda else torch.backends.cpu.get_cpu_capability()
-
-
-def _free(device) -> int:
-    """Bytes of memory that a device has left; of several GPUs, the one that has least."""
+def _free_memory(device) -> int:
+    """Free bytes of a device; of several GPUs, those of the one that has least."""
     import torch
 
     if device.type == "cuda":
         return min(torch.cuda.mem_get_info(each)[0] for each in range(torch.cuda.device_count()))
     return machine.available_memory()
-
-
-def _shared(a: Sequence[int], b: Sequence[int]) -> int:
-    """Tokens with which both begin."""
-    return next(
-        (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b))
-    )
-
-
-def _longer(mask, tokens: int):
-    import torch
-
-    return torch.cat([mask, mask.new_ones(mask.shape[0], tokens)], dim=1)
