@@ -1,4 +1,4 @@
-"""A case of EdgeJSON as Markdown or HTML: text, schema, target, and a model's answer with its score.
+"""A case of EdgeJSON as Markdown or HTML: text, schema, target, and an answer with its score.
 
 Model output is data: everything is escaped or fenced.
 """
@@ -67,8 +67,9 @@ def shown(sample: Sample) -> str:
 
 def graded(task: Task, sample: Sample, row: Mapping) -> str:
     """How an answer is scored: each leaf of target and answer with its outcome, and the scores."""
-    answer = scoring.parse(row["turns"][-1]["completion"]).value
-    expected, given = dict(scoring.leaves(sample.target)), dict(scoring.leaves(answer))
+    answer = scoring.parse(row["turns"][-1]["completion"])
+    expected = dict(scoring.leaves(sample.target))
+    given = dict(scoring.leaves(answer.value)) if answer.ok else {}
     lines = []
     for place in {**expected, **given}:
         right, wrote = (
@@ -92,7 +93,7 @@ def graded(task: Task, sample: Sample, row: Mapping) -> str:
 
 
 def showcase(sample: Sample, row: Mapping) -> tuple:
-    """Sort key of the case to show first: wrong by as little as possible, simple, and between people."""
+    """Sort key of the case to show first: wrong by little, simple, and between people."""
     return (
         row["failure"] is None,
         sample.slices["tier"] != "simple",
