@@ -19,7 +19,6 @@ BITS = {
     "float32": 32, "f16": 16, "bfloat16": 16, "q8_0": 8, "int8": 8,
     "q4_1": 4, "q4_k_m": 4, "q4_k_m_i": 4, "nf4": 4,
 }  # fmt: skip
-QUANTISED = ("q8_0", "q4_k_m", "q4_k_m_i", "q4_1")  # types of GGUF files that are compared with F16
 
 
 def model_key(result: Result) -> tuple:
@@ -154,23 +153,6 @@ def agreement(
                 name: f"{count} of {pair[0].n}" for name, count in counts.items()
             }
     return found
-
-
-def quantisation_loss(
-    result: Result, results: Iterable[Result], precision: str, metric: Metric
-) -> dict | None:
-    """A metric with quantised weights minus that with F16, both in llama.cpp, with its paired interval.
-
-    None if either was not run. The file made from F16 is preferred to the one that the model came as.
-    """
-    runs = [r for r in over_engines(result, results) if r.engine["name"] == "llamacpp"]
-    runs.sort(key=lambda r: r.engine["dtype"] == "source")
-    full, quantised = (
-        [r for r in runs if launch.precision(r.engine) == wanted] for wanted in ("f16", precision)
-    )
-    if not (full and quantised):
-        return None
-    return vars(metrics.difference(metric, quantised[0].rows, full[0].rows))
 
 
 # --- decodings --------------------------------------------------------------------------------

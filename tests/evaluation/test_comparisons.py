@@ -63,17 +63,6 @@ def test_agreement_counts_texts_and_verdicts(runs):
     assert comparisons.agreement([r for name, r in runs.items() if name != "d-q8"]) == {}
 
 
-def test_quantisation_loss_is_between_files_of_llama_cpp(runs, toy_task):
-    """Six more of twenty are wrong than in F16, each of which loses half of its share."""
-    exact, share = toy_task.metrics[:2]
-    found = comparisons.quantisation_loss(runs["a-usual"], runs.values(), "q4_k_m", share)
-    assert found["mean"] == pytest.approx(-0.15) and found["low"] < -0.15 < found["high"]
-    found = comparisons.quantisation_loss(runs["a-usual"], runs.values(), "q4_k_m", exact)
-    assert found["mean"] == pytest.approx(-0.3)
-    without = [run for name, run in runs.items() if name != "e-f16"]
-    assert comparisons.quantisation_loss(runs["a-usual"], without, "q4_k_m", exact) is None
-
-
 def test_free_and_constrained_runs_are_paired_with_default_prompts_then_the_same(runs, tmp_path):
     other = FULL | {"mode": "constrained", "dtype": "bfloat16"}
     write_run(
