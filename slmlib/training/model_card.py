@@ -86,6 +86,7 @@ def card(name: str, record: Mapping, results: Sequence[Result], kept: Mapping[st
     """
     model, recipe = registry.get(record["base"]["name"]), recipes.from_record(record)
     trained_on = [tasks.get(each) for each in recipe["data"]]
+    rounding = Table.of(["Type", "Kept"], [(k, f"{100 * x:.0f} %") for k, x in kept.items()])
     titles = {task.title: task.manifest().get("licence", "no licence") for task in trained_on}
     values = {
         **facts(record),
@@ -105,10 +106,9 @@ def card(name: str, record: Mapping, results: Sequence[Result], kept: Mapping[st
         "results": "\n".join(_tables(results)) or "None are published yet.\n",
         "recipe": json.dumps(record["recipe"], indent=1),
         "speed": f"{record['tokens_per_second']:,.0f}",
-        "files": Table.of(["Type", "Kept"], [(k, f"{100 * x:.0f} %") for k, x in kept.items()])
-        .markdown() if kept else "Not measured for this model.\n",
+        "files": rounding.markdown() if kept else "Not measured for this model.\n",
         "hashes": Table.of(["File", "SHA-256"], _hashes(record)).markdown().rstrip(),
-    }  # fmt: skip
+    }
     values["memory"] = f"{values['memory_gb']} GB of memory"
     if "gpus" in record["environment"]["machine"]:
         values["memory"] += f" with {record['packs_together']} of a step's packs at once"

@@ -102,6 +102,7 @@ def _run(recipe: Recipe, folder: Path, start: Callable[[], Trainer], until: int 
                 trainer.save(done)  # the evaluation may take minutes
                 row = trainer.evaluate(done)
                 log("validation", {"loss": row["loss"]}, done)
+                bar.write(f"validation loss after {done} steps: {row['loss']:.3f}")
                 for task, scores in row.get("tasks", {}).items():
                     log(task, scores, done)
             if done in (steps, until) or stop.requested:

@@ -1,7 +1,7 @@
 """The training set of a recipe: samples of its tasks, tokenized and packed, in order."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
@@ -62,7 +62,7 @@ def build(recipe: Recipe, vocabulary: Vocabulary) -> TrainingSet:
     limit = min(recipe["batch"]["tokens"], vocabulary.context)
     size = sum(tasks.get(name).training.size(mix) for name, mix in recipe["data"].items())
     with progress.bar(total=size, desc="samples", unit="sample") as bar:
-        groups = _groups(recipe, bar.update)
+        groups = sample_groups(recipe, bar.update)
     used: dict[str, list[TrainingSample]] = {name: [] for name in recipe["data"]}
     tokenized, lengths = [], []
     for group in progress.bar(groups, desc="tokens", unit="group"):
@@ -130,13 +130,14 @@ def datasets(recipe: Recipe) -> dict[str, str]:
     return digests
 
 
-def _groups(recipe: Recipe, on_sample: Callable[[], object]) -> list[list[TrainingSample]]:
-    """The groups of all tasks of a recipe, shuffled together if there are several tasks."""
-    groups = []
+def sample_groups(
+    recipe: Recipe, on_sample: Callable[[], object] = lambda: None
+) -> list[list[TrainingSample]]:
+    """The samples of a recipe in groups; those of several tasks are shuffled together."""
+    groups, size = [], recipe["batch"]["group"]
     for name, mix in recipe["data"].items():
-        samples: Iterable[TrainingSample] = tasks.get(name).training.samples(
-            mix, seed=recipe["seed"], group_size=recipe["batch"]["group"], on_sample=on_sample
-        )
+        options = {"seed": recipe["seed"], "group_size": size, "on_sample": on_sample}
+        samples = tasks.get(name).training.samples(mix, **options)
         groups += [list(group) for _, group in groupby(samples, key=lambda each: each.group)]
     if len(recipe["data"]) > 1:
         Random(f"{recipe['seed']}/tasks").shuffle(groups)
