@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
 from slmlib.engines import launch
-from slmlib.evaluation import metrics, run
+from slmlib.evaluation import run
 from slmlib.evaluation.results import Result, texts
 from slmlib.tasks.base import Metric
 

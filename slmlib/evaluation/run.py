@@ -301,29 +301,35 @@ def prepare(
 
     def start() -> Engine:
         if engine == "llamacpp" and dtype in gguf_files.WEIGHED:
-            gguf(task, model, dtype)
+            gguf(model, dtype, task)
         return launch.start(engine, model, dtype=dtype, batch_size=batch_size, **server)
 
     return Plan(task, samples, asked, settings, start, out / task.name)
 
 
-def gguf(task: Task, model: str, kind: str) -> Path:
-    """A model as a GGUF file; importance is measured on questions and right answers of a task.
+def gguf(model: str, kind: str, task: Task | None = None) -> Path:
+    """A model as a GGUF file; importance is measured on questions and right answers.
 
     Args:
-        task: the task that the model is for; the first `CALIBRATION` samples of its training split are read.
         model: name of a model.
         kind: one of `gguf_files.FILE_TYPES`.
+        task: the task whose training split is read, for a model that was not trained here; a trained
+            model is calibrated on the tasks of its training.
     """
-    prompt = task.prompts[default_prompt(task, model, "constrained")]
+    known = registry.get(model)
+    prompts = known.prompts or ({task.name: task.default_prompt("constrained")} if task else {})
 
     def tokens() -> Iterator[list[int]]:
         tokenizer = weights.vocabulary(model).tokenizer
-        for sample in task.load(task.split_names("train")[0], limit=CALIBRATION):
-            answer = tokenizer(task.calibration(sample), add_special_tokens=False)["input_ids"]
-            yield chat.prompt_tokens(tokenizer, prompt.messages(sample), chat=prompt.chat) + answer
+        for name, prompt in prompts.items():
+            of = task if task and task.name == name else tasks.get(name)
+            for sample in of.load(of.split_names("train")[0], limit=CALIBRATION):
+                answer = tokenizer(of.calibration(sample), add_special_tokens=False)["input_ids"]
+                messages = of.prompts[prompt].messages(sample)
+                chat_template = of.prompts[prompt].chat
+                yield chat.prompt_tokens(tokenizer, messages, chat=chat_template) + answer
 
-    return weights.gguf(registry.get(model), kind, calibration=tokens)
+    return weights.gguf(known, kind, calibration=tokens if prompts else None)
 
 
 def default_prompt(task: Task, model: str, decoding: str) -> str:

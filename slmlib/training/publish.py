@@ -22,7 +22,7 @@ from slmlib.core import io, paths
 from slmlib.evaluation import run as evaluation
 from slmlib.evaluation.results import Result
 from slmlib.models import gguf_files, registry, weights
-from slmlib.models.registry import ADAPTER, RECORD, Model, ModelError
+from slmlib.models.registry import ADAPTER, RECORD, ModelError
 from slmlib.tasks import base as tasks
 from slmlib.tasks.base import Task
 from slmlib.training import model_card
@@ -212,18 +212,13 @@ def write_rounding(name: str) -> dict[str, float]:
     model, folder = registry.get(name), paths.ADAPTERS / name
     if not weights.has_gguf(model):
         return {}
-    origin, exact = weights.find(registry.get(model.origin)), _gguf(model, "f16")
+    origin, exact = weights.find(registry.get(model.origin)), evaluation.gguf(model.name, "f16")
     kept = {
-        kind: round(gguf_files.update_kept(origin, exact, _gguf(model, kind)), 4)
+        kind: round(gguf_files.update_kept(origin, exact, evaluation.gguf(model.name, kind)), 4)
         for kind in ROUNDED
     }
     io.write_json(folder / ROUNDING, {"weights": io.sha256(folder / ADAPTER), "kept": kept})
     return kept
-
-
-def _gguf(model: Model, kind: str) -> Path:
-    """A trained model as a GGUF file; importance is measured on the first task of its training."""
-    return evaluation.gguf(tasks.get(next(iter(model.prompts))), model.name, kind)
 
 
 def export(name: str, out: Path, *, kinds: Sequence[str] = ("q8_0", "q4_k_m")) -> list[Path]:
@@ -247,7 +242,7 @@ def export(name: str, out: Path, *, kinds: Sequence[str] = ("q8_0", "q4_k_m")) -
     shutil.copytree(weights.converted(model), files[0], dirs_exist_ok=True)
     (files[0] / "cache.json").unlink(missing_ok=True)
     for kind, file in zip(kinds, files[1:], strict=True):
-        shutil.copyfile(_gguf(model, kind), file)
+        shutil.copyfile(evaluation.gguf(model.name, kind), file)
     return files
 
 

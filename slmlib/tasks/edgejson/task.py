@@ -1,6 +1,5 @@
 """EdgeJSON as a task: a text and a JSON Schema in, the JSON object that the text decides out."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
@@ -124,10 +123,6 @@ class EdgeJSON(Task):
     def breaks_constraint(self, row: Mapping) -> bool:
         """Whether the answer is not valid under its schema."""
         return row["scores"]["schema_compliance"] == 0
-
-    def calibration(self, sample: Sample) -> str:
-        """The answer that a model should write, for calibrating a quantisation."""
-        return json.dumps(sample.target, ensure_ascii=False)
 
     def show(self, sample: Sample) -> str:
         """The text of a case with its evidence marked, and the target, as HTML."""
