@@ -264,6 +264,7 @@ def test_every_fault_of_form_has_its_reason():
 def test_ordinary_wording_is_not_a_fault_of_form():
     for written in (
         "Sure, the shelves are here. " + GOOD,
+        "Your order, as in our letter:\n" + GOOD,
         GOOD.replace("'", "’").replace("Hello,\n", "Hello, \r\n"),
         '"' + GOOD + '"',
     ):

@@ -198,7 +198,8 @@ PATTERNS = {  # faults of form; `^` is the start of any line
     "refusal": r"\A\W*(?:(?:i'm|i am) )?(?:sorry|unfortunately|i apologi[sz]e)\b[^.\n]*"
     r"\b(?:can't|cannot|unable)\b|\bas an ai\b|\b(?:ai|language) model\b",
     "markup": r"```|\*\*|^#{1,6} |</?[a-z]+>|\"\w+\"\s*:|\A\s*[{\[]\s*[\"{]|\|\s*:?-{3,}",
-    "about the task": rf"\A[^\n]{{0,60}}\b{_KIND}\b[^\n.]{{0,60}}:\s*\n|\A[^\n]{{0,40}}\btext:"
+    "about the task": r"\A[^\n]{0,30}\b(?:here(?:'s| is| are)|below is|this is)\b"
+    rf"[^\n]{{0,60}}\b{_KIND}\b[^\n]{{0,60}}:|\A[^\n]{{0,40}}\btext:"
     rf"|\A\W*(?:the|this)? ?(?:\w+ )?{_KIND} (?:is|reads|says|tells)\b|\bhope this helps\b"
     r"|\A\W*(?:sure|certainly|absolutely)[!,][^\n]*:\s*\n|\bas requested\b"
     r"|\bthe facts (?:above|given|provided)\b|^\(?note: (?:this|the|i|all)\b",
@@ -216,18 +217,18 @@ def clean(text: str) -> str:
     return text[1:-1].strip() if quoted else text
 
 
-def judge(row: dict, facts: str, answer: dict) -> Verdict:
+def judge(row: dict, question: str, answer: dict) -> Verdict:
     """Accept a text, or give the first reason against it.
 
     Args:
         row: The row whose record the text states.
-        facts: The prompt's question, which lists the facts.
+        question: The last message of the prompt, which lists the facts.
         answer: A recorded answer, with the keys of `ANSWER`.
     """
     if answer["finish"] != "stop":
         reason = "no answer" if answer["finish"] == "error" else "truncated"
         return Verdict(None, reason, answer["error"])
-    text, facts = clean(answer["text"]), facts.partition("Facts:\n")[2]
+    text, facts = clean(answer["text"]), question.partition("Facts:\n")[2]
     if reason := _formal_fault(text, facts, row):
         return Verdict(None, reason)
     places, faults = evidence.locate(text, row)
