@@ -5,14 +5,11 @@ default prompt of each and with the same one. The run that represents a model on
 default prompt, by the engine that comes first in `PREFERRED`.
 """
 
-import statistics
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
 
 from slmlib.engines import launch
 from slmlib.evaluation import run
 from slmlib.evaluation.results import Result, texts
-from slmlib.tasks.base import Metric
 
 PREFERRED = (("openvino", "float32"), ("transformers", "float32"), ("transformers", "bfloat16"))
 BITS = {
@@ -73,35 +70,12 @@ def representative_runs(results: Iterable[Result]) -> list[Result]:
 # --- prompts ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Spread:
-    """A metric over prompts, all else equal: lowest, median, highest."""
-
-    low: float
-    median: float
-    high: float
-    prompts: int
-
-    def text(self, metric: Metric) -> str:
-        """As printed: `0.0–1.5–4.0 (12)`."""
-        shown = (metric.number(each, unit=False) for each in (self.low, self.median, self.high))
-        return f"{'–'.join(shown)} ({self.prompts})"
-
-
 def over_prompts(result: Result, results: Iterable[Result]) -> list[Result]:
     """Runs that differ from this one in the prompt only; this one first, then by the prompt's name."""
     same = [r for r in results if r.complete and r.split == result.split and r.run != result.run]
     key = model_key(result), engine_key(result)
     others = [r for r in same if (model_key(r), engine_key(r)) == key]
     return [result, *sorted(others, key=lambda r: r.prompt["name"])]
-
-
-def spread(result: Result, results: Iterable[Result], metric: Metric) -> Spread | None:
-    """How a metric varies with the prompt; None if only one was tried."""
-    values = [r.metrics[metric.name]["mean"] for r in over_prompts(result, results)]
-    if len(values) < 2:
-        return None
-    return Spread(min(values), statistics.median(values), max(values), len(values))
 
 
 # --- engines and precisions -------------------------------------------------------------------

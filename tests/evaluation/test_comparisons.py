@@ -42,13 +42,10 @@ def test_falls_back_to_another_complete_run(runs):
     assert names(comparisons.representative_runs([runs["e-q4"], runs["i-part"]])) == ["e-q4"]
 
 
-def test_spread_is_over_prompts_alone(runs, toy_task):
+def test_prompts_are_compared_with_all_else_equal(runs):
     """Other engines, the constraint and an incomplete run stay out."""
-    exact = toy_task.ranking_metric
-    found = comparisons.spread(runs["a-usual"], runs.values(), exact)
-    assert (found.low, found.median, found.high, found.prompts) == (0.3, 0.5, 0.6, 3)
-    assert found.text(exact) == "30.0–50.0–60.0 (3)"
-    assert comparisons.spread(runs["e-q4"], runs.values(), exact) is None
+    found = comparisons.over_prompts(runs["a-usual"], runs.values())
+    assert names(found) == ["a-usual", "b-bare", "c-other"]
 
 
 def test_engines_are_listed_from_high_to_low_precision_behind_the_representative(runs):
