@@ -1,330 +1,352 @@
-"""Engines: would break if batching, padding or early stops changed what a model answers."""
+"""Engines: would break if batching, constraints, stops or scores changed what a model answers."""
 
 import json
 import sys
-from types import SimpleNamespace
+from dataclasses import replace
 
 import pytest
-import toy
-import toy_server
 from jsonschema import Draft202012Validator
 
 from slmlib.core import machine
-from slmlib.engines import base as engines
-from slmlib.engines import openvino
-from slmlib.engines.base import Request
-from slmlib.engines.openai import OpenAI
-from slmlib.engines.openai_client import Client, Endpoint
-from slmlib.engines.sequences import Lookup, Row, encode
+from slmlib.engines import base, chat, constraints, launch, openvino
+from slmlib.engines.base import Choice, JsonSchema, Request, ToolCalls, UnsupportedConstraint
+from slmlib.engines.sequences import SequenceState
 from slmlib.engines.transformers import Transformers
+from slmlib.models import registry, weights
+
+MODEL = "smollm2-135m-instruct"
+NAMES = ("Ann", "Bob", "Cleo", "Dev", "Eve", "Finn", "Gus", "Hana")
+SCHEMA = {
+    "title": "T",
+    "type": "object",
+    "required": ["on", "kind", "code"],
+    "additionalProperties": False,
+    "properties": {
+        "on": {"type": "string", "format": "date"},
+        "kind": {"enum": ["red", "blue"]},
+        "code": {"type": "string", "pattern": "^[A-Z]{2}-\\d{3}$"},
+        "tags": {"type": "array", "maxItems": 2, "items": {"type": "string", "maxLength": 8}},
+    },
+}
+LABELS = ("light", "light_on", "light_off", "heat up")
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "set_light",
+        "parameters": {
+            "type": "object",
+            "properties": {"room": {"enum": ["kitchen", "bath"]}, "on": {"type": "boolean"}},
+            "required": ["room", "on"],
+        },
+    },
+}
+
+
+def user(text: str) -> list[dict]:
+    return [{"role": "user", "content": text}]
+
 
 TALK = [
-    Request(row["id"], [{"role": "user", "content": f"{row['input']['text']} Reply with a JSON object."}], 24)
-    for row in toy.rows()
+    Request(name, user(f"{name} is {20 + i}." + " Nice to meet you." * i + " Reply in JSON."), 24)
+    for i, name in enumerate(NAMES)
 ]
+ASKED = user("It was a blue one, 12 of them, on 3 May 2026. JSON:")
+HELLO = user("hello")
 
 
-def answers(engine, requests) -> dict:
+def complete(engine, requests) -> dict[str, base.Completion]:
     return {c.id: c for batch in engine.batches(requests) for c in engine.generate(batch)}
 
 
+def plain_generate(loaded, request: Request) -> str:
+    """The library's own loop: batch of one, no early stop."""
+    import torch
+
+    prompt = torch.tensor([SequenceState(request, loaded.vocabulary).prompt])
+    output = loaded.network.generate(prompt, do_sample=False, max_new_tokens=request.max_new_tokens)
+    return loaded.tokenizer.decode(output[0, prompt.shape[1] :], skip_special_tokens=True)
+
+
+def logprobs_by_hand(loaded, request: Request, tokens: list[int]) -> list[float]:
+    """The log-probability of each of these tokens behind a prompt, in one pass of the network."""
+    import torch
+
+    prompt = SequenceState(request, loaded.vocabulary).prompt
+    with torch.inference_mode():
+        logits = loaded.network(torch.tensor([prompt + tokens])).logits[0].float()
+    behind = logits[len(prompt) - 1 : -1].log_softmax(-1)
+    return [row[token].item() for row, token in zip(behind, tokens, strict=True)]
+
+
+# --- starting -----------------------------------------------------------------------------------
+
+
 def test_dtype_is_checked_and_resolved(monkeypatch):
-    assert engines.resolve_dtype("float32") == "float32"
+    assert launch.resolve_dtype("float32") == "float32"
     monkeypatch.setattr(machine, "torch_has_gpu", lambda: False)
-    for features, expected in (({"avx2", "fma"}, "float32"), ({"avx2", "avx512_bf16"}, "bfloat16")):
+    for features, dtype in (({"avx2", "fma"}, "float32"), ({"avx2", "avx512_bf16"}, "bfloat16")):
         monkeypatch.setattr(machine, "features", lambda features=features: features)
-        assert engines.resolve_dtype("auto") == expected
-    assert engines.resolve_dtype("auto", engine="llamacpp") == "q8_0"
-    with pytest.raises(
-        ValueError, match=r"unknown dtype of openvino 'q8_0'.* Valid: auto, float32, bfloat16"
-    ):
-        engines.resolve_dtype("q8_0", engine="openvino")
+        assert launch.resolve_dtype("auto") == dtype
+    assert launch.resolve_dtype("auto", engine="llamacpp") == "q8_0"
+    with pytest.raises(ValueError, match=r"unknown dtype of openvino 'q8_0'.* auto, float32, bfl"):
+        launch.resolve_dtype("q8_0", engine="openvino")
 
 
-def test_a_missing_package_is_named_with_its_install_line(monkeypatch):
-    """Engines need more than the rest of the library, and some machines lack a wheel."""
-    monkeypatch.setitem(sys.modules, "xllamacpp", None)
-    with pytest.raises(engines.EngineError, match=r"needs xllamacpp.* Run: pip install xllamacpp"):
-        engines.start("llamacpp", "smollm2-135m-instruct", dtype="source", batch_size=1)
-
-
-def test_a_container_s_memory_is_what_there_is(tmp_path, monkeypatch):
-    """The kernel kills a process that takes more than its container has; no error would come before."""
-    monkeypatch.setattr(machine, "CGROUP", tmp_path)
-    whole = machine.available_memory()
-    (tmp_path / "memory.current").write_text("400\n")
-    (tmp_path / "memory.stat").write_text("anon 300\nfile 100\n")
-    for limit, free in (("1000\n", 700), ("200\n", 0)):
-        (tmp_path / "memory.max").write_text(limit)
-        assert machine.available_memory() == free
-    (tmp_path / "memory.max").write_text("max\n")
-    assert machine.available_memory() > 0.5 * whole > 1000
-
-
-def test_an_unknown_engine_is_refused():
+def test_an_engine_that_cannot_start_says_why(monkeypatch):
+    """At its start, and not in the middle of a run."""
     with pytest.raises(ValueError, match=r"unknown engine 'vllm'.* Valid: transformers, openvino"):
-        engines.start("vllm", "smollm2-135m-instruct", dtype="auto", batch_size=1)
-
-
-def test_lookup_goes_on_as_the_text_did_before():
-    """From the last place where the two newest tokens stood, up to so many tokens ahead."""
-    lookup = Lookup([1, 2, 3, 4, 1, 2, 5, 6])
-    assert lookup.draft() == []
-    lookup.add(1)
-    assert lookup.draft() == []  # 6, 1 is new
-    lookup.add(2)
-    assert lookup.draft() == [5, 6, 1, 2]
-    lookup.add(3)
-    assert lookup.draft() == [4, 1, 2, 5, 6, 1, 2, 3]
-
-
-def test_cores_are_those_that_a_container_may_use(tmp_path, monkeypatch):
-    """With a quota of one core on a machine of many, more threads only wait for each other."""
-    monkeypatch.setattr(machine, "CGROUP", tmp_path)
-    whole = machine.available_threads()
-    for limit, cores in (("100000 100000\n", 1), ("50000 100000\n", 1), ("max 100000\n", whole)):
-        (tmp_path / "cpu.max").write_text(limit)
-        assert machine.available_threads() == cores
-
-
-def test_openvino_says_that_this_cpu_has_no_bfloat16(monkeypatch):
+        launch.start("vllm", MODEL, dtype="auto", batch_size=1)
+    with pytest.raises(base.EngineError, match="needs the address of a server"):
+        launch.start("openai", MODEL, dtype="served", batch_size=1)
     monkeypatch.setattr(openvino, "kernels", lambda: ["FP32", "INT8"])
-    with pytest.raises(engines.EngineError, match=r"AVX512-BF16 or AMX.* Use dtype float32"):
-        engines.start("openvino", "smollm2-135m-instruct", dtype="bfloat16", batch_size=1)
+    with pytest.raises(base.EngineError, match=r"AVX512-BF16 or AMX.* Use dtype float32"):
+        launch.start("openvino", MODEL, dtype="bfloat16", batch_size=1)
+    for engine, package in (
+        ("llamacpp", "xllamacpp"),
+        ("llamacpp", "httpx"),
+        ("openvino", "xgrammar"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, package, None)
+            with pytest.raises(base.EngineError, match=rf"{package}.* pip install {package}"):
+                launch.start(engine, MODEL, dtype="source", batch_size=1)
 
 
-@pytest.mark.parametrize(("name", "module"), [("llamacpp", "httpx"), ("openvino", "xgrammar")])
-def test_what_an_engine_needs_later_is_missed_at_its_start(name, module, monkeypatch):
-    """And not in the middle of a run."""
-    monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(engines.EngineError, match=rf"the engine {name} needs {module}"):
-        engines.start(name, "smollm2-135m-instruct", dtype="auto", batch_size=1)
+def test_what_an_engine_does_not_support_is_refused_with_the_engines_that_do():
+    for constraint in (None, JsonSchema(SCHEMA), Choice(LABELS), ToolCalls((TOOL,))):
+        for scores in ("", "tokens", "labels"):
+            launch.require_support("transformers", constraint, scores)
+    with pytest.raises(
+        UnsupportedConstraint, match=r"openai .* Choice\. Use: transformers, openvi"
+    ):
+        launch.require_support("openai", Choice(LABELS))
+    with pytest.raises(UnsupportedConstraint, match=r"of labels\. Use: transformers\."):
+        launch.require_support("llamacpp", Choice(LABELS), "labels")
 
 
-@pytest.mark.model
-def test_a_prompt_may_go_without_the_chat_template(loaded):
-    """The messages as they are: nothing that the model's template would add."""
-    assert engines.prompt_text(loaded.tokenizer, HELLO, chat=False) == "hello\n"
-    assert "<|im_start|>" in engines.prompt_text(loaded.tokenizer, HELLO)
+# --- transformers -------------------------------------------------------------------------------
 
 
-def test_a_text_begins_as_its_tokenizer_says_where_no_template_does():
-    """Llama's tokenizers put a token in front, which its templates hold already."""
+@pytest.fixture(scope="module")
+def tiny():
+    """A random network, a thousandth of the embedded model, with its tokenizer."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
 
-    class Llama:
-        chat_template = "a template"
-
-        def __call__(self, text, add_special_tokens):
-            return {"input_ids": [1] * add_special_tokens + [2]}
-
-        def apply_chat_template(self, messages, **options):
-            return f"on {options['date_string']}"
-
-    asked = [Request("r", HELLO, 9, chat=chat) for chat in (True, False)]
-    assert [encode(Llama(), request) for request in asked] == [[2], [1, 2]]
-    assert engines.prompt_text(Llama(), HELLO) == "on 1 Jan 2026"
+    vocabulary = weights.vocabulary(MODEL)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(vocabulary.tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=2048,
+        initializer_range=0.3,
+        bos_token_id=1,
+        eos_token_id=2,
+    )
+    network = LlamaForCausalLM(config).eval()
+    return weights.Loaded(registry.get(MODEL), network, vocabulary, "float32")
 
 
 @pytest.mark.model
 class TestTransformers:
-    def test_a_batch_that_the_memory_does_not_hold_is_halved(self, loaded, monkeypatch):
-        """The run goes on with the same answers, and the result says so; one that fails alone is an error."""
-        engine = Transformers(loaded, batch_size=4)
-        whole, real = answers(engine, TALK[:4]), engine._advance
+    @pytest.mark.parametrize("batch_size", [1, 3, 8])
+    def test_completions_are_those_of_the_library_s_loop(self, tiny, batch_size):
+        """Prompts of several lengths, of which some end before others."""
+        lengths = (24, 3, 24, 1, 17, 24, 9, 24)
+        requests = [replace(r, max_new_tokens=n) for r, n in zip(TALK, lengths, strict=True)]
+        completions = complete(Transformers(tiny, batch_size=batch_size), requests)
+        expected = {request.id: plain_generate(tiny, request) for request in requests}
+        assert len(set(expected.values())) == len(expected)
+        assert {name: c.text for name, c in completions.items()} == expected
+        assert [completions[r.id].tokens_out for r in requests] == list(lengths)
 
-        def tight(rows, *arguments, **options):
-            if len(rows) > 1 or rows[0].request.id == TALK[3].id:
-                raise RuntimeError(
-                    "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
-                )
-            return real(rows, *arguments, **options)
+    def test_constrained_and_free_rows_do_not_disturb_each_other(self, tiny):
+        bound = [
+            replace(TALK[0], constraint=Choice(LABELS)),
+            replace(TALK[1], constraint=JsonSchema(SCHEMA), max_new_tokens=200, stop="json"),
+            replace(TALK[2], constraint=ToolCalls((TOOL,), text=False), max_new_tokens=90),
+        ]
+        together = complete(Transformers(tiny, batch_size=5), [*bound, *TALK[3:5]])
+        for request in (*bound, *TALK[3:5]):
+            (alone,) = Transformers(tiny, batch_size=1).generate([request])
+            assert together[request.id].text == alone.text
+        assert together[TALK[0].id].text in LABELS
+        for request in bound:
+            completion = together[request.id]
+            whole = completion.finish == "stop"
+            assert constraints.follows(request.constraint, completion.text, whole=whole)
 
-        monkeypatch.setattr(engine, "_advance", tight)
-        found = answers(engine, TALK[:4])
-        assert all(found[r.id].text == whole[r.id].text for r in TALK[:3])
-        assert found[TALK[3].id].error.startswith("the memory does not hold this case alone: RuntimeError")
-        assert engine.describe()["halvings"] == 2
+    def test_token_scores_are_the_model_s_own(self, tiny):
+        """Also under a constraint, and beside rows that want none."""
+        free = replace(TALK[0], want_scores="tokens", max_new_tokens=6)
+        bound = replace(TALK[1], want_scores="tokens", constraint=Choice(LABELS))
+        completions = complete(Transformers(tiny, batch_size=3), [free, bound, TALK[2]])
+        assert completions[TALK[2].id].token_logprobs == ()
+        tokenizer, completion = tiny.tokenizer, completions[bound.id]
+        tokens = tokenizer(completion.text, add_special_tokens=False)["input_ids"]
+        by_hand = logprobs_by_hand(tiny, bound, [*tokens, tokenizer.eos_token_id])
+        if completion.tokens_out == len(by_hand):  # else it was spelt in other tokens
+            assert completion.token_logprobs == pytest.approx(by_hand, abs=1e-3)
+        assert len(completions[free.id].token_logprobs) == 6
+        assert max(completions[free.id].token_logprobs) <= 0
 
-    def test_a_case_that_breaks_the_engine_breaks_no_other(self, loaded, monkeypatch):
-        """An error that is not of memory: it is told with the case, and the others have their answers."""
-        engine = Transformers(loaded, batch_size=4)
-        whole, real = answers(engine, TALK[:4]), engine._advance
+    @pytest.mark.parametrize("batch_size", [1, 3, 9])
+    def test_label_scores_are_sums_over_the_tokens_with_the_end(self, tiny, batch_size):
+        request = replace(TALK[0], want_scores="labels", constraint=Choice(LABELS))
+        engine = Transformers(tiny, batch_size=batch_size)
+        scores = complete(engine, [request, TALK[1]])[request.id].label_logprobs
+        tokenizer = tiny.tokenizer
+        for label in LABELS:
+            tokens = tokenizer(label, add_special_tokens=False)["input_ids"]
+            by_hand = logprobs_by_hand(tiny, request, [*tokens, tokenizer.eos_token_id])
+            assert scores[label] == pytest.approx(sum(by_hand), abs=1e-3)
+        assert list(scores) == list(LABELS)
 
-        def broken(rows, *arguments, **options):
-            if any(row.request.id == TALK[0].id for row in rows):
-                raise RuntimeError("a matrix of no shape")
-            return real(rows, *arguments, **options)
+    def test_a_batch_that_the_memory_does_not_hold_is_halved(self, tiny, monkeypatch):
+        """The completions are the same, and the result says so; one that fails alone is an error."""
+        whole = complete(Transformers(tiny, batch_size=4), TALK[:4])
+        engine, long = Transformers(tiny, batch_size=4), TALK[3].id
+        choose = engine._choose
 
-        monkeypatch.setattr(engine, "_advance", broken)
-        found = answers(engine, TALK[:4])
-        assert all(found[r.id].text == whole[r.id].text for r in TALK[1:4])
-        told = "RuntimeError: a matrix of no shape"
-        assert found[TALK[0].id].error == f"this case cannot be answered: {told}"
-        assert engine.describe()["halved_after"] == told and engine.at_once == engine.fitting
+        def tight(logits, sequences):
+            if len(sequences) > 1 or sequences[0].request.id == long:
+                raise RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes.")
+            return choose(logits, sequences)
 
-    def test_an_engine_that_fails_at_every_case_stops_the_run(self, loaded, monkeypatch):
-        """What was answered is in the journal; the rest is not counted as wrong."""
-        engine = Transformers(loaded, batch_size=4)
+        monkeypatch.setattr(engine, "_choose", tight)
+        completions = complete(engine, TALK[:4])
+        assert all(completions[r.id].text == whole[r.id].text for r in TALK[:3])
+        assert "this case alone: RuntimeError: DefaultCPU" in completions[long].error
+        assert engine.describe()["halvings"] == 3 and engine.describe()["fitting"] == 1
 
-        def broken(*_, **__):
-            raise RuntimeError("device-side assert triggered")
+    def test_a_case_that_fails_fails_alone_but_a_broken_engine_stops_the_run(
+        self, tiny, monkeypatch
+    ):
+        """Completed cases are kept; with a broken engine the rest must not count as wrong."""
+        engine, bad = Transformers(tiny, batch_size=4), {TALK[0].id}
+        whole, choose = complete(engine, TALK[:4]), engine._choose
 
-        monkeypatch.setattr(engine, "_advance", broken)
+        def broken(logits, sequences):
+            if bad & {sequence.request.id for sequence in sequences}:
+                raise RuntimeError("device-side assert triggered")
+            return choose(logits, sequences)
+
+        monkeypatch.setattr(engine, "_choose", broken)
+        completions = complete(engine, TALK[:4])
+        assert all(completions[r.id].text == whole[r.id].text for r in TALK[1:4])
+        message = "RuntimeError: device-side assert triggered"
+        assert completions[TALK[0].id].error.endswith(message)
+        assert engine.describe()["halved_after"] == message and engine.fitting == 4
+        bad |= {request.id for request in TALK}
         with pytest.raises(RuntimeError, match="device-side assert"):
-            answers(engine, TALK[:4])
+            complete(engine, TALK[:4])
 
-    def test_no_more_rows_go_together_than_the_memory_holds(self, loaded, monkeypatch):
-        """The room for keys and values is reckoned beforehand: 2 x 30 layers x 3 heads x 64, in fp32."""
-        engine = Transformers(loaded, batch_size=4)
-        row = 2 * 30 * 3 * 64 * 4 * (256 + max(len(encode(loaded.tokenizer, r)) for r in TALK[:4]) + 24)
-        head = 49152 * 576 * 4
-        for copies, rows in ((0, 1), (2, 1), (4, 2), (5, 2), (99, 4)):
-            free = head + copies * row
-            monkeypatch.setattr("slmlib.engines.transformers._free", lambda _, free=free: free)
-            found = answers(engine, TALK[:4])
-            assert (len(found), engine.at_once) == (4, rows)
-        monkeypatch.setattr("slmlib.engines.transformers._free", lambda _: 0)
-        engine.batches(TALK)
-        assert engine.describe()["fitting"] == 1
-
-    @pytest.mark.parametrize("at_once", [1, 2, 5])
-    def test_answers_are_those_of_the_plain_loop(self, loaded, at_once):
-        """One at a time by prompt lookup, with rows that enter late, and all together."""
-        requests = [Request(r.id, r.messages, r.max_new_tokens, "none") for r in TALK[:5]]
-        found = answers(Transformers(loaded, batch_size=at_once), requests)
-        assert {name: c.text for name, c in found.items()} == {
-            r.id: plain_generate(loaded, r) for r in requests
-        }
-
-    def test_what_prompts_share_is_read_once(self, loaded, monkeypatch):
-        """The second of two alike is read from where they part; nothing is read twice or left out."""
-        engine = Transformers(loaded, batch_size=4)
-        read, real = [], engine._forward
-
-        def counting(tokens, mask, cache):
-            read.append(tokens.shape[1])
-            return real(tokens, mask, cache)
-
-        monkeypatch.setattr(engine, "_forward", counting)
-        words = "A long instruction that both share, word for word, up to here. "
-        alike = [Request(n, [{"role": "user", "content": words + n}], 1) for n in ("apples", "pears")]
-        sizes = [c.tokens_in for c in answers(engine, alike).values()]
-        assert read[0] == sizes[0] and 0 < read[1] < 10 < sizes[1]
-
-    def test_a_copied_answer_takes_fewer_steps(self, loaded, monkeypatch):
-        """Prompt lookup guesses several tokens where the answer repeats the prompt."""
-        engine = Transformers(loaded, batch_size=1)
-        steps, real = [], engine._forward
-        monkeypatch.setattr(engine, "_forward", lambda *given: steps.append(1) or real(*given))
-        words = "Repeat exactly: one two three four five six one two three four five six one two three"
-        found = answers(engine, [Request("r", [{"role": "user", "content": words}], 24, "none")])["r"]
-        assert found.tokens_out > 1.5 * len(steps)
-
-    def test_an_answer_ends_with_its_json_value(self, loaded):
-        """The early stop cuts the plain answer behind the value, and nowhere else."""
-        prompt = [{"role": "user", "content": 'Repeat exactly: {"a": [1, 2]} Thank you!'}]
-        whole, cut = (
-            answers(Transformers(loaded), [Request("r", prompt, 24, stop)])["r"] for stop in ("none", "json")
+    def test_no_more_are_decoded_at_once_than_the_memory_holds(self, tiny, monkeypatch):
+        engine, sizes = Transformers(tiny, batch_size=4), []
+        choose = engine._choose
+        monkeypatch.setattr(
+            engine, "_choose", lambda x, rows: sizes.append(len(rows)) or choose(x, rows)
         )
-        assert whole.text.startswith(cut.text) and cut.tokens_out < whole.tokens_out
-        assert cut.text.count("{") == cut.text.count("}") == 1 and cut.text.endswith("}")
+        for free, most in ((0, 1), (2**40, 4)):
+            monkeypatch.setattr(
+                "slmlib.engines.transformers._free_memory", lambda _, free=free: free
+            )
+            sizes.clear()
+            assert len(complete(engine, TALK[:4])) == 4 and max(sizes) == most
 
-    def test_the_partition_does_not_depend_on_order(self, loaded, monkeypatch):
-        monkeypatch.setattr(engines, "BATCH", 3)
-        engine = Transformers(loaded, batch_size=3)
+    def test_the_partition_does_not_depend_on_order(self, tiny, monkeypatch):
+        monkeypatch.setattr(chat, "BATCH", 3)
+        engine = Transformers(tiny, batch_size=3)
         ids = [[r.id for r in batch] for batch in engine.batches(TALK)]
         assert ids == [[r.id for r in batch] for batch in engine.batches(TALK[::-1])]
-        assert sorted(sum(ids, [])) == sorted(r.id for r in TALK)
+        assert sorted(sum(ids, [])) == sorted(NAMES) and max(map(len, ids)) == 3
 
-    def test_tokens_and_times_are_counted(self, loaded):
-        for completion in answers(Transformers(loaded, batch_size=8), TALK[:2]).values():
-            assert 0 < completion.tokens_out <= 24 and completion.tokens_in > 20
-            assert 0 < completion.first_token_seconds <= completion.seconds
-
-    @pytest.mark.parametrize(("dtype", "bits"), [("int8", 8), ("nf4", 4)])
-    def test_weights_of_fewer_bits_are_held_and_answer(self, dtype, bits, loaded, caplog, capfd):
-        """The matrices of the layers have so many bits, the embeddings as many as before; a grammar binds."""
+    def test_weights_of_fewer_bits_answer_under_a_constraint(self, loaded, caplog, capfd):
+        """The matrices of the layers have so many bits, the embeddings as many as before."""
         import torch
 
         pytest.importorskip("bitsandbytes")
-        engine = engines.start("transformers", "smollm2-135m-instruct", dtype=dtype, batch_size=2)
-        words = [{"role": "user", "content": "It was a blue one, 12 of them, on 3 May 2026. JSON:"}]
-        asked = [Request("free", words, 24, "json"), Request("bound", words, 60, "json", SCHEMA)]
-        found = answers(engine, asked)
-        assert Draft202012Validator(SCHEMA).is_valid(json.loads(found["bound"].text)) and found["free"].text
-        told, (layers, embeddings) = engine.describe(), (106.2e6, 28.3e6)
-        width = 4 if told["computed_in"] == "float32" else 2
-        assert told["weights_bytes"] < 1.05 * (layers * bits / 8 + embeddings * width)
-        read = torch.tensor([encode(loaded.tokenizer, asked[0])])
-        with torch.inference_mode():
-            both = [network(read).logits.float().flatten() for network in (engine.network, loaded.network)]
-        assert torch.corrcoef(torch.stack(both))[0, 1] > 0.7
+        for dtype, bits in (("int8", 8), ("nf4", 4)):
+            engine = launch.start("transformers", MODEL, dtype=dtype, batch_size=2)
+            bound = Request("bound", ASKED, 60, constraint=JsonSchema(SCHEMA), stop="json")
+            completions = complete(engine, [Request("free", ASKED, 24), bound])
+            value = json.loads(completions["bound"].text)
+            assert Draft202012Validator(SCHEMA).is_valid(value) and completions["free"].text
+            description, layers, embeddings = engine.describe(), 106.2e6, 28.3e6
+            width = 4 if description["computed_in"] == "float32" else 2
+            assert description["weights_bytes"] < 1.05 * (layers * bits / 8 + embeddings * width)
+            prompt = torch.tensor([SequenceState(bound, loaded.vocabulary).prompt])
+            with torch.inference_mode():
+                both = [
+                    n(prompt).logits.float().flatten() for n in (engine.network, loaded.network)
+                ]
+            assert torch.corrcoef(torch.stack(both))[0, 1] > 0.7
         assert "MatMul8bitLt" not in caplog.text + capfd.readouterr().err  # 150,000 lines in a run
 
-    def test_a_prompt_beyond_the_context_is_an_error_of_that_case(self, loaded):
-        long = Request("long", [{"role": "user", "content": "word " * 9000}], 24)
-        found = answers(Transformers(loaded, batch_size=2), [long, TALK[0]])
-        assert found["long"].finish == "error" and found["long"].text == ""
-        assert found[TALK[0].id].finish != "error"
+
+# --- all local engines --------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module", params=["openvino-float32", "llamacpp-f16"])
-def batching(request):
-    """An engine that lets requests enter as others leave."""
+@pytest.fixture(scope="module", params=["transformers-float32", "openvino-float32", "llamacpp-f16"])
+def engine(request):
+    """A local engine with the embedded model, which completes two requests at once."""
     name, dtype = request.param.split("-")
-    return engines.start(name, "smollm2-135m-instruct", dtype=dtype, batch_size=2)
+    return launch.start(name, MODEL, dtype=dtype, batch_size=2)
 
 
 @pytest.mark.model
-class TestBatchingEngines:
-    def test_answers_are_those_of_the_plain_loop(self, batching, loaded):
-        """More requests than slots, so that some enter late; weights of sixteen bits."""
-        requests = [Request(r.id, r.messages, 16, "none") for r in TALK[:5]]
-        found = {name: c.text for name, c in answers(batching, requests).items()}
-        assert found == {r.id: plain_generate(loaded, r) for r in requests}
-
-    def test_an_answer_ends_with_its_json_value(self, batching):
-        prompt = [{"role": "user", "content": 'Repeat exactly: {"a": [1, 2]} Thank you!'}]
-        whole, cut = (answers(batching, [Request("r", prompt, 24, stop)])["r"] for stop in ("none", "json"))
-        assert whole.text.startswith(cut.text) and cut.tokens_out < whole.tokens_out
-        assert cut.finish == "stop" and cut.text.endswith("}")
-
-    def test_tokens_and_times_are_counted(self, batching, loaded):
-        told, made = [], 0
-        for completion in batching.generate(TALK[:2], told.append):
-            assert completion.tokens_in == len(
-                loaded.tokenizer(
-                    engines.prompt_text(
-                        loaded.tokenizer, next(r for r in TALK if r.id == completion.id).messages
-                    ),
-                    add_special_tokens=False,
-                )["input_ids"]
-            )
-            assert 0 < completion.tokens_out <= 24
-            made += completion.tokens_out
+class TestLocalEngines:
+    def test_completions_are_those_of_the_library_s_loop(self, engine, loaded):
+        """More requests than are decoded at once; tokens and times are counted."""
+        counts, requests = [], [replace(r, max_new_tokens=12) for r in TALK[:5]]
+        completions = {c.id: c for c in engine.generate(requests, counts.append)}
+        assert {name: c.text for name, c in completions.items()} == {
+            r.id: plain_generate(loaded, r) for r in requests
+        }
+        assert sum(counts) == sum(c.tokens_out for c in completions.values())
+        for request in requests:
+            completion = completions[request.id]
+            prompt = chat.prompt_tokens(loaded.tokenizer, request.messages)
+            assert completion.tokens_in == len(prompt) and 0 < completion.tokens_out <= 12
             assert 0 < completion.first_token_seconds <= completion.seconds
-        assert sum(told) == made
 
-    def test_a_prompt_beyond_the_context_is_an_error_of_that_case(self, batching):
-        long = Request("long", [{"role": "user", "content": "word " * 9000}], 24)
-        found = answers(batching, [long, TALK[0]])
-        assert found["long"].finish == "error" and "do not fit the context" in found["long"].error
-        assert found[TALK[0].id].finish != "error"
+    def test_a_completion_ends_with_its_json_value_or_its_line(self, engine):
+        json_prompt = user('Repeat exactly: {"a": [1, 2]} Thank you!')
+        line_prompt = user("List three colours, one a line.")
+        for prompt, stop, end in ((json_prompt, "json", "}"), (line_prompt, "line", "\n")):
+            eos, cut = (
+                complete(engine, [Request("r", prompt, 24, stop=s)])["r"] for s in ("eos", stop)
+            )
+            assert eos.text.startswith(cut.text) and cut.tokens_out < eos.tokens_out
+            assert cut.finish == "stop" and cut.text.endswith(end) and cut.text.count(end) == 1
 
-    def test_under_a_schema_answers_are_valid(self, batching):
-        """The untuned model would not keep to it; white space is fixed, so that all engines write alike."""
-        words = [{"role": "user", "content": "It was a blue one, 12 of them, on 3 May 2026. JSON:"}]
-        answer = answers(batching, [Request("r", words, 60, "json", SCHEMA)])["r"]
-        assert answer.finish == "stop"
-        value = json.loads(answer.text)
-        assert not list(Draft202012Validator(SCHEMA).iter_errors(value))
-        assert answer.text == json.dumps(value, ensure_ascii=False)
+    def test_errors_are_those_of_their_case(self, engine):
+        """A prompt beyond the context, a schema that is no grammar, scores that there are not."""
+        strange = {"type": "object", "properties": {"n": {"type": "number", "multipleOf": 0.5}}}
+        requests = {
+            "do not fit the context": Request("long", user("word " * 9000), 24),
+            "cannot enforce multipleOf": Request("n", HELLO, 8, constraint=JsonSchema(strange)),
+        }
+        name = engine.describe()["name"]
+        for scores in {"tokens", "labels"} - set(launch.SUPPORTS[name][1]):
+            requests[f"log-probabilities of {scores}"] = Request(
+                scores, HELLO, 8, want_scores=scores
+            )
+        completions = complete(engine, [*requests.values(), TALK[0]])
+        for message, request in requests.items():
+            completion = completions[request.id]
+            assert (completion.finish, completion.text) == ("error", "")
+            assert message in completion.error
+        assert completions[TALK[0].id].finish != "error"
 
-    def test_under_a_schema_answers_are_those_of_the_reference(self, batching, loaded):
-        """Each engine brings a grammar of its own, and all of them must allow the same: letters of any
-        script in strings with bounds and without, units, addresses."""
+    def test_under_a_schema_completions_are_those_of_the_reference(self, engine, loaded):
+        """Engines bring grammars of their own, and all must allow the same: letters of any script in
+        strings with bounds and without, units, addresses, patterns."""
         words = 'Sensor "Nord" of Zoë Öz (zoe@mail.example.com) said 21.5 °C on 3 May 2026. JSON: '
-        beginning = [{"role": "user", "content": words}]
         properties = {
             "sensor": {"type": "string", "minLength": 1, "maxLength": 12},
             "owner": {"type": "string"},
@@ -333,41 +355,109 @@ class TestBatchingEngines:
             "unit": {"enum": ["°C", "%"]},
             "on": {"type": "string", "format": "date"},
         }
-        schema = {"type": "object", "required": [*properties], "additionalProperties": False}
-        request = Request("r", beginning, 90, "json", schema | {"properties": properties})
-        expected = answers(Transformers(loaded), [request])["r"].text
-        assert json.loads(expected)["unit"] == "°C"
-        assert answers(batching, [request])["r"].text == expected
+        schema = {"type": "object", "required": [*properties], "properties": properties}
+        requests = [
+            Request("sensor", user(words), 90, constraint=JsonSchema(schema)),
+            Request("blue", ASKED, 60, constraint=JsonSchema(SCHEMA)),
+        ]
+        expected, completions = complete(Transformers(loaded), requests), complete(engine, requests)
+        for request in requests:
+            completion = completions[request.id]
+            value = json.loads(completion.text)
+            assert completion.text == expected[request.id].text and completion.finish == "stop"
+            assert Draft202012Validator(request.constraint.schema).is_valid(value)
+            assert completion.text == json.dumps(value, ensure_ascii=False)
 
-    def test_a_schema_that_cannot_be_a_grammar_is_an_error_of_that_case(self, batching):
-        strange = {"type": "object", "properties": {"n": {"type": "number", "multipleOf": 0.5}}}
-        found = answers(batching, [Request("r", TALK[0].messages, 8, "json", strange), TALK[0]])
-        assert found["r"].finish == "error" and "cannot enforce multipleOf" in found["r"].error
-        assert found[TALK[0].id].finish != "error"
+    def test_a_choice_ends_whole(self, engine, loaded):
+        """Also where a label begins another one: the model decides where it ends."""
+        requests = [
+            Request("on", user("Repeat: light_on"), 8, constraint=Choice(LABELS)),
+            Request("short", user("Repeat: light"), 8, constraint=Choice(LABELS)),
+            Request("one", HELLO, 8, constraint=Choice(("°C",))),
+        ]
+        expected, completions = complete(Transformers(loaded), requests), complete(engine, requests)
+        for request in requests:
+            completion = completions[request.id]
+            assert completion.finish == "stop" and completion.text in request.constraint.labels
+            assert completion.text == expected[request.id].text
 
-    def test_a_result_says_what_computed(self, batching):
-        described = batching.describe()
+    def test_tool_calls_are_valid_and_text_only_where_it_is_allowed(self, engine, loaded):
+        light = user("Turn on the light in the kitchen.")
+        result = [
+            *light,
+            {
+                "role": "assistant",
+                "tool_calls": [
+                    {
+                        "function": {
+                            "name": "set_light",
+                            "arguments": {"room": "kitchen", "on": True},
+                        }
+                    }
+                ],
+            },
+            {"role": "tool", "content": "done"},
+        ]
+        requests = [
+            Request(
+                f"{notation}-{name}-{text}",
+                messages,
+                40,
+                [TOOL],
+                ToolCalls((TOOL,), notation, text),
+            )
+            for notation in ("hermes", "json")
+            for name, messages in (("first", light), ("second", result))
+            for text in (True, False)
+        ]
+        expected, completions = complete(Transformers(loaded), requests), complete(engine, requests)
+        for request in requests:
+            completion = completions[request.id]
+            assert completion.text == expected[request.id].text, request.id
+            if not request.constraint.text:
+                call = completion.text.removeprefix("<tool_call>\n").partition("\n")[0]
+                begin = '{"name": "set_light", "arguments": {"room": "'
+                assert call.removeprefix("[").startswith(begin), completion.text
+
+    def test_token_scores_are_the_model_s_own(self, engine, loaded):
+        if "tokens" not in launch.SUPPORTS[engine.describe()["name"]][1]:
+            pytest.skip("this engine gives no scores")
+        request = Request("r", user("Is the sky blue? Yes or no."), 8, want_scores="tokens")
+        (completion,) = engine.generate([request])
+        tokens = loaded.tokenizer(completion.text, add_special_tokens=False)["input_ids"]
+        by_hand = logprobs_by_hand(loaded, request, [*tokens, loaded.tokenizer.eos_token_id])
+        assert completion.finish == "stop"
+        assert completion.token_logprobs == pytest.approx(by_hand, abs=0.02)
+
+    def test_leaving_early_leaves_nothing_behind(self, engine):
+        """A run that is stopped in the middle of a batch may go on with the same engine."""
+        first = next(iter(engine.generate(TALK[:4])))
+        again = complete(engine, TALK[:2])
+        assert first.finish and all(c.finish != "error" for c in again.values())
+        described = engine.describe()
         assert described["kernels"] and described["weights_bytes"] > 50e6
 
-    def test_leaving_early_leaves_nothing_behind(self, batching):
-        """A run that is stopped in the middle of a batch may go on with the same engine."""
-        first = next(iter(batching.generate(TALK[:4])))
-        again = answers(batching, TALK[:2])
-        assert first.finish and all(c.finish != "error" for c in again.values())
 
-
-def test_an_answer_that_left_its_grammar_is_told():
-    """An engine's own grammar may let through what the schema does not, or drop out before the end."""
+def test_a_completion_that_left_its_grammar_is_an_error():
+    """An engine's own grammar may allow what the schema does not, or drop out before the end."""
     schema = {"type": "object", "required": ["a"], "properties": {"a": {"enum": ["ng/l", "g/dl"]}}}
-    request = Request("r", HELLO, 9, schema=schema)
-
-    def told(text: str, finish: str, request: Request = request) -> str:
-        return Row.left_its_grammar(SimpleNamespace(request=request, text=text, finish=finish))
-
-    assert not told('{"a": "ng/l"}', "stop") and not told('{"a": "n', "length")
-    assert not told('{"a": "n\ufffd', "length") and not told("anything", "stop", Request("r", HELLO, 9))
-    assert told('{"a": "ng/dl"}', "stop").endswith("""'{"a": "ng/dl"}'""")
-    assert told('{"a": "ng/l"', "stop") and told('{"b": "n', "length")
+    for text, finish, constrained, faulty in (
+        ('{"a": "ng/l"}', "stop", True, False),
+        ('{"a": "n', "length", True, False),
+        ('{"a": "n\ufffd', "length", True, False),
+        ("anything", "stop", False, False),
+        ('{"a": "ng/dl"}', "stop", True, True),
+        ('{"a": "ng/l"', "stop", True, True),
+        ('{"b": "n', "length", True, True),
+    ):
+        request = Request("r", HELLO, 9, constraint=JsonSchema(schema) if constrained else None)
+        state = SequenceState.__new__(SequenceState)
+        state.request, state.finish = request, finish
+        state.tokens, state.tokenizer = (
+            [],
+            type("", (), {"decode": lambda *_, text=text, **__: text}),
+        )
+        assert bool(state.violates_constraint()) == faulty, text
 
 
 class Failing:
@@ -381,95 +471,13 @@ class Failing:
 
 
 @pytest.mark.model
-def test_openvino_goes_on_in_a_new_pipeline_where_a_step_fails(loaded):
-    """With half as many requests at once; the answers are what they would have been."""
-    engine = engines.start("openvino", "smollm2-135m-instruct", dtype="float32", batch_size=2)
+def test_openvino_goes_on_in_a_new_pipeline_if_a_step_fails(loaded):
+    """With half as many requests at once; the completions are what they would have been."""
+    engine = launch.start("openvino", MODEL, dtype="float32", batch_size=2)
     engine.pipeline = Failing(engine.pipeline)
-    requests = [Request(r.id, r.messages, 8, "none") for r in TALK[:2]]
-    assert {name: c.text for name, c in answers(engine, requests).items()} == {
+    requests = [replace(r, max_new_tokens=8) for r in TALK[:2]]
+    assert {name: c.text for name, c in complete(engine, requests).items()} == {
         r.id: plain_generate(loaded, r) for r in requests
     }
     assert engine.at_once == engine.halvings == 1
     assert engine.describe()["halved_after"] == "std::bad_alloc"
-
-
-def served(server, **options) -> OpenAI:
-    options = {"timeout": 60.0, "retries": 1, "backoff": 0.01, "concurrency": 2} | options
-    return OpenAI(Client(Endpoint(server.url, toy_server.MODEL, **options)))
-
-
-class TestOpenAI:
-    def test_an_answer_ends_with_its_json_value(self):
-        with toy_server.serving(lambda handler: handler.say('{"a": 1} Thank you!')) as server:
-            engine = served(server)
-            found = answers(engine, [Request("json", HELLO, 9), Request("none", HELLO, 9, "none")])
-        assert (found["json"].text, found["none"].text) == ('{"a": 1}', '{"a": 1} Thank you!')
-        assert found["json"].tokens_in == 7 and found["json"].finish == "stop"
-        assert engine.describe()["usage"]["answers"] == 2
-        assert server.bodies[0]["temperature"] == 0 and "response_format" not in server.bodies[0]
-
-    def test_a_schema_is_asked_for(self):
-        """As OpenAI's protocol has it, without the keys that only validation reads."""
-        with toy_server.serving(lambda handler: handler.say("{}")) as server:
-            answers(served(server), [Request("r", HELLO, 9, "json", SCHEMA | {"x-rules": []})])
-        wanted = server.bodies[0]["response_format"]
-        asked = wanted["json_schema"]["schema"]
-        assert wanted["type"] == "json_schema" and asked["properties"].keys() == SCHEMA["properties"].keys()
-        assert "x-rules" not in asked and asked["properties"]["code"]["pattern"] == "^[A-Z]{2}-[0-9]{3}$"
-
-    def test_a_server_that_dies_in_the_middle_is_an_error_of_each_case_left(self):
-        def script(handler):
-            if handler.number > 2:
-                handler.server.socket.close()
-                handler.close_connection = True
-            else:
-                handler.say("{}")
-
-        with toy_server.serving(script) as server:
-            found = answers(served(server, concurrency=1), [Request(f"r{n}", HELLO, 9) for n in range(6)])
-        assert [c.finish for _, c in sorted(found.items())] == ["stop", "stop", *["error"] * 4]
-        assert all(c.error for c in found.values() if c.finish == "error")
-
-    def test_a_prompt_without_template_is_an_error_of_that_case(self):
-        """A server applies its own, so that the answer would be to another prompt."""
-        with toy_server.serving(lambda handler: handler.say("{}")) as server:
-            found = answers(served(server), [Request("bare", HELLO, 9, chat=False), Request("r", HELLO, 9)])
-        assert found["bare"].finish == "error" and "chat template" in found["bare"].error
-        assert found["r"].finish == "stop"
-
-    def test_no_address_is_told(self):
-        with pytest.raises(engines.EngineError, match="needs the address of a server"):
-            engines.start("openai", "smollm2-135m-instruct", dtype="served", batch_size=1)
-
-    @pytest.mark.model
-    def test_llama_cpp_s_own_server_keeps_to_a_schema(self):
-        server = toy_server.llama()
-        model, address = "smollm2-135m-instruct", f"{server.listening_address}/v1"
-        engine = engines.start("openai", model, dtype="served", batch_size=2, endpoint=address)
-        words = [{"role": "user", "content": "It was a blue one, on 3 May 2026. JSON:"}]
-        found = answers(engine, [Request("r", words, 120, "json", SCHEMA), Request("free", words, 8)])
-        assert not list(Draft202012Validator(SCHEMA).iter_errors(json.loads(found["r"].text)))
-        assert found["free"].finish == "length" and found["free"].tokens_out == 8
-
-
-HELLO = [{"role": "user", "content": "hello"}]
-SCHEMA = {
-    "title": "T",
-    "type": "object",
-    "required": ["on", "kind", "code"],
-    "additionalProperties": False,
-    "properties": {
-        "on": {"type": "string", "format": "date"},
-        "kind": {"enum": ["red", "blue"]},
-        "code": {"type": "string", "pattern": "^[A-Z]{2}-\\d{3}$"},
-        "tags": {"type": "array", "minItems": 1, "maxItems": 2, "items": {"type": "string", "maxLength": 8}},
-    },
-}
-
-
-def plain_generate(loaded, request: Request) -> str:
-    """The plain loop: batch of one, fp32, no early stop."""
-    text = engines.prompt_text(loaded.tokenizer, request.messages)
-    tokens = loaded.tokenizer(text, return_tensors="pt", add_special_tokens=False)
-    output = loaded.network.generate(**tokens, do_sample=False, max_new_tokens=request.max_new_tokens)
-    return loaded.tokenizer.decode(output[0, tokens["input_ids"].shape[1] :], skip_special_tokens=True)

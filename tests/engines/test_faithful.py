@@ -13,7 +13,10 @@ from slmlib.engines.base import Request
 from slmlib.tasks import base as tasks
 
 CASES, TOKENS = 100, 64
-ROUNDING, ROUNDED_WEIGHTS = 1e-3, 0.05  # between logits of about 20: of fp32 sums, and of weights in F16
+ROUNDING, ROUNDED_WEIGHTS = (
+    1e-3,
+    0.05,
+)  # between logits of about 20: of fp32 sums, and of weights in F16
 
 
 def requests() -> list[Request]:
@@ -61,7 +64,9 @@ def gap(loaded, request: Request, made: list[int], plain: list[int]) -> float:
         ("llamacpp", "q8_0", None),
     ],
 )
-def test_answers_are_those_of_the_plain_loop(engine, dtype, tie, plain, loaded, monkeypatch, capsys):
+def test_answers_are_those_of_the_plain_loop(
+    engine, dtype, tie, plain, loaded, monkeypatch, capsys
+):
     if (engine, dtype) == ("openvino", "bfloat16") and "BF16" not in openvino.kernels():
         pytest.skip("this CPU does not compute in bfloat16")
     made: dict[str, list[int]] = {}
@@ -81,7 +86,9 @@ def test_answers_are_those_of_the_plain_loop(engine, dtype, tie, plain, loaded, 
         if made[name] != plain[name]:
             gaps.append(round(gap(loaded, request, made[name], plain[name]), 4))
     with capsys.disabled():
-        print(f"\n{engine} {dtype}: {len(gaps)} of {CASES} answers differ; gaps of logits: {sorted(gaps)}")
+        print(
+            f"\n{engine} {dtype}: {len(gaps)} of {CASES} answers differ; gaps of logits: {sorted(gaps)}"
+        )
     if tie is not None:
         assert max(gaps, default=0) < tie and len(gaps) <= 5
     else:

@@ -38,7 +38,12 @@ def test_an_answer_is_whole_counted_and_asked_for_as_told():
     with serving(first()) as server:
         asked = client(server)
         (reply,) = replies(asked)
-    assert (reply.text, reply.finish, reply.tokens_in, reply.tokens_out) == ("hello you", "stop", 7, 2)
+    assert (reply.text, reply.finish, reply.tokens_in, reply.tokens_out) == (
+        "hello you",
+        "stop",
+        7,
+        2,
+    )
     assert 0 < reply.first_token_seconds <= reply.seconds and reply.tries == 1
     body = server.bodies[0]
     assert {key: body[key] for key in ("model", "max_tokens", "temperature", "top_p", "seed")} == {
@@ -140,11 +145,23 @@ def test_a_stream_cut_in_the_middle_is_asked_for_again_whole(cut):
         lambda handler: handler.events([1, 2]),
         lambda handler: handler.events('"hello"'),
         lambda handler: handler.events({"choices": "abc"}),
-        lambda handler: handler.events({"choices": [{"delta": {"content": 5}, "finish_reason": "stop"}]}),
+        lambda handler: handler.events(
+            {"choices": [{"delta": {"content": 5}, "finish_reason": "stop"}]}
+        ),
         lambda handler: handler.events({"choices": [{}]}),
         lambda handler: handler.events({"choices": []}),
     ],
-    ids=["html", "array", "not json", "array event", "string event", "string", "number", "empty", "none"],
+    ids=[
+        "html",
+        "array",
+        "not json",
+        "array event",
+        "string event",
+        "string",
+        "number",
+        "empty",
+        "none",
+    ],
 )
 def test_nonsense_is_an_error_of_that_call_and_never_an_exception(nonsense):
     with serving(nonsense) as server:
@@ -263,7 +280,9 @@ def test_an_endpoint_that_cannot_work_is_refused_at_once(options, rule):
 @pytest.mark.model
 def test_llama_cpp_s_own_server_answers():
     server = toy_server.llama()
-    asked = Client(Endpoint(f"{server.listening_address}/v1", "smollm2-135m-instruct", concurrency=3))
+    asked = Client(
+        Endpoint(f"{server.listening_address}/v1", "smollm2-135m-instruct", concurrency=3)
+    )
     asked.check()
     question = [{"role": "user", "content": "Name one colour."}]
     calls = [
@@ -273,7 +292,8 @@ def test_llama_cpp_s_own_server_answers():
     ]
     found = replies(asked, calls)
     assert all(
-        reply.text and reply.finish in ("stop", "length") and reply.tokens_out <= 12 for reply in found
+        reply.text and reply.finish in ("stop", "length") and reply.tokens_out <= 12
+        for reply in found
     )
     assert found[0].text == found[2].text  # greedy, so the seed is nothing
     assert asked.usage.tokens_in == sum(reply.tokens_in for reply in found) > 60
