@@ -1,4 +1,4 @@
-"""Servers for tests, on loopback: one that speaks the chat protocol as scripted, and llama.cpp's own."""
+"""Servers for tests, on loopback: one that speaks the chat protocol by a script, and llama.cpp's own."""
 
 import json
 import threading
@@ -11,7 +11,7 @@ MODEL = "toy-writer"
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers a chat request by the server's script; keeps the protocol's small print in one place."""
+    """Answers chat requests by the server's script, in the form of the protocol."""
 
     protocol_version = "HTTP/1.1"
 
@@ -34,7 +34,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def events(self, *events, done: bool = True, pause: float = 0.0):
-        """Send events one by one; a string is sent as it is. Not `done`: break the connection off."""
+        """Send events one by one; strings are sent as they are. Unless `done`, break off."""
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.send_header("transfer-encoding", "chunked")
@@ -50,12 +50,11 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def say(self, text: str, finish: str = "stop"):
-        """A whole answer, in two pieces, with its tokens counted: 7 in, one out for each word."""
+        """An answer in two pieces, with its tokens counted: 7 in, and one out for each word."""
         half = len(text) // 2
         usage = {"prompt_tokens": 7, "completion_tokens": len(text.split())}
-        self.events(
-            piece(text[:half]), piece(text[half:]), piece("", finish), {"choices": [], "usage": usage}
-        )
+        counts = {"choices": [], "usage": usage}
+        self.events(piece(text[:half]), piece(text[half:]), piece("", finish), counts)
 
     def fail(self, status: int, message: str = "no", **headers):
         self.json({"error": {"message": message}}, status, **headers)
@@ -64,13 +63,20 @@ class Handler(BaseHTTPRequestHandler):
         """Keep quiet."""
 
 
-def piece(text: str | None, finish: str | None = None) -> dict:
+def piece(text: str | None, finish: str | None = None, **delta) -> dict:
     """An event with a part of an answer."""
-    return {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": finish}]}
+    delta = {"content": text} | delta
+    return {"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+
+
+def call_piece(index: int, name: str | None, arguments: str) -> dict:
+    """An event with a part of a tool call."""
+    function = {"name": name, "arguments": arguments}
+    return piece(None, tool_calls=[{"index": index, "type": "function", "function": function}])
 
 
 class Server(ThreadingHTTPServer):
-    """Runs a script for each chat request; counts requests and how many are under way at once."""
+    """Runs a script for each chat request; counts requests, and how many run at once."""
 
     daemon_threads = True
     request_queue_size = 64
@@ -78,7 +84,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, script: Callable[[Handler], None]):
         super().__init__(("127.0.0.1", 0), Handler)
         self.script, self.lock = script, threading.Lock()
-        self.requests = self.under_way = self.most = 0
+        self.requests = self.running = self.most = 0
         self.bodies: list[dict] = []
         self.keys: list[str | None] = []
 
@@ -89,8 +95,8 @@ class Server(ThreadingHTTPServer):
     @contextmanager
     def counted(self, handler: Handler):
         with self.lock:
-            self.requests, self.under_way = self.requests + 1, self.under_way + 1
-            self.most = max(self.most, self.under_way)
+            self.requests, self.running = self.requests + 1, self.running + 1
+            self.most = max(self.most, self.running)
             handler.number = self.requests  # from 1
             self.bodies.append(handler.body)
             self.keys.append(handler.headers.get("authorization"))
@@ -98,17 +104,19 @@ class Server(ThreadingHTTPServer):
             yield
         finally:
             with self.lock:
-                self.under_way -= 1
+                self.running -= 1
 
     def handle_error(self, request, address):
-        """A client that went away is what some tests are about."""
+        """Ignore clients that go away, which some tests are about."""
 
 
 @contextmanager
 def serving(script: Callable[[Handler], None]):
     """A server that runs a script until the block ends."""
     server = Server(script)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+    )
     thread.start()
     try:
         yield server
@@ -118,7 +126,7 @@ def serving(script: Callable[[Handler], None]):
 
 
 def sleep(seconds: float) -> Callable[[Handler], None]:
-    """A script that says nothing for a while, and then ends."""
+    """A script that is silent for a while, and then ends."""
     return lambda handler: time.sleep(seconds)
 
 
@@ -126,10 +134,10 @@ def llama():
     """llama.cpp's own server with the embedded model; it runs for as long as the object lives."""
     import xllamacpp
 
-    from slmlib.models import registry as models
+    from slmlib.models import registry, weights
 
     options = xllamacpp.CommonParams()
-    options.model.path = str(models.find(models.get("smollm2-135m-instruct")))
+    options.model.path = str(weights.find(registry.get("smollm2-135m-instruct")))
     options.model_alias = {"smollm2-135m-instruct"}
     options.n_ctx, options.n_parallel, options.port = 8192, 4, 0
     options.cpuparams.n_threads = 1  # more of them wait for one another where cores are few

@@ -1,29 +1,49 @@
-"""The endpoint client: would break if a bad server lost an answer, doubled one, or hung a run."""
+"""The engine of servers and its client: would break if a bad server lost an answer or hung a run."""
 
 import asyncio
+import json
 import time
 
 import pytest
 import toy_server
-from toy_server import MODEL, piece, serving
+from jsonschema import Draft202012Validator
+from toy_server import MODEL, call_piece, piece, serving
 
-from slmlib.engines import openai_client
+from slmlib.engines import launch, openai_client
+from slmlib.engines.base import Choice, Completion, JsonSchema, Request, ToolCalls
+from slmlib.engines.openai import OpenAI
 from slmlib.engines.openai_client import Call, Client, Endpoint, EndpointError
 
-HELLO = Call([{"role": "user", "content": "hello"}], 20, temperature=0.5, top_p=0.9, seed=3)
-PATIENT = {"timeout": 5.0, "retries": 3, "backoff": 0.01}
+HELLO = [{"role": "user", "content": "hello"}]
+CALL = Call(HELLO, 20, temperature=0.5, top_p=0.9, seed=3)
+SCHEMA = {
+    "type": "object",
+    "required": ["on", "code"],
+    "additionalProperties": False,
+    "properties": {
+        "on": {"type": "string", "format": "date"},
+        "code": {"type": "string", "pattern": "^[A-Z]{2}-\\d{3}$"},
+    },
+    "x-rules": [],
+}
+FUNCTION = {
+    "name": "set",
+    "parameters": {"type": "object", "properties": {"n": {"type": "integer"}}},
+}
+TOOL = {"type": "function", "function": FUNCTION}
 
 
 def client(server, **options) -> Client:
-    return Client(Endpoint(server.url, MODEL, **PATIENT | options))
+    options = {"timeout": 5.0, "retries": 3, "backoff": 0.01} | options
+    return Client(Endpoint(server.url, MODEL, **options))
 
 
-def replies(client: Client, calls=(HELLO,)) -> list:
+def replies(client: Client, calls=(CALL,)) -> list:
     return [reply for _, reply in sorted(client.answers(calls), key=lambda pair: pair[0])]
 
 
 def first(*scripts):
-    """A script that does these in turn, and then says hello."""
+    """A script that runs these in turn, and then says hello."""
 
     def script(handler):
         if handler.number <= len(scripts):
@@ -34,7 +54,10 @@ def first(*scripts):
     return script
 
 
-def test_an_answer_is_whole_counted_and_asked_for_as_told():
+# --- the client ---------------------------------------------------------------------------------
+
+
+def test_an_answer_is_whole_and_counted_and_the_call_is_sent_as_given():
     with serving(first()) as server:
         asked = client(server)
         (reply,) = replies(asked)
@@ -45,34 +68,42 @@ def test_an_answer_is_whole_counted_and_asked_for_as_told():
         2,
     )
     assert 0 < reply.first_token_seconds <= reply.seconds and reply.tries == 1
-    body = server.bodies[0]
-    assert {key: body[key] for key in ("model", "max_tokens", "temperature", "top_p", "seed")} == {
-        "model": MODEL, "max_tokens": 20, "temperature": 0.5, "top_p": 0.9, "seed": 3,
-    }  # fmt: skip
-    assert asked.usage.as_dict() == {
-        "requests": 1, "retries": 0, "answers": 1, "failures": 0,
-        "tokens_in": 7, "tokens_out": 2, "untold": 0, "faults": {},
-    }  # fmt: skip
+    sent = {"model": MODEL, "max_tokens": 20, "temperature": 0.5, "top_p": 0.9, "seed": 3}
+    assert sent.items() <= server.bodies[0].items() and server.bodies[0]["messages"] == HELLO
+    assert not {"tools", "response_format", "logprobs"} & server.bodies[0].keys()
+    usage = {"requests": 1, "answers": 1, "tokens_in": 7, "tokens_out": 2, "retries": 0}
+    assert asked.usage.as_dict() == usage | {"failures": 0, "uncounted": 0, "faults": {}}
 
 
-def test_many_calls_at_once_but_no_more_than_allowed_each_with_its_own_answer():
+def test_no_more_calls_run_at_once_than_allowed_and_each_gets_its_own_answer():
     def script(handler):
         time.sleep(0.02)
         handler.say(f"I say {handler.body['messages'][0]['content']}")
 
     calls = [Call([{"role": "user", "content": str(number)}], 9) for number in range(30)]
     with serving(script) as server:
-        found = replies(client(server, concurrency=5), calls)
-    assert [reply.text for reply in found] == [f"I say {number}" for number in range(30)]
+        texts = [reply.text for reply in replies(client(server, concurrency=5), calls)]
+    assert texts == [f"I say {number}" for number in range(30)]
     assert 2 <= server.most <= 5
 
 
-def test_a_server_that_hangs_is_tried_again():
-    with serving(first(toy_server.sleep(1.5))) as server:
-        asked = client(server, timeout=0.3)
-        (reply,) = replies(asked)
-    assert (reply.text, reply.tries) == ("hello you", 2)
-    assert asked.usage.faults == {"timeout": 1} and asked.usage.retries == 1
+def test_transient_faults_are_retried_whole():
+    """A server that hangs, one that fails, and streams that break in the middle."""
+    for kind, fault in {
+        "timeout": toy_server.sleep(1.5),
+        "status 500": lambda handler: handler.fail(500),
+        "cut": lambda handler: handler.events(piece("hello "), done=False),
+        "cut ": lambda handler: handler.events(piece("hello "), done=True),
+        "cut  ": lambda handler: handler.raw(b"", kind="text/event-stream"),
+        "server error": lambda handler: handler.events(
+            piece("hello "), {"error": {"message": "the GPU fell out"}}
+        ),
+    }.items():
+        with serving(first(fault)) as server:
+            asked = client(server, timeout=0.5)
+            (reply,) = replies(asked)
+        assert (reply.text, reply.tries) == ("hello you", 2), kind
+        assert asked.usage.faults == {kind.strip(): 1} and asked.usage.retries == 1
 
 
 def test_a_server_that_trickles_is_given_up_in_time():
@@ -85,7 +116,7 @@ def test_a_server_that_trickles_is_given_up_in_time():
 
 
 def test_429_waits_as_long_as_the_server_asks():
-    with serving(first(lambda handler: handler.fail(429, "slow down", retry_after=1))) as server:
+    with serving(first(lambda handler: handler.fail(429, "slow", retry_after=1))) as server:
         asked, start = client(server), time.perf_counter()
         (reply,) = replies(asked)
     assert 1 <= time.perf_counter() - start < 15
@@ -93,93 +124,54 @@ def test_429_waits_as_long_as_the_server_asks():
 
 
 def test_retry_after_may_be_a_date_or_nonsense():
-    assert openai_client._seconds({}) is None
-    assert openai_client._seconds({"retry-after": "2.5"}) == 2.5
-    assert openai_client._seconds({"retry-after": "Fri, 31 Dec 1999 23:59:59 GMT"}) < 0
-    assert openai_client._seconds({"retry-after": "soon"}) is None
-    assert openai_client._seconds({"retry-after": "nan"}) is None
+    seconds = openai_client._retry_after
+    assert [seconds({}), seconds({"retry-after": "2.5"})] == [None, 2.5]
+    assert seconds({"retry-after": "Fri, 31 Dec 1999 23:59:59 GMT"}) < 0
+    assert seconds({"retry-after": "soon"}) is seconds({"retry-after": "nan"}) is None
 
 
-def test_500_is_tried_again_and_then_given_up():
-    with serving(first(*[lambda handler: handler.fail(500)] * 2)) as server:
-        (reply,) = replies(client(server))
-    assert (reply.text, reply.tries) == ("hello you", 3)
-    with serving(lambda handler: handler.fail(500, "out of memory")) as server:
-        asked = client(server, retries=2)
-        (reply,) = replies(asked)
-    assert (reply.finish, reply.text, reply.tries, server.requests) == ("error", "", 3, 3)
-    assert "status 500" in reply.error and "out of memory" in reply.error
-    assert asked.usage.failures == 1 and asked.usage.faults == {"status 500": 3}
+def test_a_call_that_keeps_failing_becomes_an_error_and_400_is_not_retried():
+    for status, message, tries in ((500, "out of memory", 3), (400, "prompt too long", 1)):
+        with serving(lambda handler, s=status, m=message: handler.fail(s, m)) as server:
+            asked = client(server, retries=2)
+            (reply,) = replies(asked)
+        assert (reply.finish, reply.text, reply.tries, server.requests) == (
+            "error",
+            "",
+            tries,
+            tries,
+        )
+        assert f"status {status}" in reply.error and message in reply.error
+        assert asked.usage.failures == 1 and asked.usage.faults == {f"status {status}": tries}
 
 
-def test_400_is_not_tried_again():
-    with serving(lambda handler: handler.fail(400, "prompt too long")) as server:
-        (reply,) = replies(client(server))
-    assert server.requests == 1 and reply.finish == "error" and "prompt too long" in reply.error
-
-
-@pytest.mark.parametrize(
-    "cut",
-    [
-        lambda handler: handler.events(piece("hello "), done=False),
-        lambda handler: handler.events(piece("hello "), done=True),
-        lambda handler: handler.raw(b"", kind="text/event-stream"),
-        lambda handler: handler.events(piece("hello "), {"error": {"message": "the GPU fell out"}}),
-    ],
-    ids=["connection", "no finish reason", "nothing", "error event"],
-)
-def test_a_stream_cut_in_the_middle_is_asked_for_again_whole(cut):
-    with serving(first(cut)) as server:
-        asked = client(server)
-        (reply,) = replies(asked)
-    assert (reply.text, reply.tries) == ("hello you", 2)
-    assert sum(asked.usage.faults.values()) == 1
-
-
-@pytest.mark.parametrize(
-    "nonsense",
-    [
+def test_malformed_answers_are_errors_of_their_call_and_never_exceptions():
+    for malformed in (
         lambda handler: handler.raw(b"<html>It works!</html>"),
         lambda handler: handler.json(["hello"]),
         lambda handler: handler.events("{not json"),
         lambda handler: handler.events([1, 2]),
         lambda handler: handler.events('"hello"'),
         lambda handler: handler.events({"choices": "abc"}),
-        lambda handler: handler.events(
-            {"choices": [{"delta": {"content": 5}, "finish_reason": "stop"}]}
-        ),
+        lambda handler: handler.events(piece(5, "stop")),
+        lambda handler: handler.events(piece("", "stop", tool_calls=[{"index": 0}])),
         lambda handler: handler.events({"choices": [{}]}),
         lambda handler: handler.events({"choices": []}),
-    ],
-    ids=[
-        "html",
-        "array",
-        "not json",
-        "array event",
-        "string event",
-        "string",
-        "number",
-        "empty",
-        "none",
-    ],
-)
-def test_nonsense_is_an_error_of_that_call_and_never_an_exception(nonsense):
-    with serving(nonsense) as server:
-        asked = client(server, retries=1)
-        (reply,) = replies(asked)
-    assert reply.finish == "error" and reply.text == "" and server.requests == 2
-    assert set(asked.usage.faults) <= {"nonsense", "cut"} and sum(asked.usage.faults.values()) == 2
+    ):
+        with serving(malformed) as server:
+            asked = client(server, retries=1)
+            (reply,) = replies(asked)
+        assert reply.finish == "error" and reply.text == "" and server.requests == 2
+        assert set(asked.usage.faults) <= {"malformed", "cut"}
 
 
-def test_null_content_is_an_empty_answer_and_missing_counts_are_noted():
+def test_odd_endings_are_reported():
+    """No content is an empty answer, without counts; unknown reasons are errors."""
     with serving(lambda handler: handler.events(piece(None), piece(None, "stop"))) as server:
         asked = client(server)
         (reply,) = replies(asked)
     assert (reply.text, reply.finish, reply.tokens_out) == ("", "stop", 0)
-    assert asked.usage.untold == 1
-
-
-def test_truncation_and_odd_endings_are_told():
+    assert asked.usage.uncounted == 1
     with serving(lambda handler: handler.say("and so on", "length")) as server:
         assert replies(client(server))[0].finish == "length"
     with serving(lambda handler: handler.say("", "content_filter")) as server:
@@ -195,61 +187,54 @@ def test_a_wrong_key_ends_the_work_and_is_never_shown(monkeypatch):
 
     with serving(script) as server:
         asked = client(server, key_variable="TOY_KEY")
-        with pytest.raises(EndpointError) as told:
-            replies(asked, [HELLO] * 3)
+        with pytest.raises(EndpointError) as error:
+            replies(asked, [CALL] * 3)
+    message = str(error.value)
     assert server.keys[0] == "Bearer sk-very-secret"
-    assert "environment variable TOY_KEY" in str(told.value) and server.url in str(told.value)
-    assert "secret" not in str(told.value) + repr(asked.usage) + repr(asked.endpoint)
-    assert str(told.value).isprintable()
+    assert "environment variable TOY_KEY" in message and server.url in message
+    assert "secret" not in message + repr(asked.usage) + repr(asked.endpoint)
+    assert message.isprintable()
 
 
-def test_check_tells_what_is_wrong_before_any_work():
+def test_check_says_what_is_wrong_before_any_work():
     with serving(first()) as server:
         client(server).check()
         with pytest.raises(EndpointError, match=rf"does not serve 'other'. It serves: {MODEL}\."):
             Client(Endpoint(server.url, "other")).check()
     with pytest.raises(EndpointError, match=r"nothing answers there.*Start the server"):
         client(server, timeout=1).check()
-
-
-def test_a_server_that_has_gone_ends_the_work():
-    with serving(first()) as server:
-        asked = client(server, retries=1)
     with pytest.raises(EndpointError, match="nothing answers there"):
-        replies(asked)
+        replies(client(server, retries=1))
 
 
-def test_what_was_answered_is_handed_over_before_an_error():
+def test_finished_answers_are_yielded_before_an_error():
     def script(handler):
         if handler.number < 3:
             return handler.say(f"answer {handler.number}")
-        time.sleep(0.1)  # the others are sent by now, but only one of them is looked at
+        time.sleep(0.1)  # the others are sent by now, but only one of them has been read
         handler.fail(403)
 
-    found = []
+    texts = []
     with serving(script) as server, pytest.raises(EndpointError, match="may not use this model"):
-        for _, reply in client(server, concurrency=3).answers([HELLO] * 3):
-            found.append(reply.text)
+        for _, reply in client(server, concurrency=3).answers([CALL] * 3):
+            texts.append(reply.text)
             time.sleep(0.2)
-    assert sorted(found) == ["answer 1", "answer 2"]
+    assert sorted(texts) == ["answer 1", "answer 2"]
 
 
 def test_too_many_failures_in_a_row_end_the_work():
     with serving(lambda handler: handler.fail(503, "loading")) as server:
         asked = client(server, retries=0, concurrency=2)
         with pytest.raises(EndpointError, match=r"4 calls in a row failed.*loading its model"):
-            replies(asked, [HELLO] * 100)
+            replies(asked, [CALL] * 100)
     assert server.requests < 10
 
 
-def test_leaving_the_loop_cancels_what_is_under_way():
+def test_leaving_the_loop_cancels_running_calls():
     start = time.perf_counter()
     with serving(first(lambda handler: handler.say("one"), *[toy_server.sleep(30)] * 3)) as server:
-        asked = client(server, concurrency=4)
-        for _, reply in asked.answers([HELLO] * 4):
-            assert reply.text == "one"
-            break
-        assert time.perf_counter() - start < 15
+        _, reply = next(client(server, concurrency=4).answers([CALL] * 4))
+        assert reply.text == "one" and time.perf_counter() - start < 15
 
 
 def test_it_works_where_a_loop_runs_already_as_in_a_notebook():
@@ -261,41 +246,139 @@ def test_it_works_where_a_loop_runs_already_as_in_a_notebook():
         assert asyncio.run(cell())[0].text == "hello you"
 
 
-@pytest.mark.parametrize(
-    "options, rule",
-    [
+def test_an_endpoint_that_cannot_work_is_refused_at_once():
+    for options, rule in (
         ({"base_url": "localhost:8000"}, "http://127.0.0.1:8000/v1"),
         ({"base_url": "http://me:secret@127.0.0.1/v1"}, "OPENAI_API_KEY"),
         ({"base_url": "http://127.0.0.1/v1?key=secret"}, "OPENAI_API_KEY"),
         ({"concurrency": 0}, "at least 1"),
         ({"timeout": 0}, "above 0"),
-    ],
-)
-def test_an_endpoint_that_cannot_work_is_refused_at_once(options, rule):
-    with pytest.raises(ValueError, match=rule) as told:
-        Endpoint(**{"base_url": "http://127.0.0.1:1/v1", "model": MODEL} | options)
-    assert "secret" not in str(told.value)
+    ):
+        with pytest.raises(ValueError, match=rule) as error:
+            Endpoint(**{"base_url": "http://127.0.0.1:1/v1", "model": MODEL} | options)
+        assert "secret" not in str(error.value)
+
+
+# --- the engine ---------------------------------------------------------------------------------
+
+
+def served(server, **options) -> OpenAI:
+    return OpenAI(client(server, **{"retries": 1, "concurrency": 2} | options))
+
+
+def complete(engine: OpenAI, *requests: Request) -> dict[str, Completion]:
+    return {c.id: c for batch in engine.batches(requests) for c in engine.generate(batch)}
+
+
+def test_a_completion_is_greedy_and_cut_where_it_stops():
+    with serving(lambda handler: handler.say('{"a":\n1} Thank you!')) as server:
+        engine = served(server)
+        completions = complete(
+            engine, *(Request(s, HELLO, 9, stop=s) for s in ("json", "line", "eos"))
+        )
+    texts = {stop: completion.text for stop, completion in completions.items()}
+    assert texts == {"json": '{"a":\n1}', "line": '{"a":\n', "eos": '{"a":\n1} Thank you!'}
+    assert completions["json"].tokens_in == 7 and completions["json"].finish == "stop"
+    assert engine.describe()["usage"]["answers"] == 3 and server.bodies[0]["temperature"] == 0
+
+
+def test_a_schema_is_sent_as_a_response_format():
+    with serving(lambda handler: handler.say("{}")) as server:
+        complete(served(server), Request("r", HELLO, 9, constraint=JsonSchema(SCHEMA)))
+    response_format = server.bodies[0]["response_format"]
+    schema = response_format["json_schema"]["schema"]
+    assert response_format["type"] == "json_schema" and "x-rules" not in schema
+    assert schema["properties"]["code"]["pattern"] == "^[A-Z]{2}-[0-9]{3}$"
+
+
+def test_tools_are_sent_natively_and_calls_come_back_as_text():
+    """In the notation of the constraint, behind the text; messages hold arguments as JSON."""
+
+    def script(handler):
+        parts = [
+            call_piece(0, "set", '{"n"'),
+            call_piece(0, None, ": 1}"),
+            call_piece(1, "set", "{}"),
+        ]
+        handler.events(piece("Yes."), *parts, piece(None, "tool_calls"))
+
+    past = {"id": "c", "type": "function", "function": {"name": "set", "arguments": {"n": 2}}}
+    talk = [*HELLO, {"role": "assistant", "content": "", "tool_calls": [past]}]
+    talk.append({"role": "tool", "tool_call_id": "c", "content": "ok"})
+    with serving(script) as server:
+        completions = complete(
+            served(server, concurrency=1),
+            Request("free", talk, 9, tools=[TOOL]),
+            Request("bound", HELLO, 9, [TOOL], ToolCalls((TOOL,), "json", text=False)),
+        )
+    calls = [{"name": "set", "arguments": {"n": 1}}, {"name": "set", "arguments": {}}]
+    tagged = "\n".join(f"<tool_call>\n{json.dumps(call)}\n</tool_call>" for call in calls)
+    assert completions["free"].text == f"Yes.\n{tagged}" and completions["free"].finish == "stop"
+    assert completions["bound"].text == f"Yes.\n{json.dumps(calls)}"
+    free, bound = server.bodies
+    assert free["tools"] == [TOOL] and "tool_choice" not in free
+    assert free["messages"][1]["tool_calls"][0]["function"]["arguments"] == '{"n": 2}'
+    assert free["messages"][2] == talk[2]
+    assert bound["tool_choice"] == "required" and bound["tools"][0]["function"]["strict"] is True
+
+
+def test_scores_are_those_of_the_tokens():
+    def script(handler):
+        event = piece("hi", "stop")
+        event["choices"][0]["logprobs"] = {"content": [{"token": "hi", "logprob": -0.5}]}
+        handler.events(event)
+
+    with serving(script) as server:
+        completion = complete(served(server), Request("r", HELLO, 9, want_scores="tokens"))["r"]
+    assert completion.token_logprobs == (-0.5,) and server.bodies[0]["logprobs"] is True
+
+
+def test_what_a_server_cannot_do_is_an_error_of_that_case():
+    with serving(lambda handler: handler.say("{}")) as server:
+        completions = complete(
+            served(server),
+            Request("chat template", HELLO, 9, chat=False),
+            Request("constraint Choice", HELLO, 9, constraint=Choice(("a",))),
+            Request("log-probabilities of labels", HELLO, 9, want_scores="labels"),
+            Request("cannot enforce oneOf", HELLO, 9, constraint=JsonSchema({"oneOf": []})),
+            Request("fine", HELLO, 9),
+        )
+    assert completions.pop("fine").text == "{}" and server.requests == 1
+    assert all(c.finish == "error" and name in c.error for name, c in completions.items())
+
+
+def test_if_the_server_dies_the_cases_that_are_left_are_errors():
+    def script(handler):
+        if handler.number > 2:
+            handler.server.socket.close()
+            handler.close_connection = True
+        else:
+            handler.say("{}")
+
+    with serving(script) as server:
+        requests = [Request(f"r{number}", HELLO, 9) for number in range(6)]
+        completions = complete(served(server, concurrency=1), *requests)
+    assert [c.finish for _, c in sorted(completions.items())] == ["stop"] * 2 + ["error"] * 4
+    assert all(c.error for c in completions.values() if c.finish == "error")
 
 
 @pytest.mark.model
 def test_llama_cpp_s_own_server_answers():
-    server = toy_server.llama()
-    asked = Client(
-        Endpoint(f"{server.listening_address}/v1", "smollm2-135m-instruct", concurrency=3)
+    server, model = toy_server.llama(), "smollm2-135m-instruct"
+    address = f"{server.listening_address}/v1"
+    engine = launch.start("openai", model, dtype="served", batch_size=2, endpoint=address)
+    words = [{"role": "user", "content": "It was a blue one, on 3 May 2026. JSON:"}]
+    completions = complete(
+        engine,
+        Request("bound", words, 120, constraint=JsonSchema(SCHEMA)),
+        Request("free", words, 8, want_scores="tokens"),
+        Request("again", words, 8),
+        Request("long", [{"role": "user", "content": "word " * 9000}], 5),
     )
-    asked.check()
-    question = [{"role": "user", "content": "Name one colour."}]
-    calls = [
-        Call(question, 12, seed=1),
-        Call(question, 12, temperature=0.9, seed=2),
-        Call(question, 12, seed=9),
-    ]
-    found = replies(asked, calls)
-    assert all(
-        reply.text and reply.finish in ("stop", "length") and reply.tokens_out <= 12
-        for reply in found
-    )
-    assert found[0].text == found[2].text  # greedy, so the seed is nothing
-    assert asked.usage.tokens_in == sum(reply.tokens_in for reply in found) > 60
-    too_long = Call([{"role": "user", "content": "word " * 9000}], 5)
-    assert "exceeds the available context" in replies(asked, [too_long])[0].error
+    assert Draft202012Validator(SCHEMA).is_valid(json.loads(completions["bound"].text))
+    free = completions["free"]
+    assert (free.finish, free.tokens_out) == ("length", 8) and free.text == completions[
+        "again"
+    ].text
+    assert len(free.token_logprobs) == 8 and max(free.token_logprobs) <= 0
+    assert "exceeds the available context" in completions["long"].error
