@@ -64,8 +64,8 @@ def variable(key: str, values: dict, path: Path) -> str:
     return str(value)
 
 
-def expand(path: Path, root: Path, values: dict) -> str:
-    """The text of a page with its includes and variables filled in.
+def expand(path: Path, root: Path, values: dict, text: str | None = None) -> str:
+    """The text of a page (or a text in it) with its includes and variables filled in.
 
     Raises:
         PreviewError: a variable or an included file is missing, or a shortcode is neither.
@@ -79,7 +79,7 @@ def expand(path: Path, root: Path, values: dict) -> str:
             return expand(_located(argument, path, root, "include"), root, values)
         raise PreviewError(f"{path}: shortcode {name}: the preview knows only `var` and `include`.")
 
-    return _SHORTCODE.sub(fill, path.read_text("utf-8"))
+    return _SHORTCODE.sub(fill, path.read_text("utf-8") if text is None else text)
 
 
 def _located(target: str, path: Path, root: Path, kind: str) -> Path:
@@ -194,6 +194,9 @@ def build(out: Path = paths.SITE, *, root: Path = paths.ROOT) -> Path:
         project = config.load(root)
         remedy = re.sub("`(.*?)`", r"<code>\1</code>", REMEDY)
         notice = f'<div class="preview-notice" role="note">{NOTICE} {remedy}</div>'
+        footer = project.config["website"].get("page-footer", {})
+        for side, text in footer.items():
+            footer[side] = expand(root / "_quarto.yml", root, values, text)
         options = project.config["format"]["html"]
         before = options.get("include-before-body", [])
         before = before if isinstance(before, list) else [before]
