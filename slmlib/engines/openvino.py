@@ -92,6 +92,7 @@ class OpenVino:
             "INFERENCE_PRECISION_HINT": PRECISION[self.dtype],
             "KV_CACHE_PRECISION": PRECISION[self.dtype],
             "INFERENCE_NUM_THREADS": self.threads,
+            "ENABLE_CPU_PINNING": False,  # alone as fast; a fifth faster beside a busy process
         }
         return openvino_genai.ContinuousBatchingPipeline(str(self.path), scheduler, "CPU", hints)
 
