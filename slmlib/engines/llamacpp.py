@@ -105,7 +105,7 @@ class LlamaCpp:
             "device": "cpu",
             # of this build of llama.cpp; a wheel may use less than the CPU has
             "kernels": " ".join(re.findall(r"(\w+) = 1", xllamacpp.get_system_info())),
-            "weights": self.dtype if weighed else gguf_files.kind_of(self.path),
+            "weights": self.dtype if weighed else gguf_files.file_type(self.path),
             **weights.describe_file(self.path),
         }
         if self.slots < self.batch_size:
