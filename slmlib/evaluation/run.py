@@ -428,7 +428,7 @@ def _complete(plan: Plan, engine: Engine, log: ResumeLog) -> list[Transcript]:
     for (name, _), record in sorted(log.done.items(), key=lambda item: item[0][1]):
         conversations[name].take(Completion(**record))
     done = sum(c.over for c in conversations.values())
-    bar = progress.bar(total=len(conversations), initial=done, unit="case", desc=plan.name)
+    bar = progress.bar(total=len(conversations), initial=done, unit="case", desc="cases")
     tokens = progress.Tokens(bar)
     for turn in range(task.max_turns):
         open_ones = (c for c in conversations.values() if not c.over and len(c.completions) == turn)
