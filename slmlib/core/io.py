@@ -172,10 +172,10 @@ def write_jsonl(path: Path, rows: Iterable[dict]) -> None:
 def atomic_folder(target: Path) -> Iterator[Path]:
     """Fill a folder that becomes `target` by one rename at the end, or leaves no trace.
 
-    What a killed process left of the same target is removed first. An older target is moved aside for
-    the rename and removed after it.
+    An older target is moved aside for the rename and removed after it. What a killed process left
+    of the same target is swept first.
     """
-    sweep(target.parent, re.escape(target.name))
+    sweep(target)
     scratch = target.with_name(f".{target.name}-{os.getpid()}")
     older = scratch.with_name(f"{scratch.name}-older")
     scratch.mkdir(parents=True)
@@ -192,16 +192,17 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def sweep(folder: Path, name: str) -> None:
-    """Remove what killed processes left in a folder of targets of `atomic_folder`.
+def sweep(target: Path) -> None:
+    """Remove what a killed `atomic_folder` left of a target that no other process is writing to.
 
-    Args:
-        folder: the folder of the targets; no other process may be writing to them.
-        name: the targets' names, as a regular expression.
+    If it was killed between its two renames, only the older target is left, and is put back.
     """
-    for rest in folder.glob(".*"):
-        if re.fullmatch(rf"\.{name}-[0-9]+(-parts|-older)?", rest.name):
-            shutil.rmtree(rest, ignore_errors=True)
+    for rest in target.parent.glob(".*"):
+        if match := re.fullmatch(rf"\.{re.escape(target.name)}-[0-9]+(-older)?", rest.name):
+            if match[1] and not target.exists():
+                os.replace(rest, target)
+            else:
+                shutil.rmtree(rest, ignore_errors=True)
 
 
 def write_manifest(folder: Path) -> None:

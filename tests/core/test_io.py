@@ -2,6 +2,8 @@
 
 import gzip
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -107,10 +109,35 @@ def test_changed_or_incomplete_folder_is_recognised(tmp_path):
 
 
 def test_rest_of_a_killed_process_is_swept_away_and_nothing_else(tmp_path):
-    for name in (".model-77", ".model-77-older", ".model-77-parts", ".models-77", ".modelling"):
+    for name in ("model", ".model-77", ".model-77-older", ".models-77", ".modelling"):
         (tmp_path / name).mkdir()
-    io.sweep(tmp_path, "model")
-    assert {path.name for path in tmp_path.iterdir()} == {".models-77", ".modelling"}
+    io.sweep(tmp_path / "model")
+    assert {path.name for path in tmp_path.iterdir()} == {"model", ".models-77", ".modelling"}
+
+
+def test_kill_between_the_two_renames_loses_no_finished_folder(tmp_path):
+    """The older folder has been moved aside then, and the new one is not in its place yet."""
+    target, code = (
+        tmp_path / "model",
+        """
+import os, signal, sys
+from pathlib import Path
+from slmlib.core import io
+with io.atomic_folder(Path(sys.argv[1])) as scratch:
+    (scratch / "weights").write_text("old")
+rename = os.replace
+def killed(source, target):
+    rename(source, target)
+    os.kill(os.getpid(), signal.SIGKILL)
+os.replace = killed
+with io.atomic_folder(Path(sys.argv[1])):
+    pass
+""",
+    )
+    assert subprocess.run([sys.executable, "-c", code, target]).returncode == -9
+    with pytest.raises(RuntimeError), io.atomic_folder(target):
+        raise RuntimeError
+    assert (target / "weights").read_text() == "old" and list(tmp_path.iterdir()) == [target]
 
 
 def test_lock_is_exclusive_and_released(tmp_path):
