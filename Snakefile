@@ -62,7 +62,6 @@ PUBLISHED = (
     if FULL
     else files("data/results/**/*")
 )
-WHERE = "-p publish True" if FULL else f"-p out {OUT}/analysis"
 
 
 rule all:

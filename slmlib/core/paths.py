@@ -32,7 +32,6 @@ ROOT = _root()
 DATA = ROOT / "data" if is_clone(ROOT) else PACKAGE / "data"
 RESULTS = DATA / "results"
 ADAPTERS = DATA / "adapters"
-FIGURES = ROOT / "figures"
 NOTEBOOKS = ROOT / "notebooks"
 RUNS = ROOT / "runs"
 SITE = ROOT / "_site"

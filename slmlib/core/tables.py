@@ -13,8 +13,6 @@ from pathlib import Path
 from slmlib.core import io
 
 NONE = "–"  # shown where there is no number
-# instructions of a CPU that engines use, the widest first
-INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "avx512f", "avx2", "sve", "asimd")
 
 _SPECIAL = re.compile(r"([\\`*_{}|#~^$@]|\](?=[(\[:]))")  # markup of Markdown and pandoc
 _NUMBER = re.compile(rf"{NONE}|(< |[+−])?\d[^a-zA-Z]*[kMB]?")
@@ -95,13 +93,6 @@ def size(parameters: int) -> str:
         if parameters >= scale:
             return f"{parameters / scale:.3g}{unit}"
     return str(parameters) if parameters else NONE
-
-
-def machine(parts: Mapping) -> str:
-    """A machine as printed: cores, CPU, and the widest instructions that engines use."""
-    widest = next((name for name in INSTRUCTIONS if name in parts.get("features", ())), None)
-    cpu = " × ".join(str(parts[part]) for part in ("cores", "cpu") if parts.get(part))
-    return ", ".join(filter(None, (cpu, widest))) or NONE
 
 
 # --- tables -----------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Statistics of a benchmark: intervals, paired tests, and ranks with the uncertainty they have.
 
-Cases made from one schema resemble each other, so every interval and test here counts clusters
+Cases of one group resemble each other, so every interval and test here counts clusters
 (Miller 2024, arXiv 2411.00640); comparisons are paired on the same cases; a table of comparisons is
 corrected together (Holm 1979). Randomness is a seeded NumPy generator: the same input gives the same
 numbers on every machine, up to floating-point rounding. All intervals are of 95 %.

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from slmlib.core import tables
+from slmlib.core.machine import label
 from slmlib.core.tables import NONE, Cell, Link, Table
 from slmlib.evaluation import comparisons, results
 from slmlib.evaluation.results import Result, Row
@@ -71,7 +72,7 @@ def board_table(rows: Sequence[Row], profiles: Iterable[Mapping] = ()) -> Table:
 
     def latency(run: Result) -> str:
         p = timed.get(comparisons.run_key(run))
-        if p is None or tables.machine(p["environment"]["machine"]) != machine(run):
+        if p is None or label(p["environment"]["machine"]) != machine(run):
             return NONE
         return f"{p['latency_p50']:.2f} / {p['latency_p95']:.2f}"
 

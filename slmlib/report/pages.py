@@ -13,6 +13,7 @@ from statistics import fmean
 import yaml
 
 from slmlib.core import io, paths, tables
+from slmlib.core.machine import label
 from slmlib.core.tables import NONE, Link, Table
 from slmlib.engines import launch
 from slmlib.evaluation import comparisons, latency, metrics
@@ -136,7 +137,7 @@ def model_page(rows: Sequence[Row], runs: Sequence[Result], profiles: Sequence[M
         "Peak, GB": peak_memory,
         "Machine": machine,
     }
-    machines = "; ".join(sorted({tables.machine(p["environment"]["machine"]) for p in profiles}))
+    machines = "; ".join(sorted({label(p["environment"]["machine"]) for p in profiles}))
     device = f"One case at a time, as on a device, on {tables.markdown(machines)}:"
     text = MODEL_PAGE.format(
         task=task.name,

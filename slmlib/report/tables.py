@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import combinations
 
+from slmlib.core import machine as machines
 from slmlib.core import tables
 from slmlib.core.tables import NONE, Link, Table
 from slmlib.engines import launch
@@ -48,7 +49,7 @@ def name(result: Result) -> str:
 
 def machine(result: Result) -> str:
     """The machine of a run as printed."""
-    return tables.machine(result.environment["machine"])
+    return machines.label(result.environment["machine"])
 
 
 def speed(result: Result) -> str:

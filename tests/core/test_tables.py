@@ -6,7 +6,7 @@ import re
 import pypandoc
 import pytest
 
-from slmlib.core import tables
+from slmlib.core import machine, tables
 from slmlib.core.tables import Link, Table
 
 
@@ -67,5 +67,5 @@ def test_sizes_and_machines_as_printed():
     assert [tables.size(n) for n in (0, 999, 134_515_008, 1_700_000_000)] == [
         "–", "999", "135M", "1.7B",
     ]  # fmt: skip
-    machine = {"cores": 2, "cpu": "Toy CPU", "features": ["avx", "avx2"]}
-    assert tables.machine(machine) == "2 × Toy CPU, avx2" and tables.machine({}) == "–"
+    described = {"cores": 2, "cpu": "Toy CPU", "features": ["avx", "avx2"]}
+    assert machine.label(described) == "2 × Toy CPU, avx2" and machine.label({}) == tables.NONE
