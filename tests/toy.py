@@ -207,7 +207,7 @@ class ToyLabels(_Toy):
         return Choice(LABELS)
 
     def score(self, sample: Sample, transcript: Transcript) -> Score:
-        answer = self.prompts["plain"].read(sample, transcript.last.text)
+        answer = transcript.answers[-1]
         if answer == sample.target:
             return Score({"accuracy": 1.0}, {"macro_f1": {sample.target: [2, 2]}})
         counts = {sample.target: [0, 1]} | ({answer: [0, 1]} if answer in LABELS else {})

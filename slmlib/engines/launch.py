@@ -76,6 +76,12 @@ def start(
     return module.start(model, **options, reuse=reuse, endpoint=endpoint, timeout=timeout)
 
 
+def packages(name: str) -> set[str]:
+    """Distributions that an engine imports; none for a control."""
+    modules = {module.partition(".")[0] for module in NEEDS.get(name, ())}
+    return {PACKAGES.get(module, module) for module in modules}
+
+
 def require(name: str) -> None:
     """Import what an engine needs, so that a missing package is noticed before a run begins.
 

@@ -19,7 +19,7 @@ BITS = {
 
 
 def model_key(result: Result) -> tuple:
-    """What makes two runs those of one model and decoding."""
+    """Key of a run's model and decoding."""
     return result.model["name"], result.model["adapter"], result.mode
 
 
@@ -92,9 +92,7 @@ def same_machine(a: Result, b: Result) -> bool:
     """Whether the times of two runs can be compared: same CPU, instructions, cores and threads."""
 
     def key(result: Result) -> tuple:
-        machine = result.environment[
-            "machine"
-        ]  # one name may stand for CPUs with different instructions
+        machine = result.environment["machine"]  # CPUs of one name may differ in instructions
         return machine["cpu"], machine.get("features"), machine["cores"], result.engine["threads"]
 
     return key(a) == key(b)

@@ -26,8 +26,8 @@ from slmlib.core.tables import NONE, Table
 from slmlib.engines import launch
 from slmlib.engines.base import Completion
 from slmlib.evaluation import run
-from slmlib.models import registry, weights
-from slmlib.tasks.base import MODES, Task, Transcript
+from slmlib.models import weights
+from slmlib.tasks.base import MODES, Task
 
 PROFILE = paths.RESULTS / "profile.schema.json"
 WARM_UP = 2  # cases that are not counted
@@ -73,7 +73,11 @@ def profile(task: str, model: str, **options) -> dict:
     Raises:
         RuntimeError: the measurement failed; the message is that of the process.
     """
-    _prepare(model, options.get("engine") or "auto", options.get("dtype") or "auto")
+    engine = options.get("engine") or "auto"
+    choose("engine with a profile", engine, ("auto", *launch.LOCAL))
+    engine = launch.resolve(engine, gguf=weights.has_gguf(registry.get(model)))
+    dtype = launch.resolve_dtype(options.get("dtype") or "auto", engine=engine)
+    _convert(tasks.get(task), model, {"name": engine, "dtype": dtype})
     given = {
         name.replace("_", "-"): str(value) for name, value in options.items() if value is not None
     }
@@ -108,37 +112,45 @@ def measure(
         decoding: "free" or "constrained".
         threads: cores to use; all available ones by default.
     """
-    prompt = prompt or run.default_prompt(task, model, decoding)
-    asked = task.prompts[choose("prompt", prompt, task.prompts)]
-    samples = task.load(task.split_names("val")[0])
+    choose("engine with a profile", engine, ("auto", *launch.LOCAL))
+    split = task.split_names("val")[0]
+    options = {"engine": engine, "dtype": dtype, "prompt": prompt, "decoding": decoding}
+    once = {"threads": threads, "reuse": False, "batch_size": 1}
+    plan = run.prepare(task, model=model, split=split, out=paths.RUNS, **options, **once)
+    samples = plan.samples
     if task.timing_slice:
         name, value = task.timing_slice
         samples = [sample for sample in samples if sample.slices.get(name) == value]
-    chosen = [samples[i % len(samples)] for i in range(cases + WARM_UP)]
-    requests = [task.request(sample, asked, decoding) for sample in chosen]
-    engine, dtype = _prepare(model, engine, dtype)
-    launch.require_support(engine, requests[0].constraint)
+    _convert(task, model, plan.settings["engine"])
     begun = time.perf_counter()
-    started = launch.start(engine, model, dtype=dtype, batch_size=1, threads=threads, reuse=False)
+    started = plan.engine()
     load_seconds = time.perf_counter() - begun
-    for request in requests[:WARM_UP]:
-        list(started.generate([request]))
+
+    def complete(number: int) -> run.Conversation:
+        conversation = run.Conversation.begin(task, samples[number % len(samples)], plan.prompt)
+        while not conversation.over:
+            request = task.request(
+                conversation.sample, plan.prompt, decoding, conversation.messages
+            )
+            for completion in started.generate([request]):
+                if completion.finish == "error":
+                    raise RuntimeError(
+                        f"{completion.id} could not be completed: {completion.error}"
+                    )
+                conversation.take(completion)
+        return conversation
+
+    for number in range(WARM_UP):
+        complete(number)
     with machine.Energy() as energy:
-        completions = [c for request in requests[WARM_UP:] for c in started.generate([request])]
-    for completion in completions:
-        if completion.finish == "error":
-            raise RuntimeError(f"case {completion.id} could not be completed: {completion.error}")
-    right = sum(
-        task.score(sample, Transcript(request.messages, [completion])).failure is None
-        for sample, request, completion in zip(
-            chosen[WARM_UP:], requests[WARM_UP:], completions, strict=True
-        )
-    )
+        conversations = [complete(number) for number in range(WARM_UP, WARM_UP + cases)]
+    completions = [conversation.completions[0] for conversation in conversations]
+    right = sum(task.score(c.sample, c.transcript()).failure is None for c in conversations)
     return Profile(
         task=task.name,
         model=model,
         engine=started.describe(),
-        prompt=prompt,
+        prompt=plan.prompt.name,
         decoding=decoding,
         cases=len(completions),
         right=right,
@@ -173,16 +185,12 @@ def _p95(values: list[float]) -> float:
     )
 
 
-def _prepare(model: str, engine: str, dtype: str) -> tuple[str, str]:
-    """Resolve engine and dtype; import libraries and convert weights, which are not part of loading."""
-    choose("engine with a profile", engine, ("auto", *launch.LOCAL))
-    engine = launch.resolve(engine, gguf=weights.has_gguf(registry.get(model)))
-    launch.require(engine)
-    dtype = launch.resolve_dtype(dtype, engine=engine)
+def _convert(task: Task, model: str, engine: Mapping) -> None:
+    """Import libraries and convert weights, which are not part of loading, nor of the peak memory."""
+    launch.require(engine["name"])
     weights.vocabulary(model)
-    if engine in ("openvino", "llamacpp"):
-        weights.gguf(registry.get(model), "f16" if engine == "openvino" else dtype)
-    return engine, dtype
+    if engine["name"] in ("openvino", "llamacpp"):
+        run.gguf(model, "f16" if engine["name"] == "openvino" else engine["dtype"], task)
 
 
 # --- published profiles -----------------------------------------------------------------------
@@ -251,8 +259,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure a model as on a device, one case at a time."""
     parser = argparse.ArgumentParser(prog="slmbench profile", description=main.__doc__)
     parser.add_argument("model", help="a model of the registry")
+    names = tasks.names()
+    only = names[0] if len(names) == 1 else None
     parser.add_argument(
-        "--task", default=tasks.names()[0], choices=tasks.names(), help="whose cases to answer"
+        "--task", default=only, required=only is None, choices=names, help="its cases are answered"
     )
     parser.add_argument("--engine", default="auto", help=f"{', '.join(launch.LOCAL)}, or auto")
     parser.add_argument("--dtype", default="auto", help="a type of the engine")

@@ -10,18 +10,18 @@ command repairs it.
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from slmlib import tasks
 from slmlib.core import io, paths
 from slmlib.core.io import DataError
+from slmlib.core.names import choose
 from slmlib.core.tables import NONE, Table
-from slmlib.engines.base import Completion
 from slmlib.evaluation import metrics, run
 from slmlib.evaluation.results import PREDICTION, PREDICTIONS, RESULT
-from slmlib.tasks.base import Sample, Task, Transcript
+from slmlib.tasks.base import Sample, Task
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,10 @@ def rescore(path: Path, *, write: bool = False) -> Rescored:
     before = io.read_jsonl(path.with_suffix(PREDICTIONS), schema=PREDICTION)
     task = tasks.get(old["task"])
     samples = _samples(task, old, before, path)
-    prompt = task.prompts.get(old["prompt"]["name"])
+    prompt = task.prompts[choose(f"prompt of {task.name}", old["prompt"]["name"], task.prompts)]
     after = []
     for sample, row in zip(samples, before, strict=True):
-        fresh = run.graded(task.score(sample, transcript(task, sample, prompt, row["turns"])))
+        fresh = run.graded(task.score(sample, run.replay(task, sample, prompt, row["turns"])))
         after.append(row | {"group": sample.group, "slices": dict(sample.slices)} | fresh)
     new = old | metrics.judge(task, after)
     changed = new != old or after != before
@@ -111,26 +111,6 @@ def rescore(path: Path, *, write: bool = False) -> Rescored:
         scores=sum((a["scores"], a["counts"]) != (b["scores"], b["counts"]) for a, b in pairs),
         changed=changed,
     )
-
-
-def transcript(task: Task, sample: Sample, prompt, turns: Sequence[Mapping]) -> Transcript:
-    """The transcript of a prediction: its completions, and the messages of a fresh environment."""
-    conversation = run.Conversation.begin(task, sample, prompt)
-    for turn in turns:
-        conversation.take(
-            Completion(
-                sample.id,
-                turn["completion"],
-                turn["finish"],
-                turn["tokens_in"],
-                turn["tokens_out"],
-                turn["seconds"],
-                0.0,
-                turn.get("error", ""),
-                label_logprobs=turn.get("label_logprobs", {}),
-            )
-        )
-    return conversation.transcript()
 
 
 def _samples(task: Task, record: Mapping, rows: list[dict], path: Path) -> list[Sample]:

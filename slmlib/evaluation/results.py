@@ -1,8 +1,8 @@
 """Results: load and verify them, rank them, and compare two runs of the same cases.
 
 A result is refused unless the predictions beside it reproduce its numbers. Only complete runs of models are
-ranked; controls are in every table and never ranked. A model's rank is the interval of places that paired
-tests on the same cases allow it, so that no table orders what it cannot tell apart.
+ranked; controls are in every table and never ranked. A model's rank is the range of ranks that paired
+tests on the same cases cannot rule out, so that no table orders what it cannot tell apart.
 """
 
 import math
@@ -226,6 +226,15 @@ def _faults(result: Result):
             )
     if len(rows) > result.dataset["n"]:
         yield f"{len(rows)} predictions for {result.dataset['n']} cases", "one prediction per case"
+    known = [{m.name for m in task.metrics}, {each.name for each in task.slices}]
+    for place, given, valid in zip(
+        ("metrics", "by_slice"), (result.metrics, result.by_slice), known, strict=True
+    ):
+        if unknown := sorted(given.keys() - valid):
+            yield (
+                f"{place} has {', '.join(unknown)}",
+                f"{place} of {task.name}: {', '.join(sorted(valid))}",
+            )
     parts = {"metrics": (result.metrics, rows)}
     for each in task.slices:
         split = metrics.split_by(rows, each.name)
@@ -430,6 +439,7 @@ def reproduce(mine: Result, published: Result) -> Reproduction:
     ids = list(there) + [name for name in here if name not in there]
     both = [name for name in ids if name in here and name in there]
     same = {name for name in both if texts(here[name]) == texts(there[name])}
-    scored = sum(here[name]["scores"] == there[name]["scores"] for name in both)
+    parts = ("scores", "counts", "failure")
+    scored = sum(all(here[name][p] == there[name][p] for p in parts) for name in both)
     differ = tuple(name for name in ids if name not in same)
     return Reproduction(mine, published, len(ids), len(same), scored, differ)

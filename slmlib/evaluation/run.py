@@ -22,15 +22,23 @@ from slmlib.core import io, machine, paths, progress
 from slmlib.core.names import choose
 from slmlib.core.resume_log import ResumeLog
 from slmlib.engines import chat, constraints, launch
-from slmlib.engines.base import Completion, Engine, JsonSchema, Message, Request
+from slmlib.engines.base import Completion, Engine, Message, Request
 from slmlib.engines.control import Control
 from slmlib.evaluation import metrics
 from slmlib.evaluation.results import PREDICTION, PREDICTIONS, RESULT
 from slmlib.models import gguf_files, registry, weights
-from slmlib.tasks.base import MODES, Environment, Prompt, Sample, Score, Task, Transcript
+from slmlib.tasks.base import (
+    MODES,
+    UNANSWERED,
+    Environment,
+    Prompt,
+    Sample,
+    Score,
+    Task,
+    Transcript,
+)
 
 CALIBRATION = 60  # samples on which importance is measured
-SAME = ("packages", "machine", "code")  # parts of the environment that must match to resume a run
 
 
 class Interrupted(KeyboardInterrupt):
@@ -117,7 +125,7 @@ def evaluate(
     Raises:
         UnknownName: a name that does not exist; the message lists the valid ones.
         DataError, ModelError: files that are missing or were changed.
-        UnsupportedConstraint: the engine cannot hold the task's constraint.
+        UnsupportedConstraint: the engine cannot enforce the task's constraint.
     """
     started, clock = datetime.now(UTC), time.perf_counter()
     task = task if isinstance(task, Task) else tasks.get(task)
@@ -142,11 +150,14 @@ def evaluate(
             f"{path.stem} is finished, by the same code on this machine. To repeat it, delete {path}"
         )
         return path
-    depends_on = plan.settings | {part: environment[part] for part in SAME}
+    depends_on = plan.settings | _deciding(environment, plan.settings["engine"]["name"])
     with _explained(plan), ResumeLog(plan.log, depends_on) as log:
         earlier, started_engine = log.seconds, plan.engine()
-        transcripts = _complete(plan, started_engine, log)
-        rows = [_row(plan.task, s, t) for s, t in zip(plan.samples, transcripts, strict=True)]
+        completed = _complete(plan, started_engine, log)
+        rows = [
+            _row(plan.task, sample, plan.prompt, completions)
+            for sample, completions in zip(plan.samples, completed, strict=True)
+        ]
         turns = [turn for row in rows for turn in row["turns"]]
         tokens_in, tokens_out = (sum(t[key] for t in turns) for key in ("tokens_in", "tokens_out"))
         record = {
@@ -199,7 +210,7 @@ def publish(path: Path, *, folder: Path | None = None) -> Path:
             published = io.read_json(other)
             if key(published) != key(record):
                 continue
-            lost, before = (r["failures"].get("error", 0) for r in (record, published))
+            lost, before = (r["failures"].get(UNANSWERED, 0) for r in (record, published))
             if lost > before:
                 raise ValueError(
                     f"{path}: {lost} cases got no answer from the engine, {before} in {other}, which stays. "
@@ -222,11 +233,12 @@ def copy(path: Path, folder: Path) -> Path:
 
 
 def _is_current(path: Path, environment: Mapping) -> bool:
-    """Whether a result need not be repeated; a control costs nothing, a server may run another model."""
+    """Whether a finished result can be kept. Controls and servers always run again."""
     try:
         record = io.read_json(path)
-        same = all(record["environment"][part] == environment[part] for part in SAME)
-        answered = "error" not in record["failures"] and path.with_suffix(PREDICTIONS).exists()
+        engine = record["engine"]["name"]
+        same = _deciding(record["environment"], engine) == _deciding(environment, engine)
+        answered = UNANSWERED not in record["failures"] and path.with_suffix(PREDICTIONS).exists()
         return same and answered and record["model"]["source"] not in ("control", "server")
     except (OSError, KeyError, io.DataError):
         return False
@@ -296,7 +308,7 @@ def prepare(
     settings["engine"] = {"name": engine, "dtype": dtype, "batch_size": batch_size}
     first = task.request(samples[0], asked, decoding)
     launch.require_support(engine, first.constraint, first.want_scores)
-    if isinstance(first.constraint, JsonSchema):
+    if first.constraint is not None:
         settings["decoding"]["grammar"] = constraints.VERSION
 
     def start() -> Engine:
@@ -344,7 +356,7 @@ def _model(task: Task, name: str, engine: str) -> dict:
     blank = {"revision": None, "weights_sha256": None, "adapter": None}
     if name in task.controls:
         return {"name": name, "source": "control", "parameters": 0, **blank}
-    if engine == "openai":  # nobody can say which weights a server has
+    if engine == "openai":  # the weights of a server are unknown
         known = registry.MODELS.get(name)
         return {
             "name": name,
@@ -366,16 +378,26 @@ def _model(task: Task, name: str, engine: str) -> dict:
 
 def _environment(plan: Plan) -> dict:
     """Packages, machine, commit, and the hash of the code that decides completions."""
-    name = plan.settings["engine"]["name"]
+    name, task = plan.settings["engine"]["name"], plan.task
+    common = ("base", "chat", "constraints", "sequences", "stopping", f"{name}*")
     code = machine.code_sha256(
-        *(
-            f"engines/{part}.py"
-            for part in ("base", "chat", "constraints", "sequences", "stopping", name)
-        ),
+        *(f"engines/{part}.py" for part in common),
         "models/*.py",
-        f"tasks/{plan.task.name}/*.py",
+        "tasks/base.py",
+        *(f"tasks/{task.name}/{module}" for module in task.completion_modules),
     )
     return machine.environment() | {"code": code}
+
+
+def _deciding(environment: Mapping, engine: str) -> dict:
+    """The parts of an environment that must match for a run to be resumed, or a result to be kept."""
+    packages = {*launch.packages(engine), "torch", "transformers", "tokenizers", "numpy", "peft"}
+    versions = {k: v for k, v in environment["packages"].items() if k in packages}
+    return {
+        "packages": versions,
+        "machine": environment["machine"],
+        "code": environment.get("code"),
+    }
 
 
 # --- running ----------------------------------------------------------------------------------
@@ -417,12 +439,13 @@ class Conversation:
             self.messages += following
 
     def transcript(self) -> Transcript:
-        """What was said so far."""
-        return Transcript(self.messages, self.completions)
+        """The conversation so far."""
+        answers = [self.prompt.read(self.sample, c.text) for c in self.completions]
+        return Transcript(self.messages, self.completions, answers)
 
 
-def _complete(plan: Plan, engine: Engine, log: ResumeLog) -> list[Transcript]:
-    """Complete what the resume log does not hold yet; transcripts in the order of the samples."""
+def _complete(plan: Plan, engine: Engine, log: ResumeLog) -> list[list[Completion]]:
+    """Complete the turns that are missing from the resume log; completions by sample, in their order."""
     task, prompt, mode = plan.task, plan.prompt, plan.settings["decoding"]["mode"]
     conversations = {s.id: Conversation.begin(task, s, prompt) for s in plan.samples}
     for (name, _), record in sorted(log.done.items(), key=lambda item: item[0][1]):
@@ -437,7 +460,7 @@ def _complete(plan: Plan, engine: Engine, log: ResumeLog) -> list[Transcript]:
             conversations[completion.id].take(completion)
             bar.update(conversations[completion.id].over)
     bar.close()
-    return [c.transcript() for c in conversations.values()]
+    return [c.completions for c in conversations.values()]
 
 
 def _generate(
@@ -491,10 +514,10 @@ def write(path: Path, record: dict, rows: list[dict]) -> Path:
     return path
 
 
-def _row(task: Task, sample: Sample, transcript: Transcript) -> dict:
-    """The prediction row of a sample."""
+def _row(task: Task, sample: Sample, prompt: Prompt, completions: Sequence[Completion]) -> dict:
+    """The prediction row of a sample; scored as it is written, so that it can be scored again."""
     turns = []
-    for completion in transcript.completions:
+    for completion in completions:
         turn = {
             "completion": completion.text,
             "finish": completion.finish,
@@ -504,11 +527,33 @@ def _row(task: Task, sample: Sample, transcript: Transcript) -> dict:
         }
         if completion.error:
             turn["error"] = completion.error
+        if completion.token_logprobs:
+            turn["token_logprobs"] = [round(value, 4) for value in completion.token_logprobs]
         if completion.label_logprobs:
             turn["label_logprobs"] = {k: round(v, 4) for k, v in completion.label_logprobs.items()}
         turns.append(turn)
     row = {"id": sample.id, "group": sample.group, "slices": dict(sample.slices), "turns": turns}
-    return row | graded(task.score(sample, transcript))
+    return row | graded(task.score(sample, replay(task, sample, prompt, turns)))
+
+
+def replay(task: Task, sample: Sample, prompt: Prompt, turns: Sequence[Mapping]) -> Transcript:
+    """The transcript of a prediction: its completions, answered by a fresh environment."""
+    conversation = Conversation.begin(task, sample, prompt)
+    for turn in turns:
+        completion = Completion(
+            sample.id,
+            turn["completion"],
+            turn["finish"],
+            turn["tokens_in"],
+            turn["tokens_out"],
+            turn["seconds"],
+            0.0,
+            turn.get("error", ""),
+            tuple(turn.get("token_logprobs", ())),
+            turn.get("label_logprobs", {}),
+        )
+        conversation.take(completion)
+    return conversation.transcript()
 
 
 def graded(score: Score) -> dict:

@@ -2,7 +2,7 @@
 
     slmbench check data/results/edgejson/RUN.json
 
-Nothing that the files say is believed. Their form is checked line by line, their hashes against the published
+No statement in the files is trusted. Their form is checked line by line, their hashes against the published
 data, prompts and weights, their cases against the split, and every answer is scored again. What a program
 cannot see, such as training on a test split, is left to the person who reviews the request.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 from slmlib.core.io import DataError
 from slmlib.evaluation import rescore, results
 from slmlib.evaluation.results import Result
-from slmlib.models import registry
+from slmlib.models import registry, weights
 
 LARGEST = 200_000_000  # bytes of a file once unpacked, so that a small one cannot fill the memory
 
@@ -93,14 +93,18 @@ def hashes(result: Result) -> list[str]:
     """Data, prompt and weights are the published ones."""
     task = result.benchmark
     prompt = task.prompts.get(result.prompt["name"])
-    known = registry.MODELS.get(result.model["name"])
     listed = task.manifest()["files"].get(f"{result.split}.jsonl", {}).get("sha256")
     expected = {
         "data": (result.dataset["sha256"], listed),
         "prompt": (result.prompt["sha256"], prompt.sha256 if prompt else None),
     }
-    if known and known.sha256 and not result.control:  # a folder is identified by its commit
-        expected["weights"] = (result.model["weights_sha256"], known.sha256)
+    known = (registry.MODELS | registry.trained()).get(result.model["name"])
+    if known and not result.control:
+        base = registry.get(known.origin) if known.origin else known
+        if base.sha256:  # a folder is identified by its commit
+            expected["weights"] = (result.model["weights_sha256"], base.sha256)
+        if known.origin:
+            expected["adapter"] = (result.model["adapter"], weights.fingerprint(known))
     return [
         f"{result.path}: {what} has the hash {str(given)[:12]}, published is {str(published)[:12]} "
         f"(rule: a run is of the published {what}). Run it again in an unchanged checkout."
@@ -166,7 +170,7 @@ RULES: tuple[Callable[[Result], list[str]], ...] = (
 
 
 def remarks(path: Path) -> list[str]:
-    """What a reviewer should look at in a result that passed."""
+    """Notes for the reviewer of an accepted result."""
     result, notes = results.load(path), []
     if not result.control and result.model["name"] not in registry.names():
         notes.append(

@@ -150,10 +150,17 @@ class Score:
 
 @dataclass(frozen=True)
 class Transcript:
-    """A finished conversation: all messages, and the completions as the model wrote them."""
+    """A finished conversation.
+
+    Attributes:
+        messages: everything that was said, tool results included.
+        completions: as the model wrote them.
+        answers: the completions as the prompt reads them: what is scored.
+    """
 
     messages: Sequence[Message]
     completions: Sequence[Completion]
+    answers: Sequence[str]
 
     @property
     def last(self) -> Completion:
@@ -337,6 +344,8 @@ class Task(ABC):
         max_new_tokens: limit of one completion.
         stop: where a completion ends besides the end token.
         want_scores: log-probabilities that the metrics need.
+        completion_modules: modules of the task's package that decide completions; a half-done run is
+            begun again when one of them changes.
         timing_slice: name and value of a slice: the cases whose latency is measured; None for all.
         timed_split: the split whose published runs had the machine to themselves; its speeds are shown.
     """
@@ -357,6 +366,7 @@ class Task(ABC):
     max_turns: ClassVar[int] = 1
     stop: ClassVar[Stop] = "eos"
     want_scores: ClassVar[Scores] = ""
+    completion_modules: ClassVar[tuple[str, ...]] = ("task.py", "prompts.py")
     timing_slice: ClassVar[tuple[str, str] | None] = None
     timed_split: ClassVar[str] = ""
 
@@ -496,7 +506,7 @@ class Task(ABC):
     def score_text(self, sample: Sample, text: str, finish: str = "stop") -> Score:
         """Score a single completion given as text."""
         completion = Completion(sample.id, text, finish, 0, 0, 0.0, 0.0)
-        return self.score(sample, Transcript((), (completion,)))
+        return self.score(sample, Transcript((), (completion,), (text,)))
 
     def manifest(self) -> dict:
         """Counts, seeds, versions and file hashes of the published data set."""

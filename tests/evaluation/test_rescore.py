@@ -7,6 +7,9 @@ import pytest
 
 from slmlib.core import io
 from slmlib.core.io import DataError
+from slmlib.core.names import UnknownName
+from slmlib.engines.base import Completion
+from slmlib.engines.control import Control
 from slmlib.evaluation import rescore, results, run
 from slmlib.evaluation.results import PREDICTIONS
 from slmlib.tasks.base import Score
@@ -77,6 +80,37 @@ def test_rescored_result_is_what_a_run_would_write(runs, harsher, toy_task, tmp_
 def test_several_turns_are_scored_again(toy_tasks, tmp_path):
     path = run.evaluate(toy_tasks["toytools"], model="oracle", out=tmp_path)
     assert not rescore.rescore(path).changed
+
+
+def test_scores_by_log_probability_are_scored_again_as_they_are_written(
+    toy_tasks, tmp_path, monkeypatch
+):
+    """Log-probabilities are rounded when they are written; the score is that of the rounded ones."""
+    task = toy_tasks["toylabels"]
+    before = type(task).score
+
+    def score(self, sample, transcript):
+        old = before(self, sample, transcript)
+        confidence = transcript.last.label_logprobs["none"]
+        return Score({**old.scores, "confidence": confidence}, old.counts, old.failure)
+
+    def generate(self, batch, on_tokens=None):
+        for request in batch:
+            logprobs = {"none": -1 / 3}
+            yield Completion(request.id, "none", "stop", 1, 1, 0.1, 0.1, label_logprobs=logprobs)
+
+    monkeypatch.setattr(type(task), "score", score)
+    monkeypatch.setattr(Control, "generate", generate)
+    path = run.evaluate(task, model="majority", out=tmp_path)
+    assert results.load(path).rows[0]["turns"][0]["label_logprobs"] == {"none": -0.3333}
+    assert not rescore.rescore(path).changed
+
+
+def test_prompt_that_is_gone_is_named(runs):
+    record = io.read_json(runs["oracle"])
+    io.write_json(runs["oracle"], record | {"prompt": record["prompt"] | {"name": "plane"}})
+    with pytest.raises(UnknownName, match="unknown prompt of toy 'plane'; did you mean 'plain'"):
+        rescore.rescore(runs["oracle"])
 
 
 def test_part_of_a_split_is_scored_as_a_part(runs, harsher, toy_task, tmp_path):

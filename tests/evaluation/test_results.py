@@ -95,6 +95,8 @@ def test_changed_result_is_refused(toy_task, tmp_path):
             ({"metrics__share__n": 7}, "metrics.share.n is 7"),
             ({"by_slice__size__small__exact__mean": 0.5}, "by_slice.size.small.exact.mean is 0.5"),
             ({"by_slice__size": {}}, "a result has the slices of its predictions"),
+            ({"by_slice__colour": {}}, "by_slice has colour (rule: by_slice of toy: size)"),
+            ({"metrics__fake": {"mean": 1, "low": 0, "high": 1, "n": 8}}, "metrics has fake"),
             ({"failures": {"unreadable": 2}}, "failures are"),
             ({"failures": {"unreadable": 3, "wrong": 1}}, "failures are"),
             ({"dataset__n": 4}, "one prediction per case"),

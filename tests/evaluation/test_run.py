@@ -91,8 +91,14 @@ def test_finished_run_counts_only_with_the_same_code_packages_and_machine(toy_ta
     )
     io.write_json(path, model)
     assert run._is_current(path, here)
-    for part in ("packages", "machine", "code"):
-        assert not run._is_current(path, here | {part: "other"})
+    packages = here["packages"]
+    assert run._is_current(path, here | {"packages": packages | {"codecarbon": "0.1"}})
+    for part, changed in (
+        ("packages", packages | {"torch": "0.1"}),
+        ("machine", here["machine"] | {"cpu": "other"}),
+        ("code", "other"),
+    ):
+        assert not run._is_current(path, here | {part: changed})
     for other in (record, server, model | {"failures": {"error": 1}}):
         io.write_json(path, other)
         assert not run._is_current(path, here)
@@ -162,3 +168,12 @@ def test_hostile_completions_are_kept_as_data(toy_task, tmp_path):
     assert result.failures == {"unreadable": 8}
     assert result.rows[0]["turns"][0]["completion"] == hostile
     assert "<script>" not in result._repr_html_()
+
+
+def test_answer_is_scored_as_the_prompt_reads_it(toy_tasks, tmp_path):
+    """Two notations of one answer score alike; the completion is kept as it was written."""
+    task = toy_tasks["toylabels"]
+    task.more["shouting"] = lambda sample, messages: f" {sample.target.upper()}\n"
+    result = evaluate(task, tmp_path, model="shouting")
+    assert result.metrics["accuracy"]["mean"] == 1
+    assert result.rows[0]["turns"][0]["completion"] == " HEAT_UP\n"

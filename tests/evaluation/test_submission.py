@@ -95,6 +95,10 @@ def test_wrong_hash_is_refused(entry, tmp_path):
     record["model"]["weights_sha256"] = "0" * 64
     write(path, record)
     refused(path, "weights has the hash 000000000000")
+    path, record, _ = published(tmp_path, "cyclecore-mlm-135m-json")
+    assert submission.check(path) == []
+    write(path, record | {"model": record["model"] | {"adapter": "0" * 64}})
+    refused(path, "adapter has the hash 000000000000")
 
 
 def test_missing_cases_are_refused_though_all_numbers_fit(entry):

@@ -86,7 +86,7 @@ class EdgeJSON(Task):
     def score(self, sample: Sample, transcript: Transcript) -> Score:
         """Score the last completion; never raises."""
         return scoring.score_json(
-            transcript.last.text,
+            transcript.answers[-1],
             target=sample.target,
             schema=sample.input["schema"],
             text=sample.input["text"],
