@@ -51,7 +51,7 @@ browser:
 test: $(READY) browser ## the tests, in minutes
 	$(BIN)/python -m pytest $(WORKERS)
 
-test-slow: $(READY) ## the exhaustive proofs too
+test-slow: $(READY) ## the exhaustive tests only
 	$(BIN)/python -m pytest -m slow
 
 test-install: $(READY) ## build the wheel and use it outside of the repository
@@ -73,7 +73,7 @@ notebooks: $(READY) ## run the notebooks with their defaults and keep the output
 scrub: $(READY) ## strip execution metadata from the notebooks, keep their outputs
 	@$(BIN)/nbstripout --keep-output --extra-keys "metadata.papermill metadata.widgets cell.metadata.papermill cell.metadata.execution" notebooks/*.ipynb
 
-# CUDA's packages come with torch where it needs them; xgrammar asks for Triton too, a gigabyte for nothing on a CPU
+# CUDA's packages come with torch where it needs them; xgrammar asks for Triton too, 1 GB that a CPU does not need
 lock: $(READY) ## pin the newest packages that pyproject.toml allows
 	$(PIP) -q uv
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --upgrade \

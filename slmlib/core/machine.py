@@ -74,10 +74,9 @@ def features() -> set[str]:
 
 
 def bfloat16_is_faster() -> bool:
-    """Whether the CPU has instructions for products in bf16.
+    """Return whether the CPU has instructions for products in bf16.
 
-    Read from their names and not from a trial, which on a busy machine may end differently, so that a
-    resumed run would be another run.
+    Read from CPU flags: a timing could change the dtype of a resumed run.
     """
     return not features().isdisjoint(BFLOAT16)
 

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 
 class NoRepository(RuntimeError):
-    """Something that only a clone of the repository has was needed outside of one."""
+    """A feature that needs a clone was used without one."""
 
 
 def is_clone(folder: Path) -> bool:

@@ -19,7 +19,7 @@ To call one, write its name and its arguments as JSON, in this form:
 
 
 def has_template(tokenizer, chat: bool = True) -> bool:
-    """Whether prompts go through a chat template: one is wanted, and the model has one."""
+    """Return whether prompts use a chat template: it is requested and available."""
     return chat and tokenizer.chat_template is not None
 
 

@@ -84,7 +84,7 @@ class Transformers:
         return by_prefix(requests, self.vocabulary.tokenizer, self.batch_size)
 
     def _fitting(self, requests: Sequence[Request]) -> int:
-        """Sequences whose keys and values the free memory holds twice: they are copied as they grow."""
+        """How many sequences fit: free memory must hold their KV cache twice, as it is copied to grow."""
         config = self.network.config.get_text_config()
         size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         values = 2 * config.num_hidden_layers * config.num_key_value_heads * size
@@ -131,7 +131,7 @@ class Transformers:
             if len(sequences) == 1 and self._broken and not short:
                 raise
             self.failure = f"{type(error).__name__}: {error}"[:FAILURE]
-        # here the error is gone, and with it the memory that its traceback held
+        # leaving `except` frees the memory held by the traceback
         if len(sequences) == 1:
             self._broken = not short
             reason = "memory does not suffice for" if short else "the engine fails at"

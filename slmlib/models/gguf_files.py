@@ -177,8 +177,8 @@ def update_kept(origin: Path, trained: Path, quantised: Path) -> float:
     """Fraction of a trained update that quantisation keeps: 1 is all of it, 0 a model like its origin.
 
     The update is the difference of the layers' matrices between `trained` and `origin`; the difference
-    of the quantised file to the origin is projected on it. Quantising to the very grid on which the
-    origin's weights lie loses changes that are small against its steps.
+    of the quantised file to the origin is projected on it. Changes smaller than a quantisation step are
+    lost, above all on the origin's own grid.
 
     Args:
         origin: GGUF file that the training started from.

@@ -1,4 +1,4 @@
-"""Noise: what happens to texts on their way, in five kinds, none of which loses a value.
+"""Noise: five kinds of damage that keep every value readable.
 
     ocr            misread letters, stray marks, lines broken in the wrong place
     speech         no punctuation or capitals, fillers, repeated words, words that sound alike

@@ -52,7 +52,7 @@ class Ablation:
 
     @property
     def pair(self) -> str:
-        """What a difference is between: `whole – base`."""
+        """Label of the comparison: `whole – base`."""
         return f"{self.name} – {self.beside}"
 
 

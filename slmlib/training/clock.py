@@ -71,7 +71,7 @@ class Clock:
         self.peak = max(self.peak, machine.peak_gpu_memory() or machine.peak_memory())
 
     def _read(self, activity: str = TRAINING) -> None:
-        """Add up what was spent so far, and go on with an activity."""
+        """Add time and energy so far, then switch activity."""
         self.__exit__()
         self._activity = activity
         self.__enter__()
@@ -105,7 +105,7 @@ class Clock:
         return True
 
     def state(self) -> dict:
-        """A JSON value from which `restore` goes on."""
+        """The state for `restore`, as JSON."""
         self._read()
         return {name: getattr(self, name) for name in self.SAVED}
 

@@ -109,7 +109,7 @@ class Trainer:
         return io.read_json(path) if path.exists() else {}
 
     def evaluation_due(self, step: int) -> bool:
-        """Whether the network after a step is to be evaluated and has not been."""
+        """Return whether an evaluation is due after a step."""
         regular = step > 0 and step % self.recipe["evaluation"]["every"] == 0
         return (regular or step == self.steps) and str(step) not in self.evaluations()
 

@@ -24,7 +24,7 @@ FOLDER = "training_set"  # in the folder of a run
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """What a run trains on, in order.
+    """The training sequences of a run, in order.
 
     Attributes:
         packs: the training sequences.

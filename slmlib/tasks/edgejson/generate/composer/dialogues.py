@@ -96,7 +96,7 @@ def _acknowledgement(planner: Planner) -> str:
 def _askable(planner: Planner, path: Path) -> list[Path]:
     """Missing targets with a label that is a noun and a note to answer with.
 
-    A currency is mentioned with an amount, a yes or no is no answer to "And the …?".
+    A currency is mentioned with an amount, a boolean cannot answer "And the …?".
     """
     entity, fields = planner.entity(path), []
     for target in sorted(planner.missing(path)):
