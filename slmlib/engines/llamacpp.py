@@ -2,9 +2,8 @@
 
 This is what many edge devices run. `dtype` names the type of the weights; "source" is the registry's
 own file, from which the others are made. Prompts go in and completions come out as tokens, so that the
-chat template and the tokenizer are those of the reference engine. A completion that the request's
-`stop` ends is ended by closing its connection. Constraints go to llguidance, which llama.cpp has built
-in.
+chat template and the tokenizer are those of the reference engine. When `stop` is reached, the
+connection is closed. Constraints go to llguidance, which llama.cpp has built in.
 """
 
 import json
@@ -149,7 +148,7 @@ class LlamaCpp:
         try:
             sequence.check("llamacpp", self.context)
             self._stream(client, sequence, start, abandoned)
-            # where llama.cpp cannot go on with a grammar, it goes on without
+            # llama.cpp drops a grammar it cannot follow
             return sequence.completion(start, sequence.violates_constraint())
         except (UnsupportedConstraint, EngineError) as error:
             return sequence.completion(start, str(error))

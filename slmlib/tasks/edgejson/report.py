@@ -20,6 +20,8 @@ comparisons = {
     "seen_qwen_rules": NamedComparison("test", _EXACT, _QWEN, "rules"),
     "unseen_qwen_rules_field_f1": NamedComparison(_UNSEEN, "field_f1", _QWEN, "rules"),
     "unseen_smollm2_rules_field_f1": NamedComparison(_UNSEEN, "field_f1", _SMOLLM2, "rules"),
+    "unseen_rules_tuned_presence": NamedComparison(_UNSEEN, "presence", "rules", _TUNED),
+    "unseen_rules_qwen_presence": NamedComparison(_UNSEEN, "presence", "rules", _QWEN),
     "unseen_tuned_qwen": NamedComparison(_UNSEEN, _EXACT, _TUNED, _QWEN),
     "unseen_tuned_base": NamedComparison(_UNSEEN, _EXACT, _TUNED, _SMOLLM2),
     "unseen_tuned_grammar": NamedComparison(
