@@ -68,20 +68,16 @@ def shown(sample: Sample) -> str:
 def graded(task: Task, sample: Sample, row: Mapping) -> str:
     """How an answer is scored: each leaf of target and answer with its outcome, and the scores."""
     answer = scoring.parse(row["turns"][-1]["completion"])
-    expected = dict(scoring.leaves(sample.target))
-    given = dict(scoring.leaves(answer.value)) if answer.ok else {}
+    if answer.ok:
+        outcomes = scoring.outcomes(sample.target, answer.value, sample.input["schema"])
+    else:
+        outcomes = ((leaf, None, "omitted") for leaf in scoring.leaves(sample.target))
     lines = []
-    for place in {**expected, **given}:
-        right, wrote = (
-            io.dumps(side[place]) if place in side else NONE for side in (expected, given)
-        )
-        if place not in expected:
-            outcome = "spurious"
-        elif place not in given:
-            outcome = "missing"
-        else:
-            outcome = "right" if right == wrote else "wrong value"
-        lines.append([place.lstrip("/"), right, wrote, outcome])
+    for expected, given, outcome in outcomes:
+        places = dict.fromkeys(leaf[0].lstrip("/") for leaf in (expected, given) if leaf)
+        values = (io.dumps(leaf[1]) if leaf else NONE for leaf in (expected, given))
+        outcome = "wrong value" if outcome == "wrong" else outcome
+        lines.append([" → ".join(places), *values, outcome])  # two places for an item that moved
     table = Table.of(["Field", "Target", "Answer", "Outcome"], lines)
     scores = [
         f"{m.title}: {m.number(row['scores'][m.name])}"

@@ -86,8 +86,9 @@ def _presence_only(sample: Sample, row: Mapping) -> bool:
     parsed = parse(row["turns"][-1]["completion"])
     if not parsed.ok:
         return False
-    right, given = dict(scoring.leaves(sample.target)), dict(scoring.leaves(parsed.value))
-    same = all(
-        io.dumps(given[place]) == io.dumps(right[place]) for place in right if place in given
+    schema = sample.input["schema"]
+    right, given = (
+        dict(scoring.leaf_keys(value, schema)) for value in (sample.target, parsed.value)
     )
+    same = all(given[place] == right[place] for place in right if place in given)
     return same and right.keys() != given.keys()

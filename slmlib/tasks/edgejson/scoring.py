@@ -50,6 +50,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import zip_longest
 from typing import Any
 
 from scipy.optimize import linear_sum_assignment
@@ -319,6 +320,40 @@ def unanswered(target, schema: Mapping) -> Comparison:
     )
 
 
+def outcomes(target, value, schema: Mapping, here: str = "", there: str = "") -> Iterator[tuple]:
+    """The leaves that `compare` counts, one by one.
+
+    Yields:
+        JSON Pointer and value of the target's leaf, those of the answer's (None for the side that
+        lacks it), and the outcome: "right", "wrong", "omitted" or "invented".
+    """
+    if isinstance(target, dict) and isinstance(value, dict) and (target or value):
+        pairs = {name: name for name in target if name in value}
+        items, others, parts = target, value, schema.get("properties", {})
+    elif isinstance(target, list) and isinstance(value, list) and (target or value):
+        pairs = dict(_pairs(target, value, schema))
+        items, others = dict(enumerate(target)), dict(enumerate(value))
+        parts = dict.fromkeys(pairs, schema.get("items", {}))
+    else:
+        matched = "right" if _same(target, value, schema) else "wrong"
+        for leaf, other in zip_longest(leaves(target, here), leaves(value, there)):
+            lone = "omitted" if leaf else "invented"
+            yield leaf, other, matched if leaf and other else lone
+        return
+    for step, item in items.items():
+        place = f"{here}/{_escape(step)}"
+        if step in pairs:
+            other, part = pairs[step], parts.get(step, {})
+            yield from outcomes(item, others[other], part, place, f"{there}/{_escape(other)}")
+        else:
+            yield from ((leaf, None, "omitted") for leaf in leaves(item, place))
+    taken = set(pairs.values())
+    for step, item in others.items():
+        if step not in taken:
+            surplus = leaves(item, f"{there}/{_escape(step)}")
+            yield from ((None, leaf, "invented") for leaf in surplus)
+
+
 def leaves(value, pointer: str = "") -> Iterator[tuple[str, Any]]:
     """JSON Pointer (RFC 6901) and value of each leaf: scalars and empty containers."""
     if isinstance(value, dict) and value:
@@ -329,6 +364,18 @@ def leaves(value, pointer: str = "") -> Iterator[tuple[str, Any]]:
             yield from leaves(item, f"{pointer}/{index}")
     else:
         yield pointer, value
+
+
+def leaf_keys(value, schema: Mapping, pointer: str = "") -> Iterator[tuple[str, Any]]:
+    """JSON Pointer of each leaf, and a key that equals another's if JSONExact finds them equal."""
+    if isinstance(value, dict) and value:
+        for name, item in value.items():
+            yield from leaf_keys(item, _property(schema, name), f"{pointer}/{_escape(name)}")
+    elif isinstance(value, list) and value:
+        for index, item in enumerate(value):
+            yield from leaf_keys(item, schema.get("items", {}), f"{pointer}/{index}")
+    else:
+        yield pointer, _key(value, schema)
 
 
 def _escape(step) -> str:

@@ -25,7 +25,7 @@ from jsonschema.exceptions import SchemaError
 
 from slmlib.tasks.edgejson.compliance import is_compliant
 from slmlib.tasks.edgejson.parsing import MAX_DEPTH
-from slmlib.tasks.edgejson.scoring import FAILURES, compare, leaves, score_json
+from slmlib.tasks.edgejson.scoring import FAILURES, compare, leaves, outcomes, score_json
 
 GOLDEN = Path(__file__).parent / "golden"  # documents, and completions by the class they must get
 DOCUMENTS = json.loads((GOLDEN / "documents.json").read_text("utf-8"))
@@ -280,6 +280,23 @@ def test_every_leaf_has_one_outcome(target, value):
     outcome = compare(target, value, {})
     assert outcome.right + outcome.wrong + outcome.omitted == len(scalar_paths(target))
     assert outcome.right + outcome.wrong + outcome.invented == len(scalar_paths(value))
+
+
+@checked
+@given(targets, values(), st.sampled_from(["list", "set"]), st.data())
+def test_outcomes_are_those_that_are_counted(target, value, order, data):
+    """A reader who adds up the outcomes of a case's leaves gets its FieldF1."""
+    path = data.draw(st.sampled_from([path for path, _ in places(target) if path]))
+    schema = {"properties": {path[0]: {"x-order": order, "items": {"type": "number"}}}}
+    for answer in (value, edited(target, path, put(value)), {**target, "new": {}}):
+        comparison, counts = compare(target, answer, schema), Counter()
+        for leaf, other, outcome in outcomes(target, answer, schema):
+            counts[outcome] += 1
+            sides = {"omitted": (True, False), "invented": (False, True)}
+            assert (leaf is not None, other is not None) == sides.get(outcome, (True, True))
+        assert counts == Counter(
+            {name: getattr(comparison, name) for name in ("right", "wrong", "omitted", "invented")}
+        )
 
 
 @checked

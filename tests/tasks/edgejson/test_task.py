@@ -1,6 +1,7 @@
 """EdgeJSON as a task: prompts, controls and scores of whole cases."""
 
 import json
+import re
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -119,6 +120,37 @@ def test_rules_read_everyday_formats(properties, text, expected):
     schema = {"type": "object", "properties": properties, "required": list(properties)}
     sample = Sample("x", "edgejson", "test", "g", {}, {"text": text, "schema": schema}, {}, {})
     assert json.loads(rules.extract(sample)) == expected
+
+
+PARTS = {"type": "array", "x-order": "set", "items": {"type": "object"}}
+NUMBERS = {"mass": {"type": "number"}, "parts": PARTS, "note": {"type": "string"}}
+
+
+def judged(target: dict, answer: dict) -> tuple[Sample, dict]:
+    """A case of `NUMBERS` and its prediction row."""
+    given = {"text": "", "schema": {"type": "object", "properties": NUMBERS}}
+    sample = Sample("x", "edgejson", "test", "g", {}, given, target, {"evidence": {}})
+    text = json.dumps(answer)
+    score, turns = TASK.score_text(sample, text), [{"completion": text}]
+    return sample, {"id": "x", "turns": turns, "failure": score.failure, "scores": score.scores}
+
+
+def test_outcomes_shown_are_those_of_the_scorer():
+    """4 is 4.0 where the schema says number, and items of a set are matched wherever they are."""
+    target = {"mass": 4.0, "parts": [{"id": "a", "n": 1}, {"id": "b"}]}
+    shown = TASK.render_score(*judged(target, {"mass": 4, "parts": target["parts"][::-1]}))
+    assert shown.count("| right |") == 4 and "wrong value" not in shown
+    assert '| parts/0/id → parts/1/id | "a" | "a" | right |' in shown
+    shown = TASK.render_score(*judged(target, {"mass": True, "parts": [{"id": "b"}], "note": "c"}))
+    outcomes = re.findall(r"\| ([a-z ]+) \|$", shown, re.MULTILINE)
+    assert sorted(outcomes) == ["invented", "omitted", "omitted", "right", "wrong value"]
+
+
+def test_answers_that_only_lack_fields_are_counted_by_the_scorer_s_equality():
+    for mass, count in ((4, 1), (4.0, 1), (5, 0), (True, 0)):
+        sample, row = judged({"mass": 4.0, "note": "x"}, {"mass": mass})
+        numbers = TASK.report.run_numbers({"x": sample}, [row])
+        assert numbers["presence_only_n"] == count, mass
 
 
 def test_rules_never_fail(samples):
