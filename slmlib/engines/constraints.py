@@ -287,37 +287,44 @@ def labels(constraint: Choice) -> tuple[str, ...]:
 # --- grammars of llguidance ---------------------------------------------------------------------
 
 
-def lark(constraint: Constraint) -> str:
+def lark(constraint: Constraint, *, end: int | None = None) -> str:
     """A constraint in the grammar language of llguidance, which llama.cpp has built in.
 
-    Where only one text can follow, llguidance would also choose how it is split into tokens; here the
-    model does, as under xgrammar. The grammar is validated, because llama.cpp drops one that it cannot
-    read.
+    Where only one text can follow, llguidance would also choose how it is split into tokens; here
+    the model does, as under xgrammar. The grammar is validated, because llama.cpp drops one that it
+    cannot read.
+
+    Args:
+        constraint: the constraint.
+        end: token that ends a choice or tool calls, for engines whose llguidance takes another one
+            for the model's end token.
 
     Raises:
         UnsupportedConstraint: a keyword would not be enforced, or nothing satisfies a schema.
     """
-    quote = _quote
     if isinstance(constraint, JsonSchema):
-        rules = [f"start: {_json_rule(grammar_text(constraint.schema))}"]
+        start, rules = _json_rule(grammar_text(constraint.schema)), []
     elif isinstance(constraint, Choice):
-        rules = ["start: LABEL", f"LABEL: {' | '.join(map(quote, labels(constraint)))}"]
+        start, rules = "LABEL", [f"LABEL: {' | '.join(map(_quote, labels(constraint)))}"]
     else:
+        start, rules = "calls | TEXT" if constraint.text else "calls", []
         schemas = argument_schemas(constraint)
-        call = " | ".join(f"tool_{i}" for i in range(len(schemas)))
-        rules = [f"call: {call}"]
         for i, (tool, schema) in enumerate(zip(constraint.tools, schemas, strict=True)):
-            rules.append(f'tool_{i}: {quote(call_start(tool))} arguments_{i} "}}"')
+            rules.append(f'tool_{i}: {_quote(call_start(tool))} arguments_{i} "}}"')
             rules.append(f"arguments_{i}: {_json_rule(schema)}")
+        rules.append(f"call: {' | '.join(f'tool_{i}' for i in range(len(schemas)))}")
         if constraint.notation == "hermes":
             rules.append(r'calls: tagged ("\n" tagged)*')
             rules.append(r'tagged: "<tool_call>\n" call "\n</tool_call>"')
         else:
-            rules.append(f'calls: call | "[" call ({quote(SEPARATORS[0])} call)* "]"')
-        rules.insert(0, "start: calls | TEXT" if constraint.text else "start: calls")
+            rules.append(f'calls: call | "[" call ({_quote(SEPARATORS[0])} call)* "]"')
         if constraint.text:
             rules.append(f"TEXT: /{TEXTS[constraint.notation]}/")
-    return _validated('%llguidance {"no_forcing": true}\n' + "\n".join(rules))
+    head, rest = '%llguidance {"no_forcing": true}\nstart: ', "".join(f"\n{r}" for r in rules)
+    grammar = _validated(f"{head}{start}{rest}")
+    if end is None or isinstance(constraint, JsonSchema):
+        return grammar
+    return f"{head}({start}) <[{end}]>{rest}"
 
 
 def _quote(text: str) -> str:

@@ -171,7 +171,9 @@ class LlamaCpp:
             "n_probs": int(request.want_scores == "tokens"),
         }
         if request.constraint is not None:
-            body["grammar"] = lark(request.constraint)
+            # llama.cpp may take another end token of the model for the one that ends a grammar
+            end = self.vocabulary.tokenizer.eos_token_id
+            body["grammar"] = lark(request.constraint, end=end)
         with client.stream("POST", "/completion", json=body) as response:
             if response.status_code != 200:
                 message = response.read()[:FAILURE].decode(errors="replace")
@@ -186,7 +188,12 @@ class LlamaCpp:
                     raise EngineError(str(event["error"])[:FAILURE])
                 probabilities = event.get("completion_probabilities", ())
                 sequence.logprobs += [each["logprob"] for each in probabilities]
-                for token in event.get("tokens", ()):
+                tokens = event.get("tokens", ())
+                if event.get("tokens_predicted", 0) > len(sequence.tokens) + len(tokens):
+                    # of a character that takes several tokens, only the last one is sent
+                    content = event.get("content", "")
+                    tokens = sequence.tokenizer(content, add_special_tokens=False)["input_ids"]
+                for token in tokens:
                     if not sequence.finish:
                         sequence.append(token, start)
                 if sequence.finish:

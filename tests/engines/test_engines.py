@@ -207,7 +207,7 @@ class TestTransformers:
         assert list(scores) == list(LABELS)
 
     def test_a_batch_that_the_memory_does_not_hold_is_halved(self, tiny, monkeypatch):
-        """The completions are the same, and the result says so; one that fails alone is an error."""
+        """Completions stay the same, and the result says so; one that fails alone is an error."""
         whole = complete(Transformers(tiny, batch_size=4), TALK[:4])
         engine, long = Transformers(tiny, batch_size=4), TALK[3].id
         choose = engine._choose
@@ -291,26 +291,45 @@ class TestTransformers:
 # --- all local engines --------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module", params=["transformers-float32", "openvino-float32", "llamacpp-f16"])
+@pytest.fixture(scope="module")
+def reference(loaded):
+    """The reference engine's completions of requests; each is completed once."""
+    engine, completions = Transformers(loaded, batch_size=4), {}
+
+    def complete_once(requests) -> dict[str, base.Completion]:
+        new = [request for request in requests if request.id not in completions]
+        completions.update(complete(engine, new) if new else {})
+        return {request.id: completions[request.id] for request in requests}
+
+    return complete_once
+
+
+@pytest.fixture(scope="module", params=["openvino-float32", "llamacpp-f16"])
 def engine(request):
-    """A local engine with the embedded model, which completes two requests at once."""
+    """Another local engine, which completes two requests at once."""
     name, dtype = request.param.split("-")
     return launch.start(name, MODEL, dtype=dtype, batch_size=2)
 
 
 @pytest.mark.model
-class TestLocalEngines:
-    def test_completions_are_those_of_the_library_s_loop(self, engine, loaded):
+def test_the_reference_is_the_library_s_loop(reference, loaded):
+    requests = [replace(r, max_new_tokens=12) for r in TALK[:5]]
+    texts = {name: completion.text for name, completion in reference(requests).items()}
+    assert texts == {request.id: plain_generate(loaded, request) for request in requests}
+
+
+@pytest.mark.model
+class TestOtherLocalEngines:
+    def test_completions_are_those_of_the_reference(self, engine, reference, loaded):
         """More requests than are decoded at once; tokens and times are counted."""
         counts, requests = [], [replace(r, max_new_tokens=12) for r in TALK[:5]]
         completions = {c.id: c for c in engine.generate(requests, counts.append)}
-        assert {name: c.text for name, c in completions.items()} == {
-            r.id: plain_generate(loaded, r) for r in requests
-        }
+        expected = reference(requests)
         assert sum(counts) == sum(c.tokens_out for c in completions.values())
         for request in requests:
             completion = completions[request.id]
             prompt = chat.prompt_tokens(loaded.tokenizer, request.messages)
+            assert completion.text == expected[request.id].text
             assert completion.tokens_in == len(prompt) and 0 < completion.tokens_out <= 12
             assert 0 < completion.first_token_seconds <= completion.seconds
 
@@ -343,9 +362,9 @@ class TestLocalEngines:
             assert message in completion.error
         assert completions[TALK[0].id].finish != "error"
 
-    def test_under_a_schema_completions_are_those_of_the_reference(self, engine, loaded):
-        """Engines bring grammars of their own, and all must allow the same: letters of any script in
-        strings with bounds and without, units, addresses, patterns."""
+    def test_under_a_schema_completions_are_those_of_the_reference(self, engine, reference):
+        """Engines bring grammars of their own, and all must allow the same: letters of any script
+        in strings with bounds and without, units, addresses, patterns."""
         words = 'Sensor "Nord" of Zoë Öz (zoe@mail.example.com) said 21.5 °C on 3 May 2026. JSON: '
         properties = {
             "sensor": {"type": "string", "minLength": 1, "maxLength": 12},
@@ -360,7 +379,7 @@ class TestLocalEngines:
             Request("sensor", user(words), 90, constraint=JsonSchema(schema)),
             Request("blue", ASKED, 60, constraint=JsonSchema(SCHEMA)),
         ]
-        expected, completions = complete(Transformers(loaded), requests), complete(engine, requests)
+        expected, completions = reference(requests), complete(engine, requests)
         for request in requests:
             completion = completions[request.id]
             value = json.loads(completion.text)
@@ -368,56 +387,40 @@ class TestLocalEngines:
             assert Draft202012Validator(request.constraint.schema).is_valid(value)
             assert completion.text == json.dumps(value, ensure_ascii=False)
 
-    def test_a_choice_ends_whole(self, engine, loaded):
+    def test_a_choice_ends_whole(self, engine, reference):
         """Also where a label begins another one: the model decides where it ends."""
         requests = [
             Request("on", user("Repeat: light_on"), 8, constraint=Choice(LABELS)),
             Request("short", user("Repeat: light"), 8, constraint=Choice(LABELS)),
             Request("one", HELLO, 8, constraint=Choice(("°C",))),
         ]
-        expected, completions = complete(Transformers(loaded), requests), complete(engine, requests)
+        expected, completions = reference(requests), complete(engine, requests)
         for request in requests:
             completion = completions[request.id]
             assert completion.finish == "stop" and completion.text in request.constraint.labels
             assert completion.text == expected[request.id].text
 
-    def test_tool_calls_are_valid_and_text_only_where_it_is_allowed(self, engine, loaded):
-        light = user("Turn on the light in the kitchen.")
-        result = [
-            *light,
-            {
-                "role": "assistant",
-                "tool_calls": [
-                    {
-                        "function": {
-                            "name": "set_light",
-                            "arguments": {"room": "kitchen", "on": True},
-                        }
-                    }
-                ],
-            },
+    def test_tool_calls_are_valid_and_text_only_where_it_is_allowed(self, engine, reference):
+        call = {"function": {"name": "set_light", "arguments": {"room": "kitchen", "on": True}}}
+        first = user("Turn on the light in the kitchen.")
+        second = [
+            *first,
+            {"role": "assistant", "tool_calls": [call]},
             {"role": "tool", "content": "done"},
         ]
         requests = [
-            Request(
-                f"{notation}-{name}-{text}",
-                messages,
-                40,
-                [TOOL],
-                ToolCalls((TOOL,), notation, text),
-            )
-            for notation in ("hermes", "json")
-            for name, messages in (("first", light), ("second", result))
-            for text in (True, False)
+            Request("tagged", first, 40, [TOOL], ToolCalls((TOOL,), text=False)),
+            Request("object", first, 40, [TOOL], ToolCalls((TOOL,), "json", text=False)),
+            Request("tagged or text", second, 16, [TOOL], ToolCalls((TOOL,))),
+            Request("object or text", second, 16, [TOOL], ToolCalls((TOOL,), "json")),
         ]
-        expected, completions = complete(Transformers(loaded), requests), complete(engine, requests)
+        expected, completions = reference(requests), complete(engine, requests)
         for request in requests:
             completion = completions[request.id]
             assert completion.text == expected[request.id].text, request.id
             if not request.constraint.text:
-                call = completion.text.removeprefix("<tool_call>\n").partition("\n")[0]
-                begin = '{"name": "set_light", "arguments": {"room": "'
-                assert call.removeprefix("[").startswith(begin), completion.text
+                written = completion.text.removeprefix("<tool_call>\n").removeprefix("[")
+                assert written.startswith('{"name": "set_light", "arguments": {"room": "')
 
     def test_token_scores_are_the_model_s_own(self, engine, loaded):
         if "tokens" not in launch.SUPPORTS[engine.describe()["name"]][1]:

@@ -1,4 +1,4 @@
-"""The engine of servers and its client: would break if a bad server lost an answer or hung a run."""
+"""The engine of servers: would break if a bad server lost an answer, doubled one, or hung a run."""
 
 import asyncio
 import json
