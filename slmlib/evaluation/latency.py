@@ -26,7 +26,7 @@ from slmlib.core.tables import NONE, Table
 from slmlib.engines import launch
 from slmlib.engines.base import Completion
 from slmlib.evaluation import run
-from slmlib.models import weights
+from slmlib.models import registry, weights
 from slmlib.tasks.base import MODES, Task
 
 PROFILE = paths.RESULTS / "profile.schema.json"
