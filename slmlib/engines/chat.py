@@ -93,15 +93,31 @@ def arguments_text(call: Mapping) -> str:
 
 
 def _with_objects(message: Message) -> Message:
-    """A message whose calls have their arguments as objects, which templates write as JSON."""
+    """A message whose calls have their arguments as objects, which templates write as JSON.
+
+    If the model wrote arguments that are not an object, its calls become part of the content.
+    """
     if "tool_calls" not in message:
         return message
-    functions = [
-        {"name": call["function"]["name"], "arguments": json.loads(arguments_text(call))}
-        for call in message["tool_calls"]
-    ]
-    calls = [{"type": "function", "function": function} for function in functions]
+    calls = []
+    for call in message["tool_calls"]:
+        try:
+            arguments = json.loads(arguments_text(call))
+        except (ValueError, RecursionError):
+            arguments = None
+        if not isinstance(arguments, dict):
+            return _as_content(message)
+        function = {"name": call["function"]["name"], "arguments": arguments}
+        calls.append({"type": "function", "function": function})
     return {"role": message["role"], "content": message.get("content") or "", "tool_calls": calls}
+
+
+def _as_content(message: Message) -> Message:
+    """A message whose calls, if any, are part of its content."""
+    calls = message.get("tool_calls", ())
+    calls = [(call["function"]["name"], arguments_text(call)) for call in calls]
+    parts = filter(None, (message.get("content"), calls_text(calls)))
+    return {"role": message["role"], "content": "\n".join(parts)}
 
 
 def _as_contents(messages: Sequence[Message], tools: Sequence[Tool]) -> list[Message]:
@@ -112,11 +128,7 @@ def _as_contents(messages: Sequence[Message], tools: Sequence[Tool]) -> list[Mes
             results = [f"<tool_response>\n{m['content']}\n</tool_response>" for m in group]
             plain.append({"role": "user", "content": "\n".join(results)})
             continue
-        for message in group:
-            calls = message.get("tool_calls", ())
-            calls = [(call["function"]["name"], arguments_text(call)) for call in calls]
-            parts = filter(None, (message.get("content"), calls_text(calls)))
-            plain.append({"role": message["role"], "content": "\n".join(parts)})
+        plain.extend(map(_as_content, group))
     if tools:
         listed = "\n".join(json.dumps(tool, ensure_ascii=False) for tool in tools)
         system = plain.pop(0)["content"] + "\n\n" if plain[0]["role"] == "system" else ""

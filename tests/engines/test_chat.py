@@ -73,6 +73,17 @@ def test_a_template_that_knows_tools_gets_them(tokenizer, monkeypatch):
 
 
 @pytest.mark.model
+def test_calls_with_malformed_arguments_are_shown_as_they_were_written(tokenizer, monkeypatch):
+    """A model may write anything; the conversation goes on."""
+    monkeypatch.setattr(tokenizer, "chat_template", TOOL_TEMPLATE)
+    for arguments in ('{"zone": ', "[1]", "now", "[" * 100_000):
+        call = {"type": "function", "function": {"name": "now", "arguments": arguments}}
+        reply = {"role": "assistant", "content": "Wait.", "tool_calls": [CALL, call]}
+        text = chat.prompt_text(tokenizer, [TALK[1], reply, TALK[3]], tools=[TOOL])
+        assert "<assistant>Wait.\n<tool_call>" in text and f'"arguments": {arguments}}}' in text
+
+
+@pytest.mark.model
 def test_tools_become_part_of_the_contents_where_the_template_does_not_know_them(tokenizer):
     for options in ({}, {"chat": False}):
         text = chat.prompt_text(tokenizer, TALK, tools=[TOOL], **options)
