@@ -1,12 +1,15 @@
 """The command `slmbench`: would break if a command were gone, or an error a traceback."""
 
 import importlib
+import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
 from slmlib import __main__ as cli
+from slmlib.core import paths
 from slmlib.core.optional import MissingPackage, require
 
 TABLE = {name: command for group in cli.commands().values() for name, command in group.items()}
@@ -46,6 +49,36 @@ def test_errors_are_one_line_and_an_exit_code(monkeypatch, capsys):
 def test_missing_package_is_named_with_its_install_line():
     with pytest.raises(MissingPackage, match=r"pip install 'slmlib\[eval\]'"):
         require("no_such_package.part", extra="eval")
+
+
+def test_optional_packages_are_named_on_use_with_an_extra_that_installs_them():
+    code = """
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from slmlib.core import machine
+from slmlib.core.optional import MissingPackage
+from slmlib.training import sft
+
+uses = {
+    "codecarbon": lambda: machine.Energy().__enter__(),
+    "datasketch": lambda: __import__("slmlib.textgen.near_duplicates"),
+    "matplotlib": lambda: __import__("slmlib.report.plots"),
+    "tensorboard": lambda: sft._logger(Path("."), ExitStack()),
+}
+for package, use in uses.items():
+    sys.modules[package] = None
+    try:
+        use()
+    except MissingPackage as error:
+        print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    messages = re.findall(r"^(\w+) is not .*'slmlib\[(\w+)\]'$", done.stdout, re.MULTILINE)
+    assert len(messages) == 4, done.stdout
+    project = tomllib.loads((paths.ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    for package, extra in messages:
+        assert package in project["optional-dependencies"][extra], package
 
 
 def test_misspelt_commands_are_corrected(capsys):

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import slmlib
 from slmlib.core import paths
+from slmlib.core.optional import require
 
 PACKAGES = (
     "torch", "transformers", "tokenizers", "safetensors", "accelerate", "peft", "bitsandbytes", "openvino",
@@ -162,11 +163,10 @@ class Energy:
     def __enter__(self) -> "Energy":
         import logging
 
-        from codecarbon import OfflineEmissionsTracker
-
+        codecarbon = require("codecarbon", extra="eval")
         # it logs before it reads its own log_level
         logging.getLogger("codecarbon").setLevel(logging.ERROR)
-        self.tracker = OfflineEmissionsTracker(
+        self.tracker = codecarbon.OfflineEmissionsTracker(
             country_iso_code="USA",  # only emissions depend on it, and they are not read
             measure_power_secs=self.every,
             tracking_mode="machine",  # as the counters of RAPL do; by process it counts spikes

@@ -12,20 +12,19 @@ from io import BytesIO
 from itertools import cycle, islice
 from pathlib import Path
 
-import matplotlib as mpl
-from matplotlib import pyplot as plt
-from matplotlib import ticker
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-
 from slmlib import tasks
 from slmlib.core import io
+from slmlib.core.optional import require
 from slmlib.engines import launch
 from slmlib.evaluation.results import Result, Row
 from slmlib.report.tables import graded, headline, machine, name, opponents
 from slmlib.tasks.base import Metric, Sample, Slice
 from slmlib.training import packing
 
+mpl, plt, ticker = (
+    require(f"matplotlib{part}", extra="site") for part in ("", ".pyplot", ".ticker")
+)
+Axes, Figure = plt.Axes, plt.Figure
 COLOURS = {  # as in site/theme.css
     "page": "#0a0a0a", "text": "#e8e8e8", "muted": "#a0a0a0", "line": "#2a2a2a",
     "blue": "#56b4e9", "orange": "#e69f00", "purple": "#cc79a7", "yellow": "#f0e442",

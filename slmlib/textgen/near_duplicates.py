@@ -9,8 +9,9 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator
 
-from datasketch import MinHash, MinHashLSH
+from slmlib.core.optional import require
 
+datasketch = require("datasketch", extra="data")
 THRESHOLD = 0.8
 PERMUTATIONS = 64
 SLACK = 0.15  # candidates are taken this far below, since MinHash errs by about 1/sqrt(64)
@@ -50,7 +51,7 @@ class Index:
     """Texts by name, and the near duplicates of a new one among them."""
 
     def __init__(self):
-        self.table = MinHashLSH(threshold=THRESHOLD - SLACK, num_perm=PERMUTATIONS)
+        self.table = datasketch.MinHashLSH(threshold=THRESHOLD - SLACK, num_perm=PERMUTATIONS)
         self.triples: dict[str, frozenset] = {}
 
     def like(self, text: str) -> list[str]:
@@ -64,8 +65,8 @@ class Index:
         self.table.insert(name, hashed)
         return near
 
-    def _near(self, parts: frozenset) -> tuple[list[str], MinHash]:
-        hashed = MinHash(num_perm=PERMUTATIONS)
+    def _near(self, parts: frozenset) -> tuple[list[str], datasketch.MinHash]:
+        hashed = datasketch.MinHash(num_perm=PERMUTATIONS)
         hashed.update_batch([part.encode() for part in parts])
         names = self.table.query(hashed)
         near = [name for name in names if jaccard(parts, self.triples[name]) >= THRESHOLD]

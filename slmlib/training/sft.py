@@ -20,6 +20,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from slmlib.core import io, paths, progress
+from slmlib.core.optional import require
 from slmlib.models import registry, weights
 from slmlib.models.registry import RECORD
 from slmlib.training import checkpoints, recipes, training_set
@@ -125,6 +126,7 @@ def _run(recipe: Recipe, folder: Path, start: Callable[[], Trainer], until: int 
 
 def _logger(folder: Path, stack: ExitStack) -> Callable[[str, dict, int], None]:
     """A function that logs values for TensorBoard and, if its key is set, Weights & Biases."""
+    require("tensorboard", extra="train")
     from torch.utils.tensorboard import SummaryWriter
 
     if os.environ.get("WANDB_API_KEY"):
