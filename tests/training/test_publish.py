@@ -250,6 +250,20 @@ def test_the_code_on_a_card_prompts_as_the_library_does(record):
     assert shown == chat.prompt_text(Tokenizer(), messages)
 
 
+def test_cards_show_the_parts_of_every_slice_with_declared_values(record, tmp_path, monkeypatch):
+    slices = [*tasks.get("toy").slices, tasks.Slice("origin", "Origin", ("b", "a"))]
+    monkeypatch.setattr(
+        type(tasks.get("toy")), "slices", (*slices, tasks.Slice("street", "Street"))
+    )
+    rows = predictions(7)
+    for place, row in enumerate(rows):
+        row["slices"] |= {"origin": "ab"[place % 2], "street": f"street {place}"}
+    write_run(tmp_path, rows, run="toy-json-test", model="toy-json")
+    text = model_card.card("toy-json", record, results.load_all(tmp_path), {})
+    assert re.search(r"Exact by size: .*Exact by origin: [^(]+\(b\), [^(]+\(a\)\.$", text, re.M)
+    assert "by street" not in text
+
+
 def test_cards_show_the_model_s_own_results(trained, home):
     published = publish.publish(trained["lora"], "toy-json")
     for name, right in (("toy-json", 7), ("another-1m", 9)):
