@@ -95,7 +95,8 @@ def require(name: str) -> None:
             missing = (error.name or module).partition(".")[0]
             package = PACKAGES.get(missing, missing)
             raise EngineError(
-                f"the engine {name} needs {package}, which is not installed. Run: pip install {package}"
+                f"the engine {name} needs {package}, which is not installed. "
+                "Run: pip install 'slmlib[engines]'"
             ) from error
 
 

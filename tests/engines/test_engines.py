@@ -108,7 +108,7 @@ def test_an_engine_that_cannot_start_says_why(monkeypatch):
     ):
         with monkeypatch.context() as patch:
             patch.setitem(sys.modules, package, None)
-            with pytest.raises(base.EngineError, match=rf"{package}.* pip install {package}"):
+            with pytest.raises(base.EngineError, match=rf"{package}.*'slmlib\[engines\]'"):
                 launch.start(engine, MODEL, dtype="source", batch_size=1)
 
 

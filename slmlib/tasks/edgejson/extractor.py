@@ -206,7 +206,12 @@ def _checked(schema: Mapping, *, constrained: bool) -> dict:
             "Use dicts, lists, strings and finite numbers."
         ) from None
     if constrained:
-        constraints.simplify(schema)
+        try:
+            constraints.simplify(schema)
+        except UnsupportedConstraint as error:
+            raise UnsupportedConstraint(
+                f"{error} That is constrained=False in Extractor."
+            ) from None
     for reference in _dangling_references(schema):
         raise InvalidSchema(f"$: the $ref {reference} leads nowhere. Add its target to $defs.")
     if "type" not in schema:
