@@ -83,7 +83,8 @@ def simplify(schema: Mapping) -> dict:
             'anyOf is supported only as [{"type": …}, {"type": "null"}], as the only keyword.'
         )
     fixes.append(
-        'Remove them from the schema, or use unconstrained decoding: decoding="free" in an evaluation.'
+        "Remove them from the schema, or use unconstrained decoding: "
+        'decoding="free" in an evaluation.'
     )
     raise UnsupportedConstraint(
         f"constrained decoding cannot enforce {', '.join(faults)}. {' '.join(fixes)}"
