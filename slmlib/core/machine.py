@@ -231,6 +231,8 @@ def commit() -> dict:
             ["git", "-C", str(paths.ROOT), *arguments], capture_output=True, text=True, check=True
         ).stdout.strip()
 
+    if not paths.is_clone(paths.ROOT):  # an installed package has no commit
+        return {"commit": None, "dirty": None}
     try:
         code = ("slmlib", "notebooks", "requirements.lock", "data", ":!data/results")
         return {

@@ -193,7 +193,10 @@ def publish(path: Path, *, folder: Path | None = None) -> Path:
 
     Raises:
         ValueError: the run is not of all samples, or has more unanswered samples than the published one.
+        NoRepository: no clone of the repository to publish in.
     """
+    if folder is None:
+        paths.repository("publishing a result")
     record, folder = io.read_json(path), folder or paths.RESULTS
     if record["limit"] is not None:
         raise ValueError(

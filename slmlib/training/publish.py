@@ -47,7 +47,9 @@ def publish(run: Path, name: str, *, rank: int = 32, replace: bool = False) -> P
         DataError: the run is not finished, or its weights are not those that its record names.
         ModelError: the name cannot be used, the adapter is larger than `LARGEST`, or the weights
             that the run started from have changed.
+        NoRepository: there is no clone of the repository to publish in.
     """
+    paths.repository("publishing a model")
     if not (run / RECORD).exists():
         fix = "Resume it with the command that started it; finished work is kept."
         raise io.DataError(f"{run}: not a finished training run, it has no {RECORD}. {fix}")
