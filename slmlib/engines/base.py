@@ -5,8 +5,8 @@
     llamacpp       llama.cpp's server on loopback: GGUF files, what edge devices run
     openai         any server that speaks OpenAI's chat protocol
 
-An engine divides the requests of a run into batches and completes one batch at a time. Each engine is
-a module of this package with a function `start` (`launch.start` calls it by name).
+An engine divides the requests of a run into batches and completes one batch at a time. Each engine
+is a module of this package with a function `start` (`launch.start` calls it by name).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ FAILURE = 300  # characters of an engine's error that a result keeps
 
 
 class EngineError(RuntimeError):
-    """An engine that cannot start, or a request that it cannot complete: says why and how to fix it."""
+    """An engine that cannot start, or a request that it cannot complete: says why, and the fix."""
 
 
 class UnsupportedConstraint(ValueError):
@@ -53,9 +53,9 @@ class ToolCalls:
 
     Attributes:
         tools: the tools that may be called.
-        notation: "hermes" (`<tool_call>\\n{"name": …, "arguments": {…}}\\n</tool_call>`, repeated) or
-            "json" (one such object, or a list of them).
-        text: whether a plain answer without any call is allowed.
+        notation: "hermes" (`<tool_call>\\n{"name": …, "arguments": {…}}\\n</tool_call>`, repeated)
+            or "json" (one such object, or a list of them).
+        text: whether plain text in which no call begins is allowed instead.
     """
 
     tools: tuple[Tool, ...]
@@ -79,8 +79,8 @@ class Request:
         stop: "eos" (the model's end token), "json" (the first complete JSON value too) or "line"
             (the first line end too).
         chat: whether the model's chat template is applied.
-        want_scores: "tokens" asks for the log-probability of each generated token, "labels" for that
-            of each label of a `Choice`.
+        want_scores: "tokens" asks for the log-probability of each generated token, "labels" for
+            that of each label behind the prompt, where the constraint is a `Choice`.
     """
 
     id: str
@@ -99,14 +99,16 @@ class Completion:
 
     Attributes:
         id: of the request.
-        text: as the model wrote it; cut behind its first JSON value or line where the request stops there.
+        text: as the model wrote it; cut behind its first JSON value or line where the request
+            stops there.
         finish: "stop", "length" or "error".
         tokens_in, tokens_out: tokens of the prompt and of the completion.
         seconds, first_token_seconds: from the start of the batch (under the engine `openai`: of the
             request), so that they are those of one request alone only in batches of one.
         error: why `finish` is "error".
-        token_logprobs: natural logarithms, one per generated token, where asked for.
-        label_logprobs: natural logarithms by label, where asked for.
+        token_logprobs: natural logarithms of the model's own probabilities, before any constraint,
+            of each generated token.
+        label_logprobs: natural logarithms by label, summed over its tokens and an end token.
     """
 
     id: str

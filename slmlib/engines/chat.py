@@ -28,8 +28,8 @@ def prompt_text(
 ) -> str:
     """Render messages, and tools if any, in the model's chat template, up to the assistant's turn.
 
-    Without `chat`, or without a template, the contents follow one another. Where the template does not
-    know tools, they and their calls and results are part of the contents.
+    Without `chat`, or without a template, the contents follow one another. Where the template does
+    not know tools, they and their calls and results become part of the contents.
     """
     templated = has_template(tokenizer, chat)
     if tools or any(message["role"] == "tool" or "tool_calls" in message for message in messages):
@@ -57,7 +57,7 @@ def prompt_tokens(
 
 
 def by_prefix(requests: Sequence[Request], tokenizer, batch_size: int) -> list[list[Request]]:
-    """Batches of `BATCH` requests (or `batch_size`, if larger), sorted by the text of their prompts.
+    """Batches of `BATCH` requests (or `batch_size`, if larger), sorted by the text of the prompts.
 
     Prompts that begin alike follow one another, so that an engine with a prefix cache reads their
     common part once.
@@ -87,7 +87,7 @@ def calls_text(calls: Iterable[tuple[str, str]], notation: str = "hermes") -> st
 
 
 def arguments_text(call: Mapping) -> str:
-    """The arguments of a message's tool call as JSON; messages may hold them as JSON or as an object."""
+    """The arguments of a message's tool call as JSON; messages hold JSON or objects."""
     arguments = call["function"]["arguments"]
     return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
 

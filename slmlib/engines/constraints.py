@@ -1,14 +1,14 @@
 """Constraints as grammars: at each step, only tokens that can still become a valid completion.
 
 llguidance turns a JSON Schema, a choice of labels or a set of tools into a grammar over the model's
-tokens and fills a bit mask; logits outside of it become minus infinity. Formats, patterns and bounds
-are part of the grammar: dates are days of the calendar, and numbers end. White space is fixed (one
-space after a comma and a colon, as models write JSON), so that a completion cannot be padded for ever;
-keys come in the order of the schema.
+tokens and fills a bit mask; logits outside of it become minus infinity. Formats, patterns and
+bounds are part of the grammar: dates are days of the calendar, and numbers end. White space is
+fixed (one space after a comma and a colon, as models write JSON), so that a completion cannot be
+padded for ever; keys come in the order of the schema.
 
 A schema keyword that a grammar would drop is refused by name. Keywords that demand nothing, such as
-`default`, are left out, and `anyOf` a schema and null, as Pydantic writes `Optional`, becomes a type
-beside null.
+`default`, are left out, and `anyOf` a schema and null, as Pydantic writes `Optional`, becomes a
+type beside null.
 """
 
 import json
@@ -31,19 +31,20 @@ VERSION = "2"  # of the language in which a JSON Schema is answered; a result na
 SEPARATORS = (", ", ": ")
 ANNOTATIONS = {"$schema", "title", "description"}  # demand nothing; some grammars read them
 ENFORCED = ANNOTATIONS | {
-    "type", "properties", "required", "additionalProperties", "items", "minItems", "maxItems", "enum",
-    "const", "format", "pattern", "minLength", "maxLength", "minimum", "maximum",
+    "type", "properties", "required", "additionalProperties", "items", "minItems", "maxItems",
+    "enum", "const", "format", "pattern", "minLength", "maxLength", "minimum", "maximum",
 }  # fmt: skip
 SILENT = {  # keywords of JSON Schema 2020-12 that no value can violate
-    "$id", "$comment", "default", "examples", "deprecated", "readOnly", "writeOnly", "contentEncoding",
-    "contentMediaType", "contentSchema",
+    "$id", "$comment", "default", "examples", "deprecated", "readOnly", "writeOnly",
+    "contentEncoding", "contentMediaType", "contentSchema",
 }  # fmt: skip
 BOUNDS = {"pattern", "format", "minLength", "maxLength", "minimum", "maximum"}
 
 _YEAR = r"(\d{3}[1-9]|\d{2}[1-9]\d|\d[1-9]\d{2}|[1-9]\d{3})"  # there is no year 0
 _FOURTH = "(0[48]|[2468][048]|[13579][26])"  # two digits that four divides, except 00
 _LEAP = rf"(\d{{2}}{_FOURTH}|{_FOURTH}00)"
-_DAY = r"((0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|(0[469]|11)-(0[1-9]|[12]\d|30)|02-(0[1-9]|1\d|2[0-8]))"
+_LONG = r"(0[13578]|1[02])-(0[1-9]|[12]\d|3[01])"
+_DAY = rf"({_LONG}|(0[469]|11)-(0[1-9]|[12]\d|30)|02-(0[1-9]|1\d|2[0-8]))"
 _DATE = f"({_YEAR}-{_DAY}|{_LEAP}-02-29)"
 _CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
 _ATOM, _WORD = r"[A-Za-z0-9_%+\-]{1,20}", "[A-Za-z0-9]{1,20}"
@@ -112,8 +113,8 @@ def _without_annotations(node: Mapping) -> dict:
 def nullable(node: Mapping) -> dict:
     """Merge `anyOf` a schema and null into one schema; return any other as it is.
 
-    Both mean the same, because of the keywords beside `type` only `enum` and `const` concern null. The
-    schema needs a type or choices, and `anyOf` must be the only keyword.
+    Both mean the same, because, of the keywords beside `type`, only `enum` and `const` concern
+    null. The schema needs a type or choices, and `anyOf` must be the only keyword.
     """
     parts = node.get("anyOf")
     if not isinstance(parts, list) or not all(isinstance(part, Mapping) for part in parts):
@@ -203,8 +204,8 @@ def _format_as_pattern(node: Mapping) -> dict:
 def grammar_text(schema: Mapping) -> str:
     """The schema from which grammars are made, as JSON.
 
-    What a schema leaves open and grammars read differently is closed: an object that does not mention
-    other keys has none, and a number without bounds, which could go on for ever, gets them.
+    What a schema leaves open and grammars read differently is closed: an object that does not
+    mention other keys has none, and a number without bounds, which could go on for ever, gets them.
 
     Raises:
         UnsupportedConstraint: a keyword would not be enforced.
@@ -332,7 +333,7 @@ def _quote(text: str) -> str:
 
 
 def _json_rule(text: str) -> str:
-    """JSON under a schema; numbers get a limit of decimals, as llguidance would take endless zeros."""
+    """JSON under a schema; decimals are limited, as llguidance would accept endless zeros."""
 
     def limit(node: Mapping) -> dict:
         return {**node, "multipleOf": SMALLEST} if "number" in _types(node) else dict(node)
@@ -355,7 +356,7 @@ def _validated(grammar: str) -> str:
 
 
 def follows(constraint: Constraint, text: str, *, whole: bool) -> bool:
-    """Whether a constraint allows a text: as a `whole` completion, or else as the beginning of one."""
+    """Whether a constraint allows a text, as a `whole` completion or as the beginning of one."""
     from llguidance import LLMatcher, LLTokenizer
 
     matcher = LLMatcher(LLTokenizer("byte"), lark(constraint), log_level=0)
@@ -366,8 +367,8 @@ def follows(constraint: Constraint, text: str, *, whole: bool) -> bool:
 class Grammars:
     """The grammars of constraints over one model's tokens, each compiled once.
 
-    llguidance compiles one of our schemas in about 2 ms where xgrammar needs half a second, because it
-    looks only at tokens that occur (`tests/performance/constrained.py` measures both).
+    llguidance compiles one of our schemas in about 2 ms where xgrammar needs half a second, because
+    it looks only at tokens that occur (`tests/performance/constrained.py` measures both).
 
     Args:
         tokenizer: of Hugging Face transformers.

@@ -1,4 +1,4 @@
-"""Starting an engine by name: what engines there are, and what each one needs, computes and supports."""
+"""Starting an engine by name; what each engine needs, computes and supports."""
 
 import importlib
 import importlib.util
@@ -18,7 +18,7 @@ from slmlib.engines.base import (
     UnsupportedConstraint,
 )
 
-DTYPES = {  # engine -> types it can compute in or read; "auto" is the first, or chosen by the machine
+DTYPES = {  # engine -> types that it computes in or reads; "auto" is the first, or the machine's
     "transformers": ("float32", "bfloat16", "int8", "nf4"),
     "openvino": ("float32", "bfloat16"),
     "llamacpp": ("q8_0", "f16", "q4_k_m", "q4_k_m_i", "q4_1", "source"),
@@ -150,5 +150,5 @@ def resolve_dtype(dtype: str, *, engine: str = "transformers") -> str:
 
 
 def precision(engine: Mapping) -> str | None:
-    """Precision of the weights in the `engine` block of a result: that of a GGUF file, else the dtype."""
+    """Precision of the weights, from the `engine` block of a result."""
     return engine["weights"] if engine["name"] == "llamacpp" else engine["dtype"]

@@ -1,9 +1,9 @@
 """llama.cpp: its server on loopback in this process, GGUF weights, several slots at once.
 
-This is what many edge devices run. `dtype` names the type of the weights; "source" is the registry's
-own file, from which the others are made. Prompts go in and completions come out as tokens, so that the
-chat template and the tokenizer are those of the reference engine. When `stop` is reached, the
-connection is closed. Constraints go to llguidance, which llama.cpp has built in.
+This is what many edge devices run. `dtype` names the type of the weights; "source" is the
+registry's own file, from which the others are made. Prompts go in and completions come out as
+tokens, so that the chat template and the tokenizer are those of the reference engine. When `stop`
+is reached, the connection is closed. Constraints go to llguidance, which llama.cpp has built in.
 """
 
 import json
@@ -83,9 +83,9 @@ class LlamaCpp:
             except RuntimeError as error:
                 if self.slots == 1:
                     raise EngineError(
-                        f"llama.cpp cannot load {self.path}: {error}. Free some memory; if the file is "
-                        f"in the cache ({paths.cache()}), it may be damaged: delete it, and it is made "
-                        "again."
+                        f"llama.cpp cannot load {self.path}: {error}. Free some memory; if the file "
+                        f"is in the cache ({paths.cache()}), it may be damaged: delete it, and it "
+                        "is made again."
                     ) from error
             self.slots, self.halvings = self.slots // 2, self.halvings + 1
 

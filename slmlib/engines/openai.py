@@ -1,10 +1,10 @@
 """Any server that speaks OpenAI's chat protocol: vLLM, llama.cpp, Ollama, LM Studio, a hosted one.
 
-The server applies the chat template and counts the tokens. A JSON Schema is sent as `response_format`,
-tools as `tools`; servers may not enforce them. The model's tool calls are written back into its text,
-so that completions look the same under all engines.
-An answer is read to its end, so that its tokens are counted, and then cut where the request stops. If
-the server goes away, the requests that are left fail, and the run goes on.
+The server applies the chat template and counts the tokens. A JSON Schema is sent as
+`response_format`, tools as `tools`; servers may not enforce them. The model's tool calls are
+written back into its text, so that completions look the same under all engines. An answer is read
+to its end, so that its tokens are counted, and then cut where the request stops. If the server goes
+away, the requests that are left fail, and the run goes on.
 """
 
 from collections.abc import Iterator, Sequence

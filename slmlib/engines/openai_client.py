@@ -1,10 +1,10 @@
 """A client for any server that speaks OpenAI's chat protocol: vLLM, llama.cpp, Ollama, hosted ones.
 
-The `openai` package speaks the protocol, event stream included. Its own retries are off: they end where
-the stream begins, but a stream can break and an answer can be malformed, so the whole call is retried
-here, with `tenacity`. Answers are streamed for the time to the first token, and because a server stops
-working on a stream that nobody reads. The event loop runs in a thread of its own, so that the client
-works in a notebook, which already has a loop.
+The `openai` package speaks the protocol, event stream included. Its own retries are off: they end
+where the stream begins, but a stream can break and an answer can be malformed, so the whole call is
+retried here, with `tenacity`. Answers are streamed for the time to the first token, and because a
+server stops working on a stream that nobody reads. The event loop runs in a thread of its own, so
+that the client works in a notebook, which already has a loop.
 
 The API key comes from the environment, goes to the server and nowhere else.
 """
@@ -376,18 +376,18 @@ class Client:
         """How to fix a fault that ends the work."""
         variable, model = self.endpoint.key_variable, self.endpoint.model
         return {
-            "no connection": f"Start the server, such as `vllm serve {model}`, or correct the address.",
+            "no connection": f"Start the server, as by `vllm serve {model}`, or correct the address.",
             "timeout": "Raise the timeout, or lower the concurrency.",
             "status 401": f"Put the server's API key into the environment variable {variable}.",
             "status 403": f"The key in {variable} may not use this model.",
-            "status 404": f"Either the address lacks its /v1, or the server has no model {model!r}.",
+            "status 404": f"Either the address lacks /v1, or the server has no model {model!r}.",
             "status 429": "Lower the concurrency, or wait for the quota.",
             "status 503": "The server may be loading its model: wait, and run again.",
         }.get(fault.kind, "See the server's log.")
 
 
 def _read(choice, calls: dict[int, list[str]], logprobs: list[float]) -> str:
-    """The text of an event; its parts of tool calls and its log-probabilities are added to the others."""
+    """The text of an event; its parts of tool calls and its log-probabilities are collected."""
     text = choice.delta.content or ""
     if not isinstance(text, str):
         raise ValueError(f"content is {text!r:.80}")

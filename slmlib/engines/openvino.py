@@ -1,12 +1,12 @@
 """OpenVINO GenAI: continuous batching on a CPU, with a prefix cache and grammars of its own.
 
 Weights are read from an F16 GGUF file; OpenVINO reads Q4_1 too, but its answers are then worse than
-those of the same weights elsewhere. Prompts are tokenized and completions decoded by the model's own
-tokenizer, as in the reference engine. A request enters when another one ends, in an order in which
-prompts that begin alike follow one another, so that their common part is computed once. "float32"
-computes everything in fp32, the cache included, which gives the answers of a plain loop; "bfloat16" is
-faster. If a step fails, as it does when memory is short, half as many requests go on in a new pipeline
-with half the cache.
+those of the same weights elsewhere. Prompts are tokenized and completions decoded by the model's
+own tokenizer, as in the reference engine. A request enters when another one ends, in an order in
+which prompts that begin alike follow one another, so that their common part is computed once.
+"float32" computes everything in fp32, the cache included, which gives the answers of a plain loop;
+"bfloat16" is faster. If a step fails, as it does when memory is short, half as many requests go on
+in a new pipeline with half the cache.
 """
 
 import time

@@ -1,16 +1,18 @@
 r"""Grammars for OpenVINO GenAI, which brings an xgrammar of its own.
 
-OpenVINO's own decoding under a JSON Schema lets white space vary and reads formats and numbers in its
-own way: it gives other answers than the other engines. So the Python package xgrammar writes a schema's
-grammar, in EBNF, and some of its rules are rewritten here:
+OpenVINO's own decoding under a JSON Schema lets white space vary and reads formats and numbers in
+its own way: it gives other answers than the other engines. So the Python package xgrammar writes a
+schema's grammar, in EBNF, and some of its rules are rewritten here:
 
-- Patterns are spelt out as rules, and open ends become `*` and `+`, because OpenVINO's xgrammar is older
+- Patterns are spelt out as rules, and open ends become `*` and `+`, because OpenVINO's xgrammar is
+  older
   than the package.
 - Strings get the escapes that llguidance allows, and no raw control characters.
-- A string of bounded length becomes a chain of rules, each a character and the rest with its quote. Where
-  characters are repeated instead, each ends its own rule, so that a token of several characters is known
-  to fit only once it was tried, and all of them are tried at every step.
-- Alternative literals become a tree of their common beginnings. Side by side, OpenVINO's xgrammar mixes
+- A string of bounded length becomes a chain of rules, each a character and the rest with its quote.
+  Where characters are repeated instead, each ends its own rule, so that a token of several
+  characters is known to fit only once it was tried, and all of them are tried at every step.
+- Alternative literals become a tree of their common beginnings. Side by side, OpenVINO's xgrammar
+  mixes
   them up: after "ng/" of "ng/l" it accepts the end of "g/dl".
 - Characters beyond ASCII become classes of one: a degree sign before a C would be read back as one
   character, by its code b0C.
@@ -49,7 +51,8 @@ def ebnf(constraint: Constraint) -> str:
     """A constraint as a grammar in EBNF.
 
     Raises:
-        UnsupportedConstraint: a keyword would not be enforced, nothing satisfies a schema, or a pattern
+        UnsupportedConstraint: a keyword would not be enforced, nothing satisfies a schema, or a
+        pattern
             may need escapes in JSON.
     """
     constraints.lark(constraint)  # refuses what nothing satisfies, such as a required unknown key
@@ -102,7 +105,9 @@ def _branches(tails: dict[tuple[str, ...], str]) -> str:
         groups.setdefault(word[0] if word else "", {})[word] = tail
     parts = []
     for group in groups.values():
-        shared = [column[0] for column in takewhile(lambda c: len(set(c)) == 1, zip(*group))]
+        shared = [
+            column[0] for column in takewhile(lambda c: len(set(c)) == 1, zip(*group, strict=False))
+        ]
         start, tail = f'"{"".join(shared)}"', next(iter(group.values()))
         if len(group) > 1:
             tail = f" ({_branches({word[len(shared) :]: t for word, t in group.items()})})"

@@ -17,7 +17,7 @@ class SequenceState:
         prompt, tokens: tokens of the prompt and of the completion, end token included.
         logprobs: log-probabilities of `tokens`, where the request wants them.
         label_logprobs: log-probabilities of the labels, where the request wants them.
-        matcher: follows the completion under its grammar, in engines that apply grammars themselves.
+        matcher: follows the completion under its grammar, where the engine applies it itself.
         finish: how the completion ended; empty until then.
         error: why `finish` is "error".
     """

@@ -13,9 +13,9 @@ class JsonEnd:
     """Finds, piece by piece, the end of a completion's first JSON object or array.
 
     Text before the first bracket is skipped. Where a code fence was opened before the value, the
-    closing fence belongs to the completion too, unless other text follows the value: no closing fence
-    could make such an answer right. The cost is linear, and the result does not depend on how the
-    text is cut into pieces.
+    closing fence belongs to the completion too, unless other text follows the value: no closing
+    fence could make such an answer right. The cost is linear, and the result does not depend on how
+    the text is cut into pieces.
 
     Example:
         >>> end = JsonEnd()
@@ -90,7 +90,7 @@ class JsonEnd:
 
 
 def balanced(text: str) -> Iterator[tuple[int, int]]:
-    """Start and end of each outermost balanced object or array; quotes count only inside brackets."""
+    """Start and end of each outermost object or array; quotes count only inside brackets."""
     position = 0
     while opener := _OPENER.search(text, position):
         position = JsonEnd().end_of_value(text, opener.start())

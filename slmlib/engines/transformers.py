@@ -1,19 +1,20 @@
 """Hugging Face transformers: the reference engine, in fp32, bf16, or with weights of 8 or 4 bits.
 
 Greedy decoding in batches padded on the left; a sequence leaves its batch when it ends. Logits are
-computed in fp32 even where the rest runs in bf16, because bf16 logits tie too often to be trusted. In
-int8 a completion may depend on those beside it, since bitsandbytes looks for outlying columns in all of
-them together.
+computed in fp32 even where the rest runs in bf16, because bf16 logits tie too often to be trusted.
+In int8 a completion may depend on those beside it, since bitsandbytes looks for outlying columns in
+all of them together.
 
-No more sequences are decoded at once than the free memory holds. If it is short all the same, or PyTorch
-fails otherwise, the batch is halved. A request that fails alone is an error of that request; if the next
-one fails too, the engine is broken, and the run stops.
+No more sequences are decoded at once than the free memory holds. If it is short all the same, or
+PyTorch fails otherwise, the batch is halved. A request that fails alone is an error of that
+request; if the next one fails too, the engine is broken, and the run stops.
 """
 
 import copy
 import time
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from os.path import commonprefix
 
 from slmlib.core import machine
 from slmlib.engines.base import (
@@ -156,16 +157,20 @@ class Transformers:
         import torch
         from transformers import DynamicCache
 
-        width = max(len(sequence.prompt) for sequence in sequences)
-        gaps = [width - len(sequence.prompt) for sequence in sequences]
+        # the common beginning of the prompts is read once; padding stands between it and the rest
+        shared = self._shared([sequence.prompt for sequence in sequences])
+        rests = [sequence.prompt[shared:] for sequence in sequences]
+        width = max(map(len, rests))
+        tokens = torch.tensor([[0] * (width - len(rest)) + rest for rest in rests])
+        mask = [[1] * shared + [0] * (width - len(rest)) + [1] * len(rest) for rest in rests]
+        mask, cache = torch.tensor(mask), DynamicCache()
         with torch.inference_mode():
             for sequence in sequences:
                 if self._wants_labels(sequence.request):
                     sequence.label_logprobs = self._score_labels(sequence)
-            pairs = list(zip(gaps, sequences, strict=True))
-            tokens = torch.tensor([[0] * gap + sequence.prompt for gap, sequence in pairs])
-            mask = torch.tensor([[0] * gap + [1] * (width - gap) for gap in gaps])
-            cache = DynamicCache()
+            if shared:
+                self._forward(torch.tensor([sequences[0].prompt[:shared]]), cache)
+                cache.batch_repeat_interleave(len(sequences))
         while sequences:
             with torch.inference_mode():
                 logits = self._logits(self._forward(tokens, cache, mask)[:, -1])
@@ -182,8 +187,15 @@ class Transformers:
             tokens = torch.tensor([[sequence.tokens[-1]] for sequence in sequences])
             mask = torch.cat([mask, mask.new_ones(len(sequences), 1)], dim=1)
 
+    def _shared(self, prompts: list[list[int]]) -> int:
+        """Tokens with which all prompts begin, none of them its last."""
+        config = self.network.config.get_text_config()
+        if len(prompts) == 1 or getattr(config, "sliding_window", None):
+            return 0  # padding in the middle would take room in a sliding window
+        return len(commonprefix([prompt[:-1] for prompt in prompts]))
+
     def _forward(self, tokens, cache, mask=None):
-        """Read tokens, (rows, columns), behind those in the cache; returns (rows, columns, size)."""
+        """Read tokens, (rows, columns), behind the cached ones; returns (rows, columns, size)."""
         device = self.network.device
         options = {}
         if mask is not None:

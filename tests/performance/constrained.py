@@ -1,9 +1,10 @@
-"""What a constraint costs: compiling schemas, masking tokens, and the whole step of each engine.
+"""The cost of a constraint: compiling schemas, masking tokens, and the whole step of each engine.
 
-First llguidance beside xgrammar, over the model's vocabulary and the schemas of the data: time to compile
-one, and time for the mask of one token along its target. Then each engine, constrained and free, on the same
-prompts and with answers of about the same length: seconds a token without those of reading the prompts, and
-medians of ratios over interleaved rounds. What an engine keeps compiled, it has compiled before the rounds.
+First llguidance beside xgrammar, over the model's vocabulary and the schemas of the data: time to
+compile one, and time for the mask of one token along its target. Then each engine, constrained and
+free, on the same prompts and with completions of about the same length: seconds a token without
+those of reading the prompts, and medians of ratios over interleaved rounds. Grammars that an engine
+keeps are compiled before the rounds.
 
     python tests/performance/constrained.py [cases]      default: 12
 """
@@ -13,13 +14,14 @@ import statistics
 import sys
 import time
 from dataclasses import replace
+from itertools import islice
 
-from slmlib.engines import base as engines
-from slmlib.engines import constraints
-from slmlib.models import registry as models
+from slmlib.engines import constraints, launch
+from slmlib.engines.base import JsonSchema
+from slmlib.models import weights
 from slmlib.tasks import base as tasks
 
-MODEL, ROUNDS = "smollm2-135m-instruct", 3
+MODEL, WIDTH, ROUNDS = "smollm2-135m-instruct", 49152, 3
 RUNNERS = (("transformers", "auto"), ("openvino", "float32"), ("llamacpp", "q8_0"))
 
 
@@ -29,66 +31,81 @@ def grammars(count: int) -> None:
     import xgrammar
     from llguidance import LLMatcher
 
-    tokenizer, width = models.tokenizer(MODEL), 49152
-    info = xgrammar.TokenizerInfo.from_huggingface(tokenizer, vocab_size=width)
+    tokenizer = weights.vocabulary(MODEL).tokenizer
+    info = xgrammar.TokenizerInfo.from_huggingface(tokenizer, vocab_size=WIDTH)
     compiler = xgrammar.GrammarCompiler(info, max_threads=1, cache_enabled=False)
-    bits = xgrammar.allocate_token_bitmask(1, width)
-    tokens = llguidance.hf.from_tokenizer(tokenizer, n_vocab=width)
-    found = {"llguidance": ([], []), "xgrammar": ([], [])}
-    for case in {e.group: e for e in tasks.get("edgejson").load("test_unseen")}.values():
-        if len(found["xgrammar"][0]) == count:
-            break
-        schema = case.input["schema"]
-        target = tokenizer(json.dumps(case.target, ensure_ascii=False), add_special_tokens=False)["input_ids"]
-        begun = time.perf_counter()
-        state = LLMatcher(tokens, constraints.lark(schema))
-        state.compute_bitmask()
-        found["llguidance"][0].append(time.perf_counter() - begun)
+    bits = xgrammar.allocate_token_bitmask(1, WIDTH)
+    tokens = llguidance.hf.from_tokenizer(tokenizer, n_vocab=WIDTH)
+    compiling: dict[str, list[float]] = {"llguidance": [], "xgrammar": []}
+    masking: dict[str, list[float]] = {"llguidance": [], "xgrammar": []}
+
+    def timed(times: list[float], work):
+        start = time.perf_counter()
+        result = work()
+        times.append(time.perf_counter() - start)
+        return result
+
+    def by_llguidance(schema):
+        matcher = LLMatcher(tokens, constraints.lark(JsonSchema(schema)))
+        matcher.compute_bitmask()
+        return matcher
+
+    def by_xgrammar(schema):
+        options = {"any_whitespace": False, "separators": constraints.SEPARATORS}
         text = constraints.grammar_text(schema)
-        begun = time.perf_counter()
-        compiled = compiler.compile_json_schema(text, any_whitespace=False, separators=constraints.SEPARATORS)
-        found["xgrammar"][0].append(time.perf_counter() - begun)
-        other = xgrammar.GrammarMatcher(compiled)
-        for token in target:
-            begun = time.perf_counter()
-            state.compute_bitmask()
-            state.consume_token(token)
-            found["llguidance"][1].append(time.perf_counter() - begun)
-            begun = time.perf_counter()
-            other.fill_next_token_bitmask(bits)
-            other.accept_token(token)
-            found["xgrammar"][1].append(time.perf_counter() - begun)
+        return xgrammar.GrammarMatcher(compiler.compile_json_schema(text, **options))
+
+    samples = {sample.group: sample for sample in tasks.get("edgejson").load("test_unseen")}
+    for sample in islice(samples.values(), count):
+        schema = sample.input["schema"]
+        ours = timed(compiling["llguidance"], lambda schema=schema: by_llguidance(schema))
+        theirs = timed(compiling["xgrammar"], lambda schema=schema: by_xgrammar(schema))
+        text = json.dumps(sample.target, ensure_ascii=False)
+        for token in tokenizer(text, add_special_tokens=False)["input_ids"]:
+            timed(masking["llguidance"], ours.compute_bitmask)
+            timed(masking["xgrammar"], lambda state=theirs: state.fill_next_token_bitmask(bits))
+            ours.consume_token(token)
+            theirs.accept_token(token)
     print(f"{count} schemas, vocabulary of {MODEL}")
-    for name, (compiling, masking) in found.items():
-        times = f"{1e3 * statistics.mean(compiling):8.1f} ms mean {1e3 * max(compiling):8.1f} ms worst"
-        print(f"{name:12} compile {times}   token {1e6 * statistics.mean(masking):6.1f} µs")
+    for name, times in compiling.items():
+        mean, worst, mask = statistics.mean(times), max(times), statistics.mean(masking[name])
+        print(f"{name:12} compile {1e3 * mean:8.1f} ms mean {1e3 * worst:8.1f} ms worst", end="")
+        print(f"   token {1e6 * mask:6.1f} µs")
 
 
-def timed(engine, wanted) -> tuple[float, int]:
-    """Seconds, and the tokens that were made."""
-    begun = time.perf_counter()
-    made = sum(c.tokens_out for batch in engine.batches(wanted) for c in engine.generate(batch))
-    return time.perf_counter() - begun, made
+def timed_run(engine, requests) -> tuple[float, int]:
+    """Seconds, and tokens of the completions."""
+    start = time.perf_counter()
+    tokens = sum(c.tokens_out for batch in engine.batches(requests) for c in engine.generate(batch))
+    return time.perf_counter() - start, tokens
 
 
 def cost(name: str, dtype: str, count: int) -> None:
     """One engine, constrained and free."""
     task = tasks.get("edgejson")
-    prompt = task.prompts[task.usual["schema"]]
-    engine = engines.start(name, MODEL, dtype=engines.resolve_dtype(dtype, engine=name), batch_size=16)
-    cases = [engines.request(task, example, prompt, "schema") for example in task.load("val")[:count]]
-    bound = [replace(case, max_new_tokens=120) for case in cases]
-    lengths = {c.id: c.tokens_out for batch in engine.batches(bound) for c in engine.generate(batch)}
-    free = [replace(r, schema=None, stop="none", max_new_tokens=lengths[r.id]) for r in bound]
+    prompt = task.prompts[task.default_prompt("constrained")]
+    dtype = launch.resolve_dtype(dtype, engine=name)
+    engine = launch.start(name, MODEL, dtype=dtype, batch_size=16)
+    samples = task.load("val", limit=count)
+    bound = [
+        replace(task.request(sample, prompt, "constrained"), max_new_tokens=120)
+        for sample in samples
+    ]
+    lengths = {
+        c.id: c.tokens_out for batch in engine.batches(bound) for c in engine.generate(batch)
+    }
+    free = [replace(r, constraint=None, stop="eos", max_new_tokens=lengths[r.id]) for r in bound]
     first = [replace(r, max_new_tokens=1) for r in free]
-    found: dict[str, list[float]] = {"free": [], "schema": []}
+    paces: dict[str, list[float]] = {"free": [], "constrained": []}
     for _ in range(ROUNDS):
-        reading, read = timed(engine, first)
-        for mode, wanted in (("free", free), ("schema", bound)):
-            seconds, made = timed(engine, wanted)
-            found[mode].append((seconds - reading) / (made - read))
-    each = ", ".join(f"{mode} {1e3 * statistics.median(times):6.2f}" for mode, times in found.items())
-    ratio = statistics.median(b / f for f, b in zip(*found.values(), strict=True))
+        reading, read = timed_run(engine, first)
+        for mode, requests in (("free", free), ("constrained", bound)):
+            seconds, tokens = timed_run(engine, requests)
+            paces[mode].append((seconds - reading) / (tokens - read))
+    each = ", ".join(
+        f"{mode} {1e3 * statistics.median(times):6.2f}" for mode, times in paces.items()
+    )
+    ratio = statistics.median(b / f for f, b in zip(*paces.values(), strict=True))
     print(f"{name:12} ms a token: {each}, {100 * (ratio - 1):+.1f} %", flush=True)
 
 

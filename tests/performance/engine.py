@@ -1,74 +1,97 @@
-"""Speed of the transformers engine beside its peers, in one run on the same cases.
+"""Speed of the reference engine beside the library's own `generate`, in one run on the same cases.
 
-Prints tokens a second, and ratios of medians over interleaved rounds, against (a) the plain loop of
-public harnesses: batch 1, fp32, `generate`; and (b) the same engine with a key/value cache that copies
-itself for each token, as the library's own does. A fixed number of tokens is generated, so that all do
-the same work.
+`generate` completes (a) one case after the other, as public harnesses do, and (b) all cases as one
+batch, where each row ends with its JSON value but is computed until the last one ends. Prints
+seconds of CPU, which a busy machine does not change much, and ratios: medians over interleaved
+rounds, on one thread.
+
+    python tests/performance/engine.py [cases] [rounds]      default: 8 3
 """
 
 import statistics
+import sys
 import time
 
+import torch
+from transformers import StoppingCriteria
 from transformers.utils import logging
 
-from slmlib.engines import base as engines
-from slmlib.engines import kv_cache, transformers
-from slmlib.models import registry as models
+from slmlib.engines.sequences import SequenceState
+from slmlib.engines.transformers import Transformers
+from slmlib.models import weights
 from slmlib.tasks import base as tasks
 
-MODEL, CASES, TOKENS, ROUNDS = "smollm2-135m-instruct", 16, 64, 3
+MODEL = "smollm2-135m-instruct"
 
 
-def requests() -> list[engines.Request]:
-    """Simple cases, as they are asked; "none": no early stop."""
-    task = tasks.get("edgejson")
-    prompt = task.prompts[task.usual["free"]]
-    chosen = [example for example in task.load("val") if example.tier == "simple"][:CASES]
-    return [engines.Request(e.id, prompt.messages(e), TOKENS, "none") for e in chosen]
+class Ends(StoppingCriteria):
+    """Ends each row where its request ends."""
+
+    def __init__(self, sequences: list[SequenceState]):
+        self.sequences = sequences
+
+    def __call__(self, tokens, scores):
+        for sequence, token in zip(self.sequences, tokens[:, -1].tolist(), strict=True):
+            if not sequence.finish:
+                sequence.append(token, 0.0)
+        return torch.tensor([bool(sequence.finish) for sequence in self.sequences])
 
 
-def plain(loaded, wanted) -> int:
-    """One case at a time; only the first two, which is enough for a rate."""
-    count = 0
-    for request in wanted[:2]:
-        text = engines.prompt_text(loaded.tokenizer, request.messages)
-        tokens = loaded.tokenizer(text, return_tensors="pt", add_special_tokens=False)
-        options = {"max_new_tokens": TOKENS, "min_new_tokens": TOKENS, "do_sample": False}
-        count += loaded.network.generate(**tokens, **options).shape[1] - tokens["input_ids"].shape[1]
-    return count
+def generate(loaded, requests, *, batch_size: int) -> dict[str, str]:
+    """Texts by the library's own loop."""
+    texts = {}
+    for i in range(0, len(requests), batch_size):
+        rows = [SequenceState(r, loaded.vocabulary) for r in requests[i : i + batch_size]]
+        width = max(len(row.prompt) for row in rows)
+        gaps = [width - len(row.prompt) for row in rows]
+        loaded.network.generate(
+            torch.tensor([[0] * gap + row.prompt for gap, row in zip(gaps, rows, strict=True)]),
+            attention_mask=torch.tensor([[0] * gap + [1] * (width - gap) for gap in gaps]),
+            do_sample=False,
+            max_new_tokens=max(row.request.max_new_tokens for row in rows),
+            stopping_criteria=[Ends(rows)],
+            eos_token_id=None,
+            pad_token_id=0,
+        )
+        texts |= {row.request.id: row.text for row in rows}
+    return texts
 
 
-def batched(engine, wanted) -> int:
-    """All cases through the engine."""
-    return sum(c.tokens_out for batch in engine.batches(wanted) for c in engine.generate(batch))
+def by_engine(loaded, requests, *, batch_size: int) -> dict[str, str]:
+    """Texts by the reference engine."""
+    engine = Transformers(loaded, batch_size=batch_size, threads=1)
+    return {c.id: c.text for batch in engine.batches(requests) for c in engine.generate(batch)}
 
 
-def rate(work, *arguments) -> float:
-    """Generated tokens a second, the prompt's time included."""
-    start = time.perf_counter()
-    return work(*arguments) / (time.perf_counter() - start)
-
-
-def main() -> None:
+def main(cases: str = "8", rounds: str = "3") -> None:
     """Measure and print."""
     logging.disable_progress_bar()
-    wanted = requests()
-    exact, fast = models.load(MODEL), models.load(MODEL, dtype=engines.resolve_dtype("auto"))
-    engine = transformers.Transformers(fast, batch_size=CASES)
-    spare = kv_cache.SPARE
-    rates: dict[str, list[float]] = {"plain loop": [], "copying cache": [], "engine": []}
-    for _ in range(ROUNDS):
-        rates["plain loop"].append(rate(plain, exact, wanted))
-        kv_cache.SPARE = 0
-        rates["copying cache"].append(rate(batched, engine, wanted))
-        kv_cache.SPARE = spare
-        rates["engine"].append(rate(batched, engine, wanted))
-    best = statistics.median(rates["engine"])
-    for name, found in rates.items():
-        middle = statistics.median(found)
-        print(f"{name:18} {middle:7.1f} tok/s   engine is {best / middle:5.2f} x")
-    print(f"{MODEL}, {CASES} cases, {TOKENS} tokens each, {engine.describe()}")
+    torch.set_num_threads(1)
+    task, loaded = tasks.get("edgejson"), weights.load(MODEL)
+    prompt = task.prompts[task.default_prompt("free")]
+    requests = [task.request(s, prompt) for s in task.load("val", limit=int(cases))]
+    runs = {
+        f"{name}, batch {size}": (function, size)
+        for size in (1, len(requests))
+        for name, function in (("generate", generate), ("engine", by_engine))
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    texts: dict[str, dict[str, str]] = {}
+    for _ in range(int(rounds)):
+        for name, (function, size) in runs.items():
+            start = time.process_time()
+            texts[name] = function(loaded, requests, batch_size=size)
+            seconds[name].append(time.process_time() - start)
+    plain = next(iter(runs))
+    for name, times in seconds.items():
+        ratio = statistics.median(a / b for a, b in zip(times, seconds[plain], strict=True))
+        same = sum(texts[name][key] == text for key, text in texts[plain].items())
+        print(
+            f"{name:20} {statistics.median(times):7.1f} s, {ratio:5.2f} x {plain}, "
+            f"{same} of {len(requests)} texts the same",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

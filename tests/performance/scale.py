@@ -1,7 +1,7 @@
 """Time and memory of an engine over the number of cases: both should be flat.
 
-Short requests, each time ten times as many as before, in one process: seconds a case, and the resident
-memory at the end.
+Short requests, each time ten times as many as before, in one process: seconds a case, and the
+resident memory at the end.
 
     python tests/performance/scale.py [engine] [longest]      default: openvino 10000
 """
@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from slmlib.engines import base as engines
+from slmlib.engines import launch
 from slmlib.engines.base import Request
 
 MODEL, TOKENS = "smollm2-135m-instruct", 4
@@ -25,15 +25,19 @@ def resident() -> float:
 
 def main(name: str = "openvino", longest: str = "10000") -> None:
     """Measure and print."""
-    engine = engines.start(name, MODEL, dtype=engines.resolve_dtype("auto", engine=name), batch_size=32)
-    print(f"{name}, {engine.describe()['dtype']}, {TOKENS} tokens a case")
+    dtype = launch.resolve_dtype("auto", engine=name)
+    engine = launch.start(name, MODEL, dtype=dtype, batch_size=32)
+    print(f"{name}, {dtype}, {TOKENS} tokens a case")
     count, paces = 100, []
     while count <= int(longest):
-        words = [[{"role": "user", "content": f"Case {i}: what is {i} plus {i + 1}?"}] for i in range(count)]
-        wanted = [Request(f"{i:06d}", messages, TOKENS, "none") for i, messages in enumerate(words)]
-        begun = time.perf_counter()
-        done = sum(1 for batch in engine.batches(wanted) for _ in engine.generate(batch))
-        paces.append((time.perf_counter() - begun) / done)
+        questions = (f"Case {i}: what is {i} plus {i + 1}?" for i in range(count))
+        requests = [
+            Request(f"{i:06d}", [{"role": "user", "content": question}], TOKENS)
+            for i, question in enumerate(questions)
+        ]
+        start = time.perf_counter()
+        done = sum(1 for batch in engine.batches(requests) for _ in engine.generate(batch))
+        paces.append((time.perf_counter() - start) / done)
         pace = f"{1e3 * paces[-1]:7.2f} ms a case, {paces[-1] / paces[0]:5.2f} x the first"
         print(f"{done:6} cases {pace}, {resident():7.0f} MB", flush=True)
         count *= 10
