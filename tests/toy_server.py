@@ -1,4 +1,4 @@
-"""Servers for tests, on loopback: one that speaks the chat protocol by a script, and llama.cpp's own."""
+"""Servers for tests, on loopback: one that follows a script, and llama.cpp's own."""
 
 import json
 import threading
