@@ -83,7 +83,7 @@ class LlamaCpp:
             except RuntimeError as error:
                 if self.slots == 1:
                     raise EngineError(
-                        f"llama.cpp cannot load {self.path}: {error}. Free some memory; if the file "
+                        f"llama.cpp cannot load {self.path}: {error}. Free memory; if the file "
                         f"is in the cache ({paths.cache()}), it may be damaged: delete it, and it "
                         "is made again."
                     ) from error

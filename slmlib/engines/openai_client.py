@@ -376,7 +376,7 @@ class Client:
         """How to fix a fault that ends the work."""
         variable, model = self.endpoint.key_variable, self.endpoint.model
         return {
-            "no connection": f"Start the server, as by `vllm serve {model}`, or correct the address.",
+            "no connection": f"Start the server (`vllm serve {model}`), or correct the address.",
             "timeout": "Raise the timeout, or lower the concurrency.",
             "status 401": f"Put the server's API key into the environment variable {variable}.",
             "status 403": f"The key in {variable} may not use this model.",

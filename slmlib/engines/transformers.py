@@ -14,7 +14,6 @@ import copy
 import time
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from os.path import commonprefix
 
 from slmlib.core import machine
 from slmlib.engines.base import (
@@ -192,7 +191,8 @@ class Transformers:
         config = self.network.config.get_text_config()
         if len(prompts) == 1 or getattr(config, "sliding_window", None):
             return 0  # padding in the middle would take room in a sliding window
-        return len(commonprefix([prompt[:-1] for prompt in prompts]))
+        first, last, most = min(prompts), max(prompts), min(map(len, prompts)) - 1
+        return next((i for i in range(most) if first[i] != last[i]), most)
 
     def _forward(self, tokens, cache, mask=None):
         """Read tokens, (rows, columns), behind the cached ones; returns (rows, columns, size)."""
