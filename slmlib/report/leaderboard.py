@@ -60,6 +60,12 @@ def board_table(rows: Sequence[Row], profiles: Iterable[Mapping] = ()) -> Table:
     """
     timed = {comparisons.profile_key(profile): profile for profile in profiles}
     places = {row.result.run: row.place for row in rows}
+    runs = [row.result for row in rows]
+    speeds = {
+        (comparisons.run_key(run), machine(run)): speed(run)
+        for run in runs
+        if run.split == run.benchmark.timed_split
+    }
 
     def model(run: Result) -> Cell:
         name = tables.plain(run.model["name"]) + TUNED * run.tuned
@@ -86,11 +92,11 @@ def board_table(rows: Sequence[Row], profiles: Iterable[Mapping] = ()) -> Table:
         "Decoding": lambda run: NONE if run.control else run.mode,
         **score_columns(rows[0].result.benchmark.board if rows else ()),
         "Failures": failures,
-        "tok/s": lambda run: speed(run) if run.split == run.benchmark.timed_split else NONE,
+        "tok/s": lambda run: speeds.get((comparisons.run_key(run), machine(run)), NONE),
         "Answer p50/p95, s": latency,
         "Machine": machine,
     }
-    return Table.by(columns, [row.result for row in rows])
+    return Table.by(columns, runs)
 
 
 def waiting_table(runs: Iterable[Result]) -> Table:
