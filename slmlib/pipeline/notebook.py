@@ -130,7 +130,9 @@ def command(name: str, parameters: dict) -> str:
 
 
 def _literal(text: str):
-    """`20` is a number, `None` is None, `free` is text."""
+    """`20` is a number, `None` is None, `true` is True, `free` is text."""
+    if text in ("true", "false"):
+        return text == "true"
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):

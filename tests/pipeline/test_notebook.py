@@ -62,3 +62,9 @@ def test_plain_papermill_refuses_a_misspelt_parameter_from_any_folder(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode != 0
     assert "unknown parameter 'modle'; did you mean 'model'? Valid: task, model" in done.stderr
+
+
+def test_values_of_the_command_line_have_types():
+    texts = ("20", "1e-3", "None", "true", "False", "free", "q4_k_m")
+    expected = [20, 1e-3, None, True, False, "free", "q4_k_m"]
+    assert [notebook._literal(text) for text in texts] == expected
