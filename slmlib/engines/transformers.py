@@ -84,7 +84,7 @@ class Transformers:
         return by_prefix(requests, self.vocabulary.tokenizer, self.batch_size)
 
     def _fitting(self, requests: Sequence[Request]) -> int:
-        """How many sequences fit: free memory must hold their KV cache twice, as it is copied to grow."""
+        """How many sequences fit the memory, with a KV cache that is copied as it grows."""
         config = self.network.config.get_text_config()
         size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         values = 2 * config.num_hidden_layers * config.num_key_value_heads * size
