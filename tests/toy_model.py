@@ -1,15 +1,15 @@
 """A toy network: four thousand times smaller than it should be, with the embedded model's own tokenizer."""
 
 from slmlib.core import paths
-from slmlib.models import registry as models
+from slmlib.models import registry, weights
 
 
-def write(name: str = "toy-1m") -> models.Model:
+def write(name: str = "toy-1m") -> registry.Model:
     """Put the toy into the local model folder; returns its registry entry."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    vocabulary = models.vocabulary("smollm2-135m-instruct")
+    vocabulary = weights.vocabulary("smollm2-135m-instruct")
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=len(vocabulary.tokenizer),
@@ -25,4 +25,4 @@ def write(name: str = "toy-1m") -> models.Model:
     folder = paths.models() / name
     LlamaForCausalLM(config).save_pretrained(folder)
     vocabulary.tokenizer.save_pretrained(folder)
-    return models.Model(name, "Apache-2.0", 800_000, "toy/toy-1m", hub="toy/toy-1m")
+    return registry.Model(name, "Apache-2.0", 800_000, "toy/toy-1m", hub="toy/toy-1m")
