@@ -1,6 +1,7 @@
 """Hugging Face transformers: the reference engine, in fp32, bf16, or with weights of 8 or 4 bits.
 
-Greedy decoding in batches padded on the left; a sequence leaves its batch when it ends. Logits are
+Greedy decoding in batches. Prompts are read one by one, each from where it parts with the one
+before it; then all go on together, and a sequence leaves its batch when it ends. Logits are
 computed in fp32 even where the rest runs in bf16, because bf16 logits tie too often to be trusted.
 In int8 a completion may depend on those beside it, since bitsandbytes looks for outlying columns in
 all of them together.
@@ -13,7 +14,7 @@ request; if the next one fails too, the engine is broken, and the run stops.
 import copy
 import time
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 
 from slmlib.core import machine
 from slmlib.engines.base import (
@@ -31,6 +32,7 @@ from slmlib.engines.constraints import Grammars, labels
 from slmlib.engines.sequences import SequenceState
 from slmlib.models import weights
 
+SPARE = 256  # tokens of room by which a KV cache grows
 NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory")
 
 
@@ -154,45 +156,63 @@ class Transformers:
     ) -> Iterator[SequenceState]:
         """Decode sequences together; yields each when it ends, and goes on with the others."""
         import torch
-        from transformers import DynamicCache
 
-        # the common beginning of the prompts is read once; padding stands between it and the rest
-        shared = self._shared([sequence.prompt for sequence in sequences])
-        rests = [sequence.prompt[shared:] for sequence in sequences]
-        width = max(map(len, rests))
-        tokens = torch.tensor([[0] * (width - len(rest)) + rest for rest in rests])
-        mask = [[1] * shared + [0] * (width - len(rest)) + [1] * len(rest) for rest in rests]
-        mask, cache = torch.tensor(mask), DynamicCache()
         with torch.inference_mode():
-            for sequence in sequences:
-                if self._wants_labels(sequence.request):
-                    sequence.label_logprobs = self._score_labels(sequence)
-            if shared:
-                self._forward(torch.tensor([sequences[0].prompt[:shared]]), cache)
-                cache.batch_repeat_interleave(len(sequences))
+            hidden, cache, mask = self._read(sequences)
         while sequences:
             with torch.inference_mode():
-                logits = self._logits(self._forward(tokens, cache, mask)[:, -1])
-                chosen = self._choose(logits, sequences)
+                chosen = self._choose(self._logits(hidden), sequences)
             for sequence, token in zip(sequences, chosen, strict=True):
                 sequence.append(token, start)
             on_tokens(len(sequences))
             yield from (sequence for sequence in sequences if sequence.finish)
             rows = [row for row, sequence in enumerate(sequences) if not sequence.finish]
-            if len(rows) < len(sequences):
-                sequences = [sequences[row] for row in rows]
-                cache.batch_select_indices(torch.tensor(rows, dtype=torch.long))
-                mask = mask[rows]
-            tokens = torch.tensor([[sequence.tokens[-1]] for sequence in sequences])
-            mask = torch.cat([mask, mask.new_ones(len(sequences), 1)], dim=1)
+            if not rows:
+                return
+            with torch.inference_mode():
+                if len(rows) < len(sequences):
+                    sequences, mask = [sequences[row] for row in rows], mask[rows]
+                    cache.batch_select_indices(torch.tensor(rows))
+                tokens = torch.tensor([[sequence.tokens[-1]] for sequence in sequences])
+                mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
+                hidden = self._forward(tokens, cache, mask)[:, -1]
 
-    def _shared(self, prompts: list[list[int]]) -> int:
-        """Tokens with which all prompts begin, none of them its last."""
-        config = self.network.config.get_text_config()
-        if len(prompts) == 1 or getattr(config, "sliding_window", None):
-            return 0  # padding in the middle would take room in a sliding window
-        first, last, most = min(prompts), max(prompts), min(map(len, prompts)) - 1
-        return next((i for i in range(most) if first[i] != last[i]), most)
+    def _read(self, sequences: Sequence[SequenceState]):
+        """Read prompts one by one, each from where it parts with the one before it.
+
+        Returns:
+            The last hidden states, (rows, size); a cache of all prompts, padded on the left; and
+            its mask, (rows, columns).
+        """
+        import torch
+
+        cache, before, hiddens, caches = _empty_cache(), [], [], []
+        for sequence in sequences:
+            prompt = sequence.prompt
+            parting = (
+                i for i, pair in enumerate(zip(before, prompt, strict=False)) if pair[0] != pair[1]
+            )
+            shared = min(next(parting, len(before)), len(prompt) - 1)
+            cache = copy.deepcopy(cache)
+            cache.crop(shared - len(before))
+            hiddens.append(self._forward(torch.tensor([prompt[shared:]]), cache)[:, -1])
+            caches.append(cache)
+            before = prompt
+            if sequence.request.want_scores == "labels":
+                sequence.label_logprobs = self._score_labels(sequence, hiddens[-1], cache)
+        width = max(len(sequence.prompt) for sequence in sequences)
+        gaps = [width - len(sequence.prompt) for sequence in sequences]
+
+        def together(tensors):
+            pairs = zip(tensors, gaps, strict=True)
+            return torch.cat([torch.nn.functional.pad(t, (0, 0, gap, 0)) for t, gap in pairs])
+
+        joint = _empty_cache()
+        for index, layers in enumerate(zip(*(cache.layers for cache in caches), strict=True)):
+            keys, values = ([layer.keys for layer in layers], [layer.values for layer in layers])
+            joint.update(together(keys), together(values), index)
+        mask = torch.tensor([[0] * gap + [1] * (width - gap) for gap in gaps])
+        return torch.cat(hiddens), joint, mask
 
     def _forward(self, tokens, cache, mask=None):
         """Read tokens, (rows, columns), behind the cached ones; returns (rows, columns, size)."""
@@ -225,34 +245,33 @@ class Transformers:
             sequences[row].logprobs.append(logprobs[i, chosen[row]].item())
         return chosen
 
-    @staticmethod
-    def _wants_labels(request: Request) -> bool:
-        return request.want_scores == "labels" and isinstance(request.constraint, Choice)
+    def _score_labels(self, sequence: SequenceState, hidden, cache) -> dict[str, float]:
+        """The log-probability of each label of a choice, with an end token, behind a prompt.
 
-    def _score_labels(self, sequence: SequenceState) -> dict[str, float]:
-        """The log-probability of each label, with an end token, behind the prompt.
+        Labels are read in batches, padded on the right.
 
-        The prompt is read once, and the labels behind it in batches, padded on the right.
+        Args:
+            sequence: one whose prompt has been read.
+            hidden: the last hidden state, (1, size).
+            cache: the cache of the prompt.
         """
         import torch
-        from transformers import DynamicCache
 
+        if not isinstance(sequence.request.constraint, Choice):
+            return {}
         texts, ends = labels(sequence.request.constraint), sorted(self.vocabulary.ends)
-        cache = DynamicCache()
-        last = self._forward(torch.tensor([sequence.prompt]), cache)[:, -1:]
         scores: dict[str, float] = {}
         for i in range(0, len(texts), self.fitting):
             part = texts[i : i + self.fitting]
             spelled = self.vocabulary.tokenizer(list(part), add_special_tokens=False)["input_ids"]
-            width = max(map(len, spelled))
+            width, copies = max(map(len, spelled)), copy.deepcopy(cache)
+            copies.batch_repeat_interleave(len(part))
             tokens = torch.tensor([ids + [0] * (width - len(ids)) for ids in spelled])
-            behind = copy.deepcopy(cache)
-            behind.batch_repeat_interleave(len(part))
-            hidden = self._forward(tokens, behind)
-            hidden = torch.cat([last.expand(len(part), -1, -1), hidden], dim=1)
-            for label, ids, row in zip(part, spelled, hidden, strict=True):
-                logprobs = self._logits(row[: len(ids) + 1]).log_softmax(-1)
-                end = logprobs[len(ids), ends].logsumexp(0)
+            behind = self._forward(tokens, copies)
+            for label, ids, states in zip(part, spelled, behind, strict=True):
+                logits = self._logits(torch.cat([hidden, states[: len(ids)]]))
+                logprobs = logits.log_softmax(-1)
+                end = logprobs[-1, ends].logsumexp(0)
                 scores[label] = (logprobs[range(len(ids)), ids].sum() + end).item()
         return scores
 
@@ -263,6 +282,41 @@ class Transformers:
     @cached_property
     def _head(self):
         return self.network.get_output_embeddings().weight.detach().float()
+
+
+@cache
+def _layer_class():
+    from transformers.cache_utils import DynamicLayer
+
+    class GrowingLayer(DynamicLayer):
+        """Keys and values of a layer with spare room, so that a step does not copy all of them."""
+
+        room = None
+
+        def update(self, keys, values, *args, **kwargs):
+            if not self.is_initialized:
+                self.lazy_initialization(keys, values)
+            length, rows = self.get_seq_length(), keys.shape[0]
+            end = length + keys.shape[-2]
+            if self.room is None or len(self.room[0]) != rows or self.room[0].shape[-2] < end:
+                shape = (rows, keys.shape[1], end + SPARE)
+                self.room = [new.new_empty(*shape, new.shape[-1]) for new in (keys, values)]
+                if length:
+                    for room, old in zip(self.room, (self.keys, self.values), strict=True):
+                        room[:, :, :length] = old
+            for room, new in zip(self.room, (keys, values), strict=True):
+                room[:, :, length:end] = new
+            self.keys, self.values = (room[:, :, :end] for room in self.room)
+            return self.keys, self.values
+
+    return GrowingLayer
+
+
+def _empty_cache():
+    """A KV cache without tokens."""
+    from transformers.cache_utils import Cache
+
+    return Cache(layer_class_to_replicate=_layer_class())
 
 
 def _free_memory(device) -> int:
