@@ -14,7 +14,7 @@ request; if the next one fails too, the engine is broken, and the run stops.
 import copy
 import time
 from collections.abc import Iterator, Sequence
-from functools import cache, cached_property
+from functools import cached_property
 
 from slmlib.core import machine
 from slmlib.engines.base import (
@@ -32,7 +32,6 @@ from slmlib.engines.constraints import Grammars, labels
 from slmlib.engines.sequences import SequenceState
 from slmlib.models import weights
 
-SPARE = 256  # tokens of room by which a KV cache grows
 NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory")
 
 
@@ -185,8 +184,9 @@ class Transformers:
             its mask, (rows, columns).
         """
         import torch
+        from transformers import DynamicCache
 
-        cache, before, hiddens, caches = _empty_cache(), [], [], []
+        cache, before, hiddens, caches = DynamicCache(), [], [], []
         for sequence in sequences:
             prompt = sequence.prompt
             parting = (
@@ -207,7 +207,7 @@ class Transformers:
             pairs = zip(tensors, gaps, strict=True)
             return torch.cat([torch.nn.functional.pad(t, (0, 0, gap, 0)) for t, gap in pairs])
 
-        joint = _empty_cache()
+        joint = DynamicCache()
         for index, layers in enumerate(zip(*(cache.layers for cache in caches), strict=True)):
             keys, values = ([layer.keys for layer in layers], [layer.values for layer in layers])
             joint.update(together(keys), together(values), index)
@@ -282,41 +282,6 @@ class Transformers:
     @cached_property
     def _head(self):
         return self.network.get_output_embeddings().weight.detach().float()
-
-
-@cache
-def _layer_class():
-    from transformers.cache_utils import DynamicLayer
-
-    class GrowingLayer(DynamicLayer):
-        """Keys and values of a layer with spare room, so that a step does not copy all of them."""
-
-        room = None
-
-        def update(self, keys, values, *args, **kwargs):
-            if not self.is_initialized:
-                self.lazy_initialization(keys, values)
-            length, rows = self.get_seq_length(), keys.shape[0]
-            end = length + keys.shape[-2]
-            if self.room is None or len(self.room[0]) != rows or self.room[0].shape[-2] < end:
-                shape = (rows, keys.shape[1], end + SPARE)
-                self.room = [new.new_empty(*shape, new.shape[-1]) for new in (keys, values)]
-                if length:
-                    for room, old in zip(self.room, (self.keys, self.values), strict=True):
-                        room[:, :, :length] = old
-            for room, new in zip(self.room, (keys, values), strict=True):
-                room[:, :, length:end] = new
-            self.keys, self.values = (room[:, :, :end] for room in self.room)
-            return self.keys, self.values
-
-    return GrowingLayer
-
-
-def _empty_cache():
-    """A KV cache without tokens."""
-    from transformers.cache_utils import Cache
-
-    return Cache(layer_class_to_replicate=_layer_class())
 
 
 def _free_memory(device) -> int:
