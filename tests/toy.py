@@ -6,6 +6,7 @@ toytools    a request in, a tool call and a report out; two turns, an environmen
 """
 
 import json
+from itertools import chain
 from pathlib import Path
 
 from slmlib.engines.base import Choice, JsonSchema, ToolCalls
@@ -55,10 +56,10 @@ TOOL = {
 
 
 class _Toy(Task):
-    """What the toys share: one test split, and a generator of a few lines."""
+    """What the toys share: splits of the same cases, and a generator of a few lines."""
 
     version = scorer_version = "1"
-    splits = (Split("val", "val"), Split("test", "test", "all there is"))
+    splits = (Split("train", "train"), Split("val", "val"), Split("test", "test", "all there is"))
     ranking_split = "test"
     default_prompts = {"free": "plain", "constrained": "plain"}
     max_new_tokens = 24
@@ -96,8 +97,11 @@ class _Toy(Task):
     def generator(self):
         return self
 
-    def build(self, *, seed: int | None = None) -> dict[str, list[dict]]:
-        return {split.name: self.rows(split.name) for split in self.splits}
+    def build(self, *, seed=None, on_case=lambda: None) -> dict[str, list[dict]]:
+        rows = {split.name: self.rows(split.name) for split in self.splits}
+        for _ in chain.from_iterable(rows.values()):
+            on_case()
+        return rows
 
     def prove(self, rows) -> list[Check]:
         every = [row for part in rows.values() for row in part]

@@ -37,8 +37,12 @@ def graded(task: Task) -> Metric:
 
 
 def opponents(results: Iterable[Result]) -> list[Result]:
-    """Runs worth comparing: complete ones of models, and controls that are sometimes right."""
-    return [r for r in results if r.complete and (not r.control or 0 < r.right < r.n)]
+    """Runs worth comparing: complete ones of models, and controls that are sometimes right.
+
+    Where there are only controls that are always or never right, those.
+    """
+    complete = [r for r in results if r.complete]
+    return [r for r in complete if not r.control or 0 < r.right < r.n] or complete
 
 
 def name(result: Result) -> str:

@@ -283,8 +283,10 @@ class Check:
 class Generator(Protocol):
     """How a task's data set is made; a module with these functions is one."""
 
-    def build(self, *, seed: int | None = None) -> dict[str, list[dict]]:
-        """Rows of every split; the same seed gives the same rows."""
+    def build(
+        self, *, seed: int | None = None, on_case: Callable[[], object] = lambda: None
+    ) -> dict[str, list[dict]]:
+        """Rows of every split; the same seed gives the same rows. `on_case` is called for each."""
 
     def prove(self, rows: Mapping[str, list[dict]]) -> list[Check]:
         """Prove a data set sound: the verdict of every check."""
@@ -336,7 +338,7 @@ class Task(ABC):
         version: of the task's definition.
         scorer_version: a new one makes published results be scored again.
         splits: in order of display; `ranking_split` ranks the board.
-        slices: ways to break results down.
+        slices: ways to break results down, at least one; the first is shown beside the means.
         metrics: the first ranks the board.
         failures: failure classes and their titles; the first that applies is given.
         prompts: by name; `default_prompts` names one for each decoding mode. A model that was trained
@@ -357,7 +359,7 @@ class Task(ABC):
     scorer_version: ClassVar[str]
     splits: ClassVar[tuple[Split, ...]]
     ranking_split: ClassVar[str]
-    slices: ClassVar[tuple[Slice, ...]] = ()
+    slices: ClassVar[tuple[Slice, ...]]
     metrics: ClassVar[tuple[Metric, ...]]
     failures: ClassVar[Mapping[str, str]]
     prompts: ClassVar[Mapping[str, Prompt]]

@@ -114,7 +114,7 @@ def test_unknown_names_are_refused_with_the_valid_ones(toy_task, tmp_path):
             {"model": "gpt-9"},
             r"unknown model 'gpt-9'.* Valid: smollm2-135m-instruct, .*oracle, rules",
         ),
-        ({"split": "dev"}, "unknown split of toy 'dev'.* Valid: val, test"),
+        ({"split": "dev"}, "unknown split of toy 'dev'.* Valid: train, val, test"),
         ({"decoding": "beam"}, "unknown decoding 'beam'.* Valid: free, constrained"),
         ({"engine": "vllm"}, "unknown engine 'vllm'.* Valid: auto, transformers"),
         ({"prompt": "plane"}, r"unknown prompt of toy 'plane'; did you mean 'plain'\?"),
