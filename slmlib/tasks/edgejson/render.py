@@ -10,26 +10,21 @@ from itertools import pairwise
 
 from slmlib.core import io, tables
 from slmlib.core.tables import NONE, Table
-from slmlib.tasks.base import Sample, Task
+from slmlib.tasks.base import Sample
 from slmlib.tasks.edgejson import scoring
+from slmlib.tasks.edgejson.parsing import parse
 
 LONGEST = 1500  # characters of an answer that are shown; a model may repeat itself for pages
 PERSONAL_REGISTERS = ("email", "chat", "call", "letter")  # people writing or talking to one another
 
 
-def case(task: Task, sample: Sample, row: Mapping, *, model: str) -> str:
-    """A case and a model's answer.
-
-    Args:
-        task: EdgeJSON.
-        sample: the case.
-        row: the prediction row of the case.
-        model: name of the model, as printed.
-    """
+def case(sample: Sample, row: Mapping, *, model: str) -> str:
+    """A case, the answer in its prediction row, and the name of the model that gave it."""
     answer = row["turns"][-1]["completion"]
     surplus = len(answer) - LONGEST
     shown = f"{answer[:LONGEST]}\n[{surplus} more characters]" if surplus > 0 else answer
-    verdict = f"wrong: {task.failures[row['failure']]}" if row["failure"] else "right"
+    failure = row["failure"]
+    verdict = f"wrong: {scoring.FAILURE_TITLES[failure]}" if failure else "right"
     parts = {
         "Text": tables.fence(sample.input["text"], "text"),
         "Fields": tables.fence(_fields(sample.input["schema"]), "json"),
@@ -41,8 +36,8 @@ def case(task: Task, sample: Sample, row: Mapping, *, model: str) -> str:
     return f"Case `{sample.id}`: {slices}.\n\n{body}"
 
 
-def marked(sample: Sample) -> str:
-    """The text of a case as HTML; marks show the evidence and name its fields and rules."""
+def shown(sample: Sample) -> str:
+    """The text of a case with its evidence, fields and rules marked, and the target, as HTML."""
     text, evidence = sample.input["text"], sample.meta["evidence"]
     ends = (place[side] for place in evidence.values() for side in ("start", "end"))
     style = "background: #009e7355; color: inherit; border-radius: 3px"
@@ -56,36 +51,22 @@ def marked(sample: Sample) -> str:
         )
         title = html.escape(fields)
         pieces.append(f'<mark style="{style}" title="{title}">{piece}</mark>' if fields else piece)
-    return f'<div style="white-space: pre-wrap">{"".join(pieces)}</div>'
-
-
-def shown(sample: Sample) -> str:
-    """The text of a case with its evidence marked, and the target, as HTML."""
     target = html.escape(json.dumps(sample.target, ensure_ascii=False, indent=1))
-    return f'{marked(sample)}\n<pre style="white-space: pre-wrap">{target}</pre>\n'
+    wrap = 'style="white-space: pre-wrap"'
+    return f"<div {wrap}>{''.join(pieces)}</div>\n<pre {wrap}>{target}</pre>\n"
 
 
-def graded(task: Task, sample: Sample, row: Mapping) -> str:
-    """How an answer is scored: each leaf of target and answer with its outcome, and the scores."""
-    answer = scoring.parse(row["turns"][-1]["completion"])
-    if answer.ok:
-        outcomes = scoring.outcomes(sample.target, answer.value, sample.input["schema"])
-    else:
-        outcomes = ((leaf, None, "omitted") for leaf in scoring.leaves(sample.target))
+def outcomes(sample: Sample, row: Mapping) -> str:
+    """Each leaf of target and answer with its outcome, as a table."""
+    answer = parse(row["turns"][-1]["completion"])
+    comparison = scoring.compare(sample.target, answer, sample.input["schema"])
     lines = []
-    for expected, given, outcome in outcomes:
+    for expected, given, outcome in comparison.leaves:
         places = dict.fromkeys(leaf[0].lstrip("/") for leaf in (expected, given) if leaf)
         values = (io.dumps(leaf[1]) if leaf else NONE for leaf in (expected, given))
         outcome = "wrong value" if outcome == "wrong" else outcome
         lines.append([" → ".join(places), *values, outcome])  # two places for an item that moved
-    table = Table.of(["Field", "Target", "Answer", "Outcome"], lines)
-    scores = [
-        f"{m.title}: {m.number(row['scores'][m.name])}"
-        for m in task.board
-        if m.name in row["scores"]
-    ]
-    failure = task.failures[row["failure"]] if row["failure"] else "none"
-    return f"{table.markdown()}\n{'; '.join([*scores, f'failure class: {failure}'])}.\n"
+    return Table.of(["Field", "Target", "Answer", "Outcome"], lines).markdown()
 
 
 def showcase(sample: Sample, row: Mapping) -> tuple:

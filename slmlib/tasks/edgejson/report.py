@@ -71,24 +71,15 @@ def run_numbers(samples: Mapping[str, Sample], rows: Iterable[Mapping]) -> dict[
         `presence_only_n`: their number. `presence_only`: their share of the wrong answers.
         `exact_if_present`: JSONExact if they were right.
     """
-    rows = list(rows)
+    rows, count = list(rows), 0
     wrong = [row for row in rows if row["failure"]]
-    count = sum(_presence_only(samples[row["id"]], row) for row in wrong)
+    for row in wrong:
+        sample, answer = samples[row["id"]], parse(row["turns"][-1]["completion"])
+        comparison = scoring.compare(sample.target, answer, sample.input["schema"])
+        count += answer.ok and not (comparison.counts["wrong"] or comparison.disordered)
     exact = sum(row["scores"]["json_exact"] for row in rows)
     return {
         "presence_only_n": count,
         "presence_only": f"{100 * count / max(len(wrong), 1):.1f} %",
         "exact_if_present": f"{100 * (exact + count) / len(rows):.1f} %",
     }
-
-
-def _presence_only(sample: Sample, row: Mapping) -> bool:
-    parsed = parse(row["turns"][-1]["completion"])
-    if not parsed.ok:
-        return False
-    schema = sample.input["schema"]
-    right, given = (
-        dict(scoring.leaf_keys(value, schema)) for value in (sample.target, parsed.value)
-    )
-    same = all(given[place] == right[place] for place in right if place in given)
-    return same and right.keys() != given.keys()

@@ -47,7 +47,7 @@ Versions: 1.2.0 adds Presence and splits the class of miscopied values into `oth
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import zip_longest
@@ -111,20 +111,21 @@ def score_json(
         jsonschema.SchemaError: the schema, not the completion, is broken.
     """
     parsed = Parsed(None, "error") if finish == "error" else parse(completion)
-    exact = parsed.ok and _key(parsed.value, schema) == _key(target, schema)
-    compliant = parsed.ok and is_compliant(parsed.value, schema)
-    exact_lenient, failure = exact, None
-    if not parsed.ok:
-        comparison = unanswered(target, schema)
-        failure = {"error": "error", "length": "truncated"}.get(finish, "no_json")
-        lenient = parsed if finish == "error" else parse_lenient(completion)
-        exact_lenient = lenient.ok and _key(lenient.value, schema) == _key(target, schema)
-    else:
-        comparison = compare(target, parsed.value, schema)
+    right = _key(target, schema)
+    exact = parsed.ok and _key(parsed.value, schema) == right
+    exact_lenient, compliant, failure = exact, False, None
+    comparison = compare(target, parsed, schema)
+    if parsed.ok:
+        compliant = is_compliant(parsed.value, schema)
         if not exact:
             failure = _failure(comparison, compliant, target, text, evidence or {})
-    hits = 2 * comparison.right
-    total = hits + 2 * comparison.wrong + comparison.omitted + comparison.invented
+    else:
+        failure = {"error": "error", "length": "truncated"}.get(finish, "no_json")
+        lenient = parsed if finish == "error" else parse_lenient(completion)
+        exact_lenient = lenient.ok and _key(lenient.value, schema) == right
+    counts = comparison.counts
+    hits = 2 * counts["right"]
+    total = hits + 2 * counts["wrong"] + counts["omitted"] + counts["invented"]
     scores = {
         "json_exact": float(exact),
         "field_f1": hits / total,
@@ -176,13 +177,13 @@ def _right(target, value, schema: Mapping) -> int:
         shared = [name for name in target if name in value]
         return sum(_right(target[name], value[name], _property(schema, name)) for name in shared)
     if target and isinstance(target, list) and isinstance(value, list):
-        items = schema.get("items", {})
-        return sum(_right(target[i], value[j], items) for i, j in _pairs(target, value, schema))
+        items, pairs = schema.get("items", {}), _pairs(target, value, schema)
+        return sum(_right(target[i], value[j], items) for i, j in pairs.items())
     return int(_same(target, value, schema))
 
 
-def _pairs(target: list, value: list, schema: Mapping) -> list[tuple[int, int]]:
-    """Indices of matched items, in target order: most right leaves, then most in their place.
+def _pairs(target: list, value: list, schema: Mapping) -> dict[int, int]:
+    """Match the items of two lists, by index: most right leaves, then most in their place.
 
     Equal items are paired first, those in their place before others, which no better assignment can
     undo: what an item shares with two others, those two share with each other, up to the leaves
@@ -206,186 +207,122 @@ def _pairs(target: list, value: list, schema: Mapping) -> list[tuple[int, int]]:
             [scale * _right(target[i], value[j], items) + (i == j) for j in columns] for i in rows
         ]
         chosen = zip(*linear_sum_assignment(gains, maximize=True), strict=True)
-        return sorted([*pairs.items(), *((rows[r], columns[c]) for r, c in chosen)])
-    return sorted([*pairs.items(), *zip(rows, columns, strict=False)])  # scalars share no leaf
+        return pairs | {rows[row]: columns[column] for row, column in chosen}
+    return pairs | dict(zip(rows, columns, strict=False))  # scalars share no leaf
 
 
 # --- comparing an answer with its target --------------------------------------------------------
 
+Place = tuple[str, Any]  # JSON Pointer (RFC 6901) and value of a leaf
+
 
 @dataclass
 class Comparison:
-    """Outcomes of leaves, decisions about optional fields, and what the failure class is read from.
+    """The outcome of every leaf, decisions about optional fields, and faults of structure.
 
     Attributes:
-        right, wrong, omitted, invented: numbers of leaves.
+        leaves: for each, the target's leaf and the answer's (None for the side that lacks it), and
+            the outcome: "right", "wrong", "omitted" or "invented".
+        counts: number of leaves by outcome.
         present: of the optional fields that the target has, how many are filled, and how many
             there are.
         absent: of those that it lacks, how many are left out, and how many there are.
-        wrong_values: path, right value and value of each scalar that is another.
-        missing, surplus: properties of matched objects that only one side has.
-        misshapen: a container of the wrong kind or length, or items in the wrong order.
+        misshapen: a container of the wrong kind or length.
+        disordered: right items of a list in the wrong order.
     """
 
-    right: int = 0
-    wrong: int = 0
-    omitted: int = 0
-    invented: int = 0
+    leaves: list[tuple[Place | None, Place | None, str]] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
     present: list[int] = field(default_factory=lambda: [0, 0])
     absent: list[int] = field(default_factory=lambda: [0, 0])
-    wrong_values: list[tuple[tuple, Any, Any]] = field(default_factory=list)
-    missing: list[tuple[str, Any]] = field(default_factory=list)
-    surplus: list[tuple[str, Any]] = field(default_factory=list)
     misshapen: bool = False
+    disordered: bool = False
 
-    def add(self, target, value, schema: Mapping, path: tuple = ()) -> None:
-        """Count a matched pair."""
+    def add(self, target, value, schema: Mapping, here: str = "", there: str = "") -> None:
+        """Compare a matched pair, `here` in the target and `there` in the answer."""
         if isinstance(target, dict) and isinstance(value, dict):
-            self._add_objects(target, value, schema, path)
-        elif isinstance(target, list) and isinstance(value, list):
-            self._add_lists(target, value, schema, path)
-        elif isinstance(target, dict | list) or isinstance(value, dict | list):
-            here, there = _leaf_count(target), _leaf_count(value)
-            self.misshapen = True
-            self.wrong += min(here, there)
-            self.omitted += max(0, here - there)
-            self.invented += max(0, there - here)
-        elif _same(target, value, schema):
-            self.right += 1
+            for name in schema.get("properties", {}).keys() - schema.get("required", ()):
+                decisions = self.present if name in target else self.absent
+                decisions[0] += (name in value) == (name in target)
+                decisions[1] += 1
+        if isinstance(target, dict) and isinstance(value, dict) and (target or value):
+            pairs = {name: name for name in target if name in value}
+            self._add_parts(target, value, pairs, schema.get("properties", {}), here, there)
+        elif isinstance(target, list) and isinstance(value, list) and (target or value):
+            pairs = _pairs(target, value, schema)
+            targets, values = dict(enumerate(target)), dict(enumerate(value))
+            parts = dict.fromkeys(pairs, schema.get("items", {}))
+            right = self._add_parts(targets, values, pairs, parts, here, there)
+            self.misshapen |= len(target) != len(value)
+            self.disordered |= schema.get("x-order") != "set" and right != sorted(right)
         else:
-            self.wrong += 1
-            self.wrong_values.append((path, target, value))
+            same = _same(target, value, schema)
+            containers = isinstance(target, dict | list) or isinstance(value, dict | list)
+            self.misshapen |= containers and not same
+            outcome = "right" if same else "wrong"
+            self.add_leaves(leaves(target, here), leaves(value, there), outcome)
 
-    def _add_objects(self, target: dict, value: dict, schema: Mapping, path: tuple) -> None:
-        self.right += not target and not value
-        for name, item in target.items():
-            if name in value:
-                self.add(item, value[name], _property(schema, name), (*path, name))
-            else:
-                self.missing.append((name, item))
-                self.omitted += _leaf_count(item)
-        for name, item in value.items():
-            if name not in target:
-                self.surplus.append((name, item))
-                self.invented += _leaf_count(item)
-        for name in schema.get("properties", {}).keys() - schema.get("required", ()):
-            decisions = self.present if name in target else self.absent
-            decisions[0] += (name in value) == (name in target)
-            decisions[1] += 1
+    def _add_parts(self, targets: Mapping, values: Mapping, pairs, schemas, here, there) -> list:
+        """Compare parts by name or index; returns the answer's that have anything right."""
+        right = []
+        for step, item in targets.items():
+            place = _below(here, step)
+            if step not in pairs:
+                self.add_leaves(leaves(item, place), ())
+                continue
+            other, before = pairs[step], self.counts["right"]
+            self.add(item, values[other], schemas.get(step, {}), place, _below(there, other))
+            if self.counts["right"] > before:
+                right.append(other)
+        taken = set(pairs.values())
+        for step, item in values.items():
+            if step not in taken:
+                self.add_leaves((), leaves(item, _below(there, step)))
+        return right
 
-    def _add_lists(self, target: list, value: list, schema: Mapping, path: tuple) -> None:
-        self.right += not target and not value
-        self.misshapen |= len(target) != len(value)
-        items, last = schema.get("items", {}), -1
-        pairs = _pairs(target, value, schema)
-        for i, j in pairs:
-            before = self.right
-            self.add(target[i], value[j], items, (*path, i))
-            if self.right > before:  # only what is right can be out of order
-                self.misshapen |= j < last and schema.get("x-order") != "set"
-                last = j
-        rows, columns = {i for i, _ in pairs}, {j for _, j in pairs}
-        self.omitted += sum(_leaf_count(t) for i, t in enumerate(target) if i not in rows)
-        self.invented += sum(_leaf_count(v) for j, v in enumerate(value) if j not in columns)
-
-    def misplaced(self) -> bool:
-        """True if a leaf that is missing at one level is, name and value, at another."""
-        missing, surplus = (
-            {
-                (pointer.rpartition("/")[2], _written(leaf))
-                for name, item in properties
-                for pointer, leaf in leaves(item, "/" + _escape(name))
-            }
-            for properties in (self.missing, self.surplus)
-        )
-        return not missing.isdisjoint(surplus)
+    def add_leaves(self, expected: Iterable[Place], given: Iterable[Place], outcome="wrong"):
+        """Count leaves of a pair that is not compared part by part."""
+        for leaf, other in zip_longest(expected, given):
+            if other is None:
+                outcome = "omitted"
+            elif leaf is None:
+                outcome = "invented"
+            self.leaves.append((leaf, other, outcome))
+            self.counts[outcome] += 1
 
 
-def compare(target, value, schema: Mapping) -> Comparison:
-    """Compare a parsed answer with its target."""
+def compare(target, answer: Parsed, schema: Mapping) -> Comparison:
+    """Compare an answer with its target; if it cannot be read, all leaves are omitted.
+
+    If it is not an object, all decisions about optional fields are wrong.
+    """
     comparison = Comparison()
-    comparison.add(target, value, schema)
-    if not isinstance(value, dict):
-        silent = unanswered(target, schema)
-        comparison.present, comparison.absent = silent.present, silent.absent
+    if answer.ok:
+        comparison.add(target, answer.value, schema)
+    else:
+        comparison.add_leaves(leaves(target), ())
+    if not isinstance(answer.value, dict):
+        perfect = Comparison()
+        perfect.add(target, target, schema)
+        comparison.present = [0, perfect.present[1]]
+        comparison.absent = [0, perfect.absent[1]]
     return comparison
 
 
-def unanswered(target, schema: Mapping) -> Comparison:
-    """The comparison of a target with no answer: all leaves omitted, all decisions wrong."""
-    itself = Comparison()
-    itself.add(target, target, schema)
-    return Comparison(
-        omitted=_leaf_count(target), present=[0, itself.present[1]], absent=[0, itself.absent[1]]
-    )
-
-
-def outcomes(target, value, schema: Mapping, here: str = "", there: str = "") -> Iterator[tuple]:
-    """The leaves that `compare` counts, one by one.
-
-    Yields:
-        JSON Pointer and value of the target's leaf, those of the answer's (None for the side that
-        lacks it), and the outcome: "right", "wrong", "omitted" or "invented".
-    """
-    if isinstance(target, dict) and isinstance(value, dict) and (target or value):
-        pairs = {name: name for name in target if name in value}
-        items, others, parts = target, value, schema.get("properties", {})
-    elif isinstance(target, list) and isinstance(value, list) and (target or value):
-        pairs = dict(_pairs(target, value, schema))
-        items, others = dict(enumerate(target)), dict(enumerate(value))
-        parts = dict.fromkeys(pairs, schema.get("items", {}))
-    else:
-        matched = "right" if _same(target, value, schema) else "wrong"
-        for leaf, other in zip_longest(leaves(target, here), leaves(value, there)):
-            lone = "omitted" if leaf else "invented"
-            yield leaf, other, matched if leaf and other else lone
-        return
-    for step, item in items.items():
-        place = f"{here}/{_escape(step)}"
-        if step in pairs:
-            other, part = pairs[step], parts.get(step, {})
-            yield from outcomes(item, others[other], part, place, f"{there}/{_escape(other)}")
-        else:
-            yield from ((leaf, None, "omitted") for leaf in leaves(item, place))
-    taken = set(pairs.values())
-    for step, item in others.items():
-        if step not in taken:
-            surplus = leaves(item, f"{there}/{_escape(step)}")
-            yield from ((None, leaf, "invented") for leaf in surplus)
-
-
-def leaves(value, pointer: str = "") -> Iterator[tuple[str, Any]]:
-    """JSON Pointer (RFC 6901) and value of each leaf: scalars and empty containers."""
+def leaves(value, pointer: str = "") -> Iterator[Place]:
+    """Each leaf with its pointer: scalars and empty containers."""
     if isinstance(value, dict) and value:
         for name, item in value.items():
-            yield from leaves(item, f"{pointer}/{_escape(name)}")
+            yield from leaves(item, _below(pointer, name))
     elif isinstance(value, list) and value:
         for index, item in enumerate(value):
-            yield from leaves(item, f"{pointer}/{index}")
+            yield from leaves(item, _below(pointer, index))
     else:
         yield pointer, value
 
 
-def leaf_keys(value, schema: Mapping, pointer: str = "") -> Iterator[tuple[str, Any]]:
-    """JSON Pointer of each leaf, and a key that equals another's if JSONExact finds them equal."""
-    if isinstance(value, dict) and value:
-        for name, item in value.items():
-            yield from leaf_keys(item, _property(schema, name), f"{pointer}/{_escape(name)}")
-    elif isinstance(value, list) and value:
-        for index, item in enumerate(value):
-            yield from leaf_keys(item, schema.get("items", {}), f"{pointer}/{index}")
-    else:
-        yield pointer, _key(value, schema)
-
-
-def _escape(step) -> str:
-    return str(step).replace("~", "~0").replace("/", "~1")
-
-
-def _leaf_count(value) -> int:
-    if isinstance(value, dict) and value:
-        return sum(map(_leaf_count, value.values()))
-    return sum(map(_leaf_count, value)) if isinstance(value, list) and value else 1
+def _below(pointer: str, step: str | int) -> str:
+    return f"{pointer}/{str(step).replace('~', '~0').replace('/', '~1')}"
 
 
 # --- failure class ------------------------------------------------------------------------------
@@ -395,18 +332,26 @@ def _failure(comparison: Comparison, compliant: bool, target, text: str, evidenc
     """Failure class of a readable answer that is not exact."""
     if not compliant:
         return "off_schema"
-    if comparison.misshapen or comparison.misplaced():
+    # a leaf of one name and value that is omitted at one level and invented at another is misplaced
+    omitted = {_named(leaf) for leaf, other, _ in comparison.leaves if other is None}
+    invented = {_named(other) for leaf, other, _ in comparison.leaves if leaf is None}
+    if comparison.misshapen or comparison.disordered or omitted & invented:
         return "structure"
-    if comparison.omitted:
+    if omitted:
         return "omitted"
-    if comparison.invented:
+    if invented:
         return "invented"
     others = {fold(leaf) for _, leaf in leaves(target) if isinstance(leaf, str) or _is_number(leaf)}
-    classes = set()
-    for path, right, value in comparison.wrong_values:
-        mark = evidence.get("".join(f"/{_escape(step)}" for step in path))
-        classes.add(_class_of_value(value, right, mark, text, others))
+    classes = {
+        _class_of_value(other[1], leaf[1], evidence.get(leaf[0]), text, others)
+        for leaf, other, outcome in comparison.leaves
+        if outcome == "wrong"
+    }
     return min(classes, key=FAILURES.index)
+
+
+def _named(leaf: Place) -> tuple[str, str]:
+    return leaf[0].rpartition("/")[2], _written(leaf[1])
 
 
 def _class_of_value(value, right, mark: Mapping | None, text: str, others: set) -> str:

@@ -2,18 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from typing import ClassVar
 
 from slmlib.engines.base import JsonSchema, Message
-from slmlib.tasks.base import (
-    Metric,
-    Prompt,
-    Sample,
-    Score,
-    Slice,
-    Split,
-    Task,
-    Transcript,
-)
+from slmlib.tasks.base import Metric, Prompt, Sample, Score, Slice, Split, Task, Transcript
 from slmlib.tasks.edgejson import prompts, render, report, rules, schemas, scoring, training_data
 
 
@@ -48,7 +40,8 @@ class EdgeJSON(Task):
             "presence",
             "Presence",
             "macro",
-            "balanced accuracy of the decisions to fill or to leave out an optional field; chance is 0.5",
+            "balanced accuracy of the decisions to fill or to leave out an optional field; "
+            "chance is 0.5",
         ),
         Metric(
             "schema_compliance",
@@ -73,7 +66,7 @@ class EdgeJSON(Task):
     )
     failures = scoring.FAILURE_TITLES
     prompts = prompts.PROMPTS
-    default_prompts = {"free": "one-shot", "constrained": "one-shot-schema"}
+    default_prompts: ClassVar = {"free": "one-shot", "constrained": "one-shot-schema"}
     max_new_tokens = 400
     stop = "json"
     timing_slice = ("tier", "simple")
@@ -129,12 +122,12 @@ class EdgeJSON(Task):
         return render.shown(sample)
 
     def render(self, sample: Sample, row: Mapping, *, model: str) -> str:
-        """Text, fields, target and answer of a case, and how the answer is scored."""
-        return render.case(self, sample, row, model=model)
+        """Text, fields, target and answer of a case."""
+        return render.case(sample, row, model=model)
 
     def render_score(self, sample: Sample, row: Mapping) -> str:
         """Each leaf of target and answer with its outcome, and the scores."""
-        return render.graded(self, sample, row)
+        return f"{render.outcomes(sample, row)}\n{super().render_score(sample, row)}"
 
     def showcase(self, sample: Sample, row: Mapping) -> tuple:
         """Sort key of the case to show first."""

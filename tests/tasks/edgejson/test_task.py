@@ -146,11 +146,15 @@ def test_outcomes_shown_are_those_of_the_scorer():
     assert sorted(outcomes) == ["invented", "omitted", "omitted", "right", "wrong value"]
 
 
-def test_answers_that_only_lack_fields_are_counted_by_the_scorer_s_equality():
-    for mass, count in ((4, 1), (4.0, 1), (5, 0), (True, 0)):
-        sample, row = judged({"mass": 4.0, "note": "x"}, {"mass": mass})
+def test_answers_without_a_wrong_value_are_counted_by_the_scorer_s_matching():
+    """Also where the first item of a list is missing, but not where an object has become text."""
+    target = {"mass": 4.0, "parts": [{"id": "a"}, {"id": "b"}], "note": "x"}
+    lacking = {"mass": 4.0, "parts": [{"id": "b"}]}
+    answers = [(lacking, 1), (target | {"mass": 5}, 0), (target | {"parts": "a, b"}, 0)]
+    for answer, count in [*answers, ({"mass": 4}, 1), ({"mass": True}, 0)]:
+        sample, row = judged(target, answer)
         numbers = TASK.report.run_numbers({"x": sample}, [row])
-        assert numbers["presence_only_n"] == count, mass
+        assert numbers["presence_only_n"] == count, answer
 
 
 def test_rules_never_fail(samples):
