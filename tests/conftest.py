@@ -26,7 +26,7 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
 def toy_tasks(tmp_path, monkeypatch):
     """All toy tasks by name, registered, their data in a temporary folder."""
     monkeypatch.setattr(paths, "DATA", tmp_path / "data")
-    monkeypatch.setattr(base, "_REGISTERED", {})
+    monkeypatch.setattr(base, "REGISTERED", {})
     toy.write(tmp_path / "data")
     for task in toy.TASKS:
         task.more.clear()

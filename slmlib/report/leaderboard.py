@@ -40,12 +40,7 @@ def printed_name(name: str) -> str:
 
 
 def boards(representative: Iterable[Result], task: Task) -> list[Row]:
-    """The leaderboards of the test splits, one after the other, the ranking split first.
-
-    Args:
-        representative: one run for each model, decoding and split.
-        task: the task that they are of.
-    """
+    """The leaderboards of a task's test splits, one after the other, the ranking split first."""
     runs = list(representative)
     splits = dict.fromkeys([task.ranking_split, *task.split_names("test")])
     return [row for s in splits for row in results.leaderboard(r for r in runs if r.split == s)]
@@ -54,18 +49,13 @@ def boards(representative: Iterable[Result], task: Task) -> list[Row]:
 def board_table(rows: Sequence[Row], profiles: Iterable[Mapping] = ()) -> Table:
     """Every ranked run and the controls: size, scores, failures, speed.
 
-    Args:
-        rows: as returned by `boards`.
-        profiles: as measured by `latency`; one is shown where it is of the machine of the run.
+    A profile of `latency` is shown where it is of the machine of the run.
     """
     timed = {comparisons.profile_key(profile): profile for profile in profiles}
     places = {row.result.run: row.place for row in rows}
     runs = [row.result for row in rows]
-    speeds = {
-        (comparisons.run_key(run), machine(run)): speed(run)
-        for run in runs
-        if run.split == run.benchmark.timed_split
-    }
+    timed_runs = [run for run in runs if run.split == run.benchmark.timed_split]
+    speeds = {(comparisons.run_key(run), machine(run)): speed(run) for run in timed_runs}
 
     def model(run: Result) -> Cell:
         name = tables.plain(run.model["name"]) + TUNED * run.tuned
@@ -102,15 +92,12 @@ def board_table(rows: Sequence[Row], profiles: Iterable[Mapping] = ()) -> Table:
 def waiting_table(runs: Iterable[Result]) -> Table:
     """Models of the registry without a published run; they have no scores, so none are shown."""
     evaluated = {run.model["name"] for run in runs}
-
-    def weights(model: registry.Model) -> Cell:
-        return Link(model.hub, f"https://huggingface.co/{model.hub}") if model.hub else model.wheel
-
+    hub = "https://huggingface.co"
     columns = {
         "Model": lambda model: model.name,
         "Class": lambda model: CLASSES[model.size_class],
         "Licence": lambda model: model.licence,
         "Chat template": lambda model: model.chat or NONE,
-        "Weights": weights,
+        "Weights": lambda m: Link(m.hub, f"{hub}/{m.hub}") if m.hub else m.wheel,
     }
     return Table.by(columns, [m for m in registry.MODELS.values() if m.name not in evaluated])

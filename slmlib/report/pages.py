@@ -5,7 +5,6 @@ Whatever a model or a submitter wrote (answers, names) is escaped by `tables` or
 
 import re
 import shlex
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -21,10 +20,10 @@ from slmlib.evaluation.results import Result, Row
 from slmlib.models import registry
 from slmlib.report.leaderboard import printed_name, size_class, slug
 from slmlib.report.tables import (
+    commit,
     failure_columns,
     graded,
     machine,
-    part_scores,
     peak_memory,
     score_columns,
     slice_counts,
@@ -34,59 +33,7 @@ from slmlib.tasks.base import Slice, Task
 from slmlib.training.model_card import REPOSITORY
 
 MARK = "<!-- Written by notebooks/04_analyze.ipynb; do not edit. -->"
-MODEL_PAGE = """
-{facts}
-
-## Scores
-
-{scores}
-
-In brackets are 95 % intervals that allow for groups of similar cases. Ranks are within a split; \
-[how to read them](/site/leaderboard.qmd#how-to-read-it).
-
-## Parts of the data
-
-{slices}
-
-## Groups of cases
-
-Right answers out of the cases of each group, and the mean {graded}. A group has few cases, so a \
-single line says little.
-
-{groups}
-
-## How answers fail
-
-{classes}
-
-Every wrong case has [one class](/site/{task}/index.qmd#failure-classes). Below is the shortest \
-case of each class on `{split}`, with the model's unedited text.
-
-{failures}
-
-## Speed
-
-{speed}
-
-Many cases at once. A speed belongs to the machine in its row and is never averaged over machines.
-
-{device}
-
-## Provenance
-
-{runs}
-
-A result contains the full hashes of data, prompt, scorer and weights, the versions of all \
-packages and the commit. The predictions contain every answer and can be scored again without the \
-model. Hashes are shortened here. *Weights* are those that the engine read.
-
-## Reproduce
-
-One command for each run of the first table, in the repository after `make setup`. It ends with a \
-comparison with the published run, case by case.
-
-{commands}
-"""
+TEMPLATE = Path(__file__).with_name("model_page.md")
 
 
 def model_pages(
@@ -102,22 +49,20 @@ def model_pages(
     Raises:
         ValueError: two models would have the same page.
     """
-    names = dict.fromkeys(row.result.model["name"] for row in rows if row.rank)
-    files = Counter(slug(name) for name in names)
-    if shared := [name for name, count in files.items() if count > 1]:
-        raise ValueError(f"two models would share the page {shared[0]}.qmd; rename one of them.")
-    return {
-        f"models/{slug(name)}.qmd": model_page(
+    pages = {}
+    for name in dict.fromkeys(row.result.model["name"] for row in rows if row.rank):
+        path = f"models/{slug(name)}.qmd"
+        if path in pages:
+            raise ValueError(f"two models would share the page {path}; rename one of them.")
+        pages[path] = _model_page(
             [row for row in rows if row.result.model["name"] == name],
             [run for run in runs if run.model["name"] == name],
             [profile for profile in profiles if profile["model"] == name],
         )
-        for name in names
-    }
+    return pages
 
 
-def model_page(rows: Sequence[Row], runs: Sequence[Result], profiles: Sequence[Mapping]) -> str:
-    """One model's page: facts, scores, parts, groups, failures, speed, provenance and commands."""
+def _model_page(rows: Sequence[Row], runs: Sequence[Result], profiles: Sequence[Mapping]) -> str:
     places = {row.result.run: row.place for row in rows}
     ran = [row.result for row in rows if row.result.complete]
     task, name = ran[0].benchmark, ran[0].model["name"]
@@ -137,9 +82,12 @@ def model_page(rows: Sequence[Row], runs: Sequence[Result], profiles: Sequence[M
         "Peak, GB": peak_memory,
         "Machine": machine,
     }
-    machines = "; ".join(sorted({label(p["environment"]["machine"]) for p in profiles}))
-    device = f"One case at a time, as on a device, on {tables.markdown(machines)}:"
-    text = MODEL_PAGE.format(
+    device = ""
+    if profiles:
+        machines = "; ".join(sorted({label(p["environment"]["machine"]) for p in profiles}))
+        device = f"One case at a time, as on a device, on {tables.markdown(machines)}:\n\n"
+        device += latency.table(profiles).markdown()
+    text = TEMPLATE.read_text("utf-8").format(
         task=task.name,
         split=task.ranking_split,
         graded=graded(task).title,
@@ -150,18 +98,17 @@ def model_page(rows: Sequence[Row], runs: Sequence[Result], profiles: Sequence[M
         classes=Table.by(run_columns | failure_columns(ran), ran).markdown(),
         failures="\n\n".join(_failures(task, by_split.get(task.ranking_split, []))),
         speed=Table.by(run_columns | speeds, by_split.get(task.timed_split, [])).markdown(),
-        device=f"{device}\n\n{latency.table(profiles).markdown()}" if profiles else "",
+        device=device,
         runs=_runs_table(runs),
-        commands=tables.fence("\n".join(map(command, ran)), "bash"),
+        commands=tables.fence("\n".join(map(_command, ran)), "bash"),
     )
-    about = (
-        f"Scores of {tables.markdown(name)} on {task.title}: parts, failures, speed, provenance."
-    )
-    options = {"page-layout": "full", "toc": False}
-    return _page(f"{printed_name(name)} on {task.title}", about, text, **options)
+    title = f"{printed_name(name)} on {task.title}"
+    about = f"Scores of {tables.markdown(name)} on {task.title}"
+    about += ": parts, failures, speed, provenance."
+    return _page(title, about, text, **{"page-layout": "full", "toc": False})
 
 
-def command(run: Result) -> str:
+def _command(run: Result) -> str:
     """The command that repeats a run and compares it with the published one."""
     settings = {
         "task": run.task,
@@ -211,19 +158,12 @@ def _facts(run: Result) -> str:
 
 def _slice(runs: Sequence[Result], each: Slice) -> str:
     """A table of the parts of a slice, folded if the task doesn't say which values it has."""
-    board = runs[0].benchmark.board
-    lines = [
-        [
-            run.split,
-            run.mode,
-            value,
-            str(slice_counts(part)[value]),
-            *part_scores(board, part[value]),
-        ]
-        for run in runs
-        if len(part := run.by_slice.get(each.name, {})) > 1
-        for value in each.ordered(part)
-    ]
+    board, lines = runs[0].benchmark.board, []
+    for run in runs:
+        parts = run.by_slice.get(each.name, {})
+        for value in each.ordered(parts) if len(parts) > 1 else ():
+            cells = [run.split, run.mode, value, str(slice_counts(parts)[value])]
+            lines.append([*cells, *(m.estimate(parts[value].get(m.name)) for m in board)])
     header = ["Split", "Decoding", each.title, "Cases", *(m.title for m in board)]
     table = Table.of(header, lines).markdown() if lines else ""
     if each.values or not lines:
@@ -258,26 +198,23 @@ def _failures(task: Task, runs: Sequence[Result]) -> Iterable[str]:
                 yield _folded(heading, min(cases, key=lambda case: (len(case), case)))
 
 
-def _runs_table(runs: Iterable[Result]) -> str:
+def _runs_table(runs: Sequence[Result]) -> str:
+    def weights(run: Result) -> str:
+        return (run.engine.get("weights_sha256") or run.model["weights_sha256"] or NONE)[:10]
+
+    folder = f"/data/results/{runs[0].task}"
     columns = {
-        "Run": lambda r: Link(r.run, f"/data/results/{r.task}/{r.path.name}"),
-        "Predictions": lambda r: Link(
-            "answers", f"/data/results/{r.task}/{r.predictions_path.name}"
-        ),
+        "Run": lambda r: Link(r.run, f"{folder}/{r.path.name}"),
+        "Predictions": lambda r: Link("answers", f"{folder}/{r.predictions_path.name}"),
         "Prompt": lambda r: r.prompt["name"],
         "Prompt's hash": lambda r: r.prompt["sha256"][:10],
         "Data": lambda r: r.dataset["sha256"][:10],
-        "Weights": lambda r: (r.engine.get("weights_sha256") or r.model["weights_sha256"] or NONE)[
-            :10
-        ],
+        "Weights": weights,
         "Scorer": lambda r: r.scorer["version"],
-        "Commit": lambda r: (r.environment["commit"] or NONE)[:10],
+        "Commit": commit,
         "Started": lambda r: r.started[:10],
     }
     return Table.by(columns, sorted(runs, key=lambda run: run.run)).markdown()
-
-
-# --- cards ------------------------------------------------------------------------------------
 
 
 def card_pages(task: Task) -> dict[str, str]:

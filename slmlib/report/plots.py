@@ -8,8 +8,7 @@ large enough for a phone (12 pt on a figure 5.6 inches wide is 10 px on a screen
 import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from io import BytesIO
-from itertools import cycle, islice
+from itertools import chain, cycle
 from pathlib import Path
 
 from slmlib import tasks
@@ -28,46 +27,14 @@ Axes, Figure = plt.Axes, plt.Figure
 COLOURS = {  # as in site/theme.css
     "page": "#0a0a0a", "text": "#e8e8e8", "muted": "#a0a0a0", "line": "#2a2a2a",
     "blue": "#56b4e9", "orange": "#e69f00", "purple": "#cc79a7", "yellow": "#f0e442",
-    "green": "#009e73", "red": "#d55e00", "navy": "#0072b2", "violet": "#7a5cc2", "mint": "#7fd1ae",
+    "green": "#009e73", "red": "#d55e00", "navy": "#0072b2", "violet": "#7a5cc2",
 }  # fmt: skip
-GROUND, TEXT, MUTED, RULE = (COLOURS[token] for token in ("page", "text", "muted", "line"))
-SERIES = BLUE, ORANGE, PURPLE, YELLOW, GREEN, RED = tuple(
-    COLOURS[token] for token in ("blue", "orange", "purple", "yellow", "green", "red")
-)
+GROUND, TEXT, MUTED, RULE, *_SERIES, NAVY, VIOLET = COLOURS.values()
+SERIES = BLUE, ORANGE, PURPLE, YELLOW, GREEN, RED = tuple(_SERIES)
 # of failure classes, in the order of those that occur
-WRONG = MUTED, YELLOW, ORANGE, BLUE, PURPLE, RED, COLOURS["navy"], COLOURS["violet"], TEXT
+WRONG = MUTED, YELLOW, ORANGE, BLUE, PURPLE, RED, NAVY, VIOLET, TEXT
 WIDTH, ROW = 5.6, 0.62  # inches: of a figure, and the height of a row with its name above
-STYLE = {
-    "figure.facecolor": GROUND,
-    "figure.constrained_layout.use": True,
-    "figure.constrained_layout.w_pad": 0.12,
-    "figure.constrained_layout.h_pad": 0.12,
-    "axes.facecolor": GROUND,
-    "axes.edgecolor": RULE,
-    "axes.labelcolor": TEXT,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "grid.color": RULE,
-    "text.color": TEXT,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "ytick.major.pad": 8,
-    "xtick.labelcolor": TEXT,
-    "ytick.labelcolor": TEXT,
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine has it
-    "font.size": 12,
-    "axes.labelsize": 12,
-    "axes.titlesize": 12,
-    "axes.titlelocation": "left",
-    "legend.fontsize": 11,
-    "legend.frameon": False,
-    "legend.handletextpad": 0.5,
-    "savefig.facecolor": GROUND,
-    "svg.fonttype": "path",
-    "svg.hashsalt": "slmbench",
-}
+STYLE = Path(__file__).with_name("figures.mplstyle")
 Interval = Mapping[str, float]  # mean, low, high
 
 
@@ -87,15 +54,11 @@ def styled(draw):
 @styled
 def save(figure: Figure | Axes, name: str, *, folder: Path) -> Path:
     """Write `folder/name.svg`, without a date and with fixed ids: the same data, the same bytes."""
-    buffer = BytesIO()
     figure = figure.figure if isinstance(figure, Axes) else figure
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    path = Path(folder) / f"{name}.svg"
-    io.write_bytes(path, buffer.getvalue())
+    path = folder / f"{name}.svg"
+    with io.atomic_write(path) as file:
+        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
     return path
-
-
-# --- intervals --------------------------------------------------------------------------------
 
 
 @styled
@@ -107,7 +70,6 @@ def plot_intervals(
     difference: bool = False,
     notes: bool = False,
     legend: bool = True,
-    ax: Axes | None = None,
 ) -> Axes:
     """Means with 95 % intervals: a band for each label, and in it a line for each series.
 
@@ -118,7 +80,6 @@ def plot_intervals(
         difference: whether values are differences, around a line at zero, rather than scores.
         notes: whether the means are written beside the lines.
         legend: whether the series are named below the axes, or the bands above their lines.
-        ax: where to draw; a new figure by default.
     """
     lines, ticks, y = [], [], 0.0
     gap = 0.8 * any(len(series) > 1 for _, series in bands)
@@ -127,7 +88,7 @@ def plot_intervals(
         ticks.append(y + (len(series) - 1) / 2)
         y += len(series) + gap
     step = 0.3 if gap else 0.47 if legend else ROW
-    ax = ax or _new_axes(1.1 + step * (y - gap) + legend * 0.27 * len(marks))
+    ax = _new_axes(1.1 + step * (y - gap) + legend * 0.27 * len(marks))
     scale = 100 if metric.percent else 1
     for place, series, value in lines:
         mark = marks[series]
@@ -136,10 +97,8 @@ def plot_intervals(
         ax.plot(scale * value["mean"], place, markersize=8, clip_on=False, zorder=3, **mark)
         if notes:
             text = (metric.signed if difference else metric.number)(value["mean"])
-            at = ax.get_yaxis_transform()
-            ax.annotate(
-                text, (1, place), (12, 0), xycoords=at, textcoords="offset points", va="center"
-            )
+            options = {"xycoords": ax.get_yaxis_transform(), "textcoords": "offset points"}
+            ax.annotate(text, (1, place), (12, 0), va="center", **options)
     names = [label for label, _ in bands]
     if legend:
         _name_rows(ax, names, at=ticks)
@@ -148,12 +107,11 @@ def plot_intervals(
     ax.set_ylim(y - gap - 0.3, -0.7)
     if difference:
         ax.axvline(0, color=MUTED, linewidth=1, zorder=1)
-        unit = " in points" if metric.percent else ""
-        ax.set_xlabel(f"{metric.title}, difference{unit}, 95 % interval")
+        unit = ", difference" + " in points" * metric.percent
     else:
         ax.set_xlim(0, scale)
-        unit = ", % of cases" if metric.percent else ""
-        ax.set_xlabel(f"{metric.title}{unit}, 95 % interval")
+        unit = ", % of cases" * metric.percent
+    ax.set_xlabel(f"{metric.title}{unit}, 95 % interval")
     if legend:
         for series, mark in marks.items():
             ax.plot([], [], linestyle="", markersize=8, label=series, **mark)
@@ -191,27 +149,18 @@ def _plot_parts(results: Sequence[Result], parts: Iterable[str], scores: Callabl
 
 
 def plot_engines(families: Sequence[Sequence[Result]]) -> Axes:
-    """The graded metric by engine and precision; one colour per model.
-
-    Args:
-        families: for each model its runs, which differ in engine and precision only.
-    """
-    metric = graded(families[0][0].benchmark)
-    bands = [
-        (
-            f"{run.engine['name']}, {launch.precision(run.engine)}",
-            {_label(f[0]): run.metrics[metric.name]},
-        )
-        for f in families
-        for run in f
-    ]
+    """The graded metric of families of runs by engine and precision; one colour per model."""
+    metric, bands = graded(families[0][0].benchmark), []
+    for family in families:
+        for run in family:
+            setting = f"{run.engine['name']}, {launch.precision(run.engine)}"
+            bands.append((setting, {_label(family[0]): run.metrics[metric.name]}))
     return plot_intervals(metric, bands, _marks([f[0] for f in families]), notes=True)
 
 
 def plot_changes(
     metric: Metric,
     by_series: Mapping[str, Mapping[str, Interval]],
-    *,
     labels: Mapping[str, str],
 ) -> Axes:
     """Differences around a line at zero: one band per comparison, one mark per series.
@@ -234,8 +183,7 @@ def plot_changes(
 def plot_prompts(families: Sequence[Sequence[Result]]) -> Axes:
     """The graded metric under each prompt: one line per model, a full mark for the board's prompt.
 
-    Args:
-        families: for each model its runs, which differ in the prompt only, the board's first.
+    The runs of a family differ in the prompt only; the board's is the first.
     """
     ax = _new_axes(1.1 + ROW * len(families))
     metric = graded(families[0][0].benchmark)
@@ -252,9 +200,6 @@ def plot_prompts(families: Sequence[Sequence[Result]]) -> Axes:
     return ax
 
 
-# --- bars -------------------------------------------------------------------------------------
-
-
 @styled
 def plot_failures(results: Sequence[Result]) -> Axes:
     """Outcomes: one stacked bar per run, right answers, then each failure class that occurs."""
@@ -264,9 +209,8 @@ def plot_failures(results: Sequence[Result]) -> Axes:
     parts = {"right": [run.right for run in results]}
     parts |= {titles[c]: [run.failures.get(c, 0) for run in results] for c in classes}
     left, total = [0] * len(results), max(run.n for run in results)
-    for (title, counts), colour in zip(
-        parts.items(), [GREEN, *islice(cycle(WRONG), len(classes))], strict=True
-    ):
+    colours = chain([GREEN], cycle(WRONG))
+    for (title, counts), colour in zip(parts.items(), colours, strict=False):
         options = {"color": colour, "label": title, "edgecolor": GROUND, "height": 0.46}
         bars = ax.barh(range(len(counts)), counts, left=left, **options)
         shown = [str(count) if count >= 0.05 * total else "" for count in counts]
@@ -296,9 +240,6 @@ def plot_throughput(results: Sequence[Result]) -> Axes:
     ax.set_xlabel("Generated tokens per second")
     ax.grid(False)  # the bars carry their numbers
     return ax
-
-
-# --- data -------------------------------------------------------------------------------------
 
 
 @styled
@@ -334,9 +275,6 @@ def plot_data(samples: Sequence[Sample]) -> Figure:
         axis.set_minor_locator(ticker.NullLocator())
     _legend_below(points, columns=3, markerscale=2.5)
     return figure
-
-
-# --- training ---------------------------------------------------------------------------------
 
 
 @styled
@@ -380,9 +318,6 @@ def plot_pack(pack: packing.Pack) -> Axes:
     ax.set(xlabel="Token attended to", ylabel="Token")
     ax.grid(False)
     return ax
-
-
-# --- parts ------------------------------------------------------------------------------------
 
 
 def _values(samples: Sequence[Sample], each: Slice) -> list[str]:

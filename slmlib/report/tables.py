@@ -23,9 +23,6 @@ VALID = Metric("valid", "Valid", "proportion", "the completion satisfies the con
 Metrics = Mapping[str, Mapping[str, float]]  # by name: mean, low, high, n
 
 
-# --- parts of a task and of a run -------------------------------------------------------------
-
-
 def headline(task: Task) -> tuple[Metric, ...]:
     """The metrics of a breakdown: the first two of the board."""
     return task.board[:2]
@@ -72,21 +69,18 @@ def peak_memory(result: Result) -> str:
     return f"{size / 1e9:.1f}" if size else NONE
 
 
+def commit(result: Result) -> str:
+    """The commit of a run, shortened, or a dash."""
+    return (result.environment["commit"] or NONE)[:10]
+
+
 def score_columns(shown: Iterable[Metric]) -> dict[str, Callable[[Result], str]]:
     """A column for each metric: its mean with the interval."""
     return {m.title: lambda result, m=m: result.estimate(m) for m in shown}
 
 
-def part_scores(shown: Iterable[Metric], part: Metrics | None) -> list[str]:
-    """The metrics of a part of the cases."""
-    return [m.estimate(part[m.name]) if part and m.name in part else NONE for m in shown]
-
-
 def _titled(metric: Metric) -> str:
     return f"{metric.title}, difference" + " in points" * metric.percent
-
-
-# --- scores -----------------------------------------------------------------------------------
 
 
 def leaderboard_table(rows: Sequence[Row]) -> Table:
@@ -130,7 +124,7 @@ def slice_counts(part: Mapping[str, Metrics]) -> dict[str, int]:
 def _breakdown(results: Sequence[Result], parts: Mapping, titles: Mapping[str, str]) -> Table:
     """A line for each run and headline metric, a column for each part, given with its title."""
     lines = [
-        [label, m.title, *(part_scores([m], part.get(key))[0] for key in titles)]
+        [label, m.title, *(m.estimate(part.get(key, {}).get(m.name)) for key in titles)]
         for label, part in parts.items()
         for m in headline(results[0].benchmark)
     ]
@@ -152,26 +146,23 @@ def failure_columns(results: Sequence[Result]) -> dict[str, Callable[[Result], s
     return {"right": lambda r: str(r.right)} | classes
 
 
-# --- paired differences -----------------------------------------------------------------------
-
-
 def differences(metric: Metric, pairs: Sequence[tuple[Result, Result]]) -> list[dict]:
     """The paired difference a - b of each pair; `p` is adjusted over the pairs."""
     return metrics.differences(metric, [(a.rows, b.rows) for a, b in pairs])
 
 
+def _difference(metric: Metric, a: Result, b: Result) -> str:
+    return metric.difference(asdict(metrics.difference(metric, a.rows, b.rows)))
+
+
 def _difference_columns(shown: Sequence[Metric], pairs: Sequence[tuple[Result, Result]]):
     """Header, and for each pair the difference and the p-value in each metric."""
-    columns = [differences(m, pairs) for m in shown]
-    lines = [
-        [
-            text
-            for m, d in zip(shown, of_pair, strict=True)
-            for text in (m.difference(d), tables.p(d["p"]))
-        ]
-        for of_pair in zip(*columns, strict=True)
-    ]
-    return [t for m in shown for t in (m.title + ", points" * m.percent, "p")], lines
+    header, lines = [], [[] for _ in pairs]
+    for m in shown:
+        header += [m.title + ", points" * m.percent, "p"]
+        for line, d in zip(lines, differences(m, pairs), strict=True):
+            line += [m.difference(d), tables.p(d["p"])]
+    return header, lines
 
 
 def differences_table(results: Sequence[Result]) -> Table:
@@ -221,22 +212,14 @@ def decodings_table(results: Sequence[Result]) -> Table | None:
 
     def valid(run: Result) -> str:
         values = [float(not run.benchmark.breaks_constraint(row)) for row in run.rows]
-        return VALID.estimate(
-            asdict(stats.cluster_wilson(values, [row["group"] for row in run.rows]))
-        )
+        interval = stats.cluster_wilson(values, [row["group"] for row in run.rows])
+        return VALID.estimate(asdict(interval))
 
-    def difference(metric: Metric) -> Callable:
-        return lambda pair: metric.difference(
-            asdict(metrics.difference(metric, pair[1].rows, pair[0].rows))
-        )
-
-    def seconds(i: int) -> Callable:
-        def text(pair: tuple[Result, Result]) -> str:
-            timed = pair[0].split == pair[0].benchmark.timed_split
-            comparable = timed and comparisons.same_machine(*pair)
-            return f"{1 / pair[i].throughput['cases_per_second']:.2f}" if comparable else NONE
-
-        return text
+    def seconds(pair: tuple[Result, Result], run: Result) -> str:
+        timed = run.split == run.benchmark.timed_split
+        if not timed or not comparisons.same_machine(*pair):
+            return NONE
+        return f"{1 / run.throughput['cases_per_second']:.2f}"
 
     shown = headline(results[0].benchmark) if results else ()
     columns = {
@@ -245,9 +228,9 @@ def decodings_table(results: Sequence[Result]) -> Table | None:
         "Prompts": lambda pair: "the same" if pair[0].prompt == pair[1].prompt else "each its own",
         "Valid, free": lambda pair: valid(pair[0]),
         "Valid, constrained": lambda pair: valid(pair[1]),
-        **{_titled(m): difference(m) for m in shown},
-        "s/case, free": seconds(0),
-        "s/case, constrained": seconds(1),
+        **{_titled(m): lambda pair, m=m: _difference(m, pair[1], pair[0]) for m in shown},
+        "s/case, free": lambda pair: seconds(pair, pair[0]),
+        "s/case, constrained": lambda pair: seconds(pair, pair[1]),
     }
     return Table.by(columns, pairs).without_empty() if pairs else None
 
@@ -261,9 +244,10 @@ def changes(ablations: Sequence[Ablation]) -> dict[str, dict[str, dict]]:
     recipes = {one.name: one for one in ablations}
     pairs = [(one, recipes[one.beside]) for one in ablations if one.beside in recipes]
     by_split = {}
-    for split, run in ablations[0].runs.items() if pairs else ():
-        of_split = [(a.runs[split], b.runs[split]) for a, b in pairs]
-        found = differences(graded(run.benchmark), of_split)
+    for split, run in ablations[0].runs.items():
+        found = differences(
+            graded(run.benchmark), [(a.runs[split], b.runs[split]) for a, b in pairs]
+        )
         by_split[split] = {a.name: d for (a, _), d in zip(pairs, found, strict=True)}
     return by_split
 
@@ -272,23 +256,18 @@ def ablations_table(ablations: Sequence[Ablation]) -> Table:
     """Each recipe with its scores, and what it changes beside the recipe that it starts from."""
     splits = ablations[0].runs
     task = next(iter(splits.values())).benchmark
-    metric, ranking = graded(task), task.ranking_metric
+    metric, ranking, by_split = graded(task), task.ranking_metric, changes(ablations)
     header, lines = ["Recipe", "Beside", "What differs"], []
-    lines = [[one.name, one.beside or NONE, one.about] for one in ablations]
-    by_split = changes(ablations)
     for split in splits:
         header += [f"{metric.title}, {split}", "Difference", "p"]
-        for line, one in zip(lines, ablations, strict=True):
+    for one in ablations:
+        line = [one.name, one.beside or NONE, one.about]
+        for split, run in one.runs.items():
             d = by_split.get(split, {}).get(one.name)
-            cells = [metric.difference(d), tables.p(d["p"])] if d else [NONE, NONE]
-            line += [one.runs[split].estimate(metric), *cells]
-    for line, one in zip(lines, ablations, strict=True):
-        line += [one.runs[split].estimate(ranking) for split in splits]
-        line.append(f"{one.record['data']['cases']:,}")
+            line += [run.estimate(metric), metric.difference(d), tables.p(d["p"]) if d else NONE]
+        line += [run.estimate(ranking) for run in one.runs.values()]
+        lines.append([*line, f"{one.record['data']['cases']:,}"])
     return Table.of([*header, *(f"{ranking.title}, {split}" for split in splits), "Cases"], lines)
-
-
-# --- one model in several settings ------------------------------------------------------------
 
 
 def families(results: Sequence[Result], others: Callable) -> list[list[Result]]:
@@ -324,17 +303,11 @@ def engines_table(results: Sequence[Result], profiles: Iterable[Mapping] = ()) -
         profiles: as measured by `latency`; memory is that of one case at a time.
     """
     memory = {comparisons.profile_key(p): p["peak_memory_bytes"] for p in profiles}
-    runs = {
-        run.run: (run, family[0])
-        for family in families(results, comparisons.over_engines)
-        for run in family
-    }
-    if not runs:
+    found = families(results, comparisons.over_engines)
+    pairs = [(run, family[0]) for family in found for run in family]
+    if not pairs:
         return None
-    metric = graded(results[0].benchmark)
-
-    def changed(run: Result, first: Result) -> str:
-        return metric.difference(asdict(metrics.difference(metric, run.rows, first.rows)))
+    metric, shown = graded(results[0].benchmark), headline(results[0].benchmark)
 
     def against_first(cell: Callable[[Result, Result], str]) -> Callable[[tuple], str]:
         return lambda pair: NONE if pair[0] is pair[1] else cell(*pair)
@@ -343,25 +316,18 @@ def engines_table(results: Sequence[Result], profiles: Iterable[Mapping] = ()) -
         "Model": lambda pair: pair[0].label,
         "Engine": lambda pair: pair[0].engine["name"],
         "Precision": lambda pair: launch.precision(pair[0].engine),
-        **{m.title: lambda pair, m=m: pair[0].estimate(m) for m in headline(results[0].benchmark)},
-        _titled(metric): against_first(changed),
+        **{m.title: lambda pair, m=m: pair[0].estimate(m) for m in shown},
+        _titled(metric): against_first(lambda a, b: _difference(metric, a, b)),
         "Same answers": against_first(lambda a, b: f"{comparisons.same_answers(a, b)}/{a.n}"),
         "Weights, MB": lambda pair: megabytes(pair[0].engine.get("weights_bytes")),
         "Memory, MB": lambda pair: megabytes(memory.get(comparisons.run_key(pair[0]))),
         "tok/s": lambda pair: speed(pair[0]) if comparisons.same_machine(*pair) else NONE,
     }
-    return Table.by(columns, runs.values())
-
-
-# --- provenance -------------------------------------------------------------------------------
+    return Table.by(columns, pairs)
 
 
 def runs_table(results: Iterable[Result]) -> Table:
     """Provenance of each run; its name links to its predictions."""
-
-    def commit(run: Result) -> str:
-        changed = " (changed)" if run.environment["dirty"] else ""
-        return (run.environment["commit"] or NONE)[:10] + changed
 
     columns = {
         "Run": lambda r: Link(r.run, f"/data/results/{r.task}/{r.predictions_path.name}"),
@@ -371,7 +337,7 @@ def runs_table(results: Iterable[Result]) -> Table:
         "Batch": lambda r: str(r.engine["batch_size"]),
         "Threads": lambda r: str(r.engine["threads"]),
         "Machine": machine,
-        "Commit": commit,
+        "Commit": lambda r: commit(r) + " (changed)" * bool(r.environment["dirty"]),
         "Data": lambda r: r.dataset["sha256"][:10],
         "Scorer": lambda r: r.scorer["version"],
     }

@@ -40,7 +40,6 @@ def variables(
     """The block of a task: nested dicts of strings and whole numbers.
 
     Args:
-        task: the task.
         rows: its boards (`leaderboard.boards`).
         runs: all its published runs.
         ablations: its trained recipes.
@@ -60,24 +59,25 @@ def variables(
         split[name] = result
     timed = [run for run in runs if run.split == (task.timed_split or task.ranking_split)]
     report, agreement = task.report, comparisons.agreement(timed)
-    return {
-        **({"data": report.data_numbers()} if report else {}),
-        **{split: _run_numbers(task, split, parts) for split, parts in by_split.items()},
-        "failures": {
-            split: {
-                name: {each: r.failures.get(each, 0) for each in task.failures}
-                for name, r in parts.items()
-            }
-            for split, parts in by_split.items()
-        },
-        **({"compare": _comparisons(task, by_split)} if report else {}),
-        **_board(rows, runs),
-        "environment": _environment(ranked),
-        "scorer": {"version": task.scorer_version},
-        "training": publish.numbers(task),
-        **({"ablations": _ablations(ablations)} if ablations else {}),
-        "q8_0_and_f16": {key(label): counts for label, counts in agreement.items()},
+    block: Numbers = {"data": report.data_numbers()} if report else {}
+    block |= {split: _run_numbers(task, split, parts) for split, parts in by_split.items()}
+    block["failures"] = {
+        split: {
+            name: {each: run.failures.get(each, 0) for each in task.failures}
+            for name, run in parts.items()
+        }
+        for split, parts in by_split.items()
     }
+    if report:
+        block["compare"] = _comparisons(task, by_split)
+    block |= _board(rows, runs)
+    block["environment"] = _environment(ranked)
+    block["scorer"] = {"version": task.scorer_version}
+    block["training"] = publish.numbers(task)
+    if ablations:
+        block["ablations"] = _ablations(ablations)
+    block["q8_0_and_f16"] = {key(label): counts for label, counts in agreement.items()}
+    return block
 
 
 def write(path: Path, task: Task, block: Mapping) -> None:
@@ -94,34 +94,31 @@ def write(path: Path, task: Task, block: Mapping) -> None:
     io.write_text(path, "# Written by notebooks/04_analyze.ipynb; do not edit.\n" + body)
 
 
-# --- runs -------------------------------------------------------------------------------------
-
-
 def _run_numbers(task: Task, split: str, runs: Mapping[str, Result]) -> dict[str, Numbers]:
-    report = task.report
+    report, numbers = task.report, {}
     samples = {sample.id: sample for sample in task.load(split)} if report else {}
-    numbers = {}
     for name, run in runs.items():
-        failures, throughput = run.failures_by_count(), run.throughput
+        failures = run.failures_by_count()
         numbers[name] = {
             "n": run.n,
             **_scores(task.metrics, run.metrics),
             "tok_s": speed(run),
-            "cases_s": f"{throughput['cases_per_second']:.2f}",
+            "cases_s": f"{run.throughput['cases_per_second']:.2f}",
             "minutes": f"{run.seconds / 60:.1f}",
             "peak_memory_gb": peak_memory(run),
             "top_failure": task.failures[failures[0][0]] if failures else "none",
             "top_failure_n": failures[0][1] if failures else 0,
             "wrong_n": run.n - run.right,
-            **(report.run_numbers(samples, run.rows) if report else {}),
         }
+        if report:
+            numbers[name] |= report.run_numbers(samples, run.rows)
         for each in task.slices:
             parts = run.by_slice.get(each.name, {})
             for value in each.values if len(parts) > 1 else ():  # values that the task declares
                 part = parts.get(value, {})
                 prefix = f"{each.name}_{value}_"
-                n = next(iter(part.values()))["n"] if part else 0
-                numbers[name] |= {prefix + "n": n} | _scores(task.board, part, prefix)
+                numbers[name][prefix + "n"] = next(iter(part.values()))["n"] if part else 0
+                numbers[name] |= _scores(task.board, part, prefix)
     return numbers
 
 
@@ -132,7 +129,7 @@ def _scores(
     for m in shown:
         value = values.get(m.name)
         numbers[prefix + m.name] = m.number(value["mean"]) if value else NONE
-        numbers[f"{prefix}{m.name}_ci"] = m.span(value) if value else NONE
+        numbers[f"{prefix}{m.name}_ci"] = m.span(value)
     return numbers
 
 
@@ -153,26 +150,24 @@ def _comparisons(task: Task, by_split: Mapping[str, Mapping[str, Result]]) -> di
     return numbers
 
 
-# --- the board, the machine, ablations --------------------------------------------------------
-
-
 def _board(rows: Sequence[Row], runs: Sequence[Result]) -> dict[str, Numbers]:
     """Counts of the board, its first model and the first other one."""
     models = [row for row in rows if row.rank]
     started = max((datetime.fromisoformat(run.started) for run in runs), default=None)
     first = [row for row in models if row.result.split == rows[0].result.split]
     others = [row for row in first if row.result.model["name"] != first[0].result.model["name"]]
-    return {
+    numbers = {
         "board": {
             "models": len({row.result.model["name"] for row in models}),
             "runs": len(models),
             "published": len(runs),
             "waiting": len(leaderboard.waiting_table(runs).rows),
             "updated": f"{started.day} {started:%B %Y}" if started else NONE,
-        },
-        **({"leader": _leader(first[0])} if first else {}),
-        **({"next": _leader(others[0])} if others else {}),
+        }
     }
+    for place, its in (("leader", first), ("next", others)):
+        numbers |= {place: _leader(its[0])} if its else {}
+    return numbers
 
 
 def _leader(row: Row) -> Numbers:

@@ -21,9 +21,10 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from slmlib.core import io, paths
 from slmlib.core.names import choose
-from slmlib.core.tables import Table
+from slmlib.core.tables import NONE, Table
 from slmlib.engines.base import Completion, Constraint, Message, Request, Scores, Stop, Tool
 
+Interval = Mapping[str, float]  # mean, low, high; in `Metric` None is printed as a dash
 MODES = ("free", "constrained")
 UNANSWERED = "error"  # failure class of a case that the engine could not complete
 
@@ -53,7 +54,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Split:
-    """A split of a task: its name, what it is for, and what it asks of a model."""
+    """A split of a task; `about` says what it asks of a model."""
 
     name: str
     role: Literal["train", "val", "test"]
@@ -62,19 +63,16 @@ class Split:
 
 @dataclass(frozen=True)
 class Slice:
-    """A way to break results down: its name in samples, its title, and its values in order of display.
-
-    Values that are not listed follow in alphabetical order.
-    """
+    """A way to break results down: its name in samples, its title, and its values in order of display."""
 
     name: str
     title: str
     values: tuple[str, ...] = ()
 
     def ordered(self, values: Collection[str]) -> list[str]:
-        """Values in order of display."""
-        known = {value: place for place, value in enumerate(self.values)}
-        return sorted(set(values), key=lambda value: (known.get(value, len(known)), value))
+        """Values in order of display; those that are not listed follow in alphabetical order."""
+        others = sorted(set(values) - set(self.values))
+        return [value for value in self.values if value in values] + others
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,7 @@ class Metric:
 
     @property
     def percent(self) -> bool:
-        """Whether values are printed in per cent; the others are printed as fractions."""
+        """Whether values are printed in per cent, not as fractions."""
         return self.kind == "proportion"
 
     @property
@@ -114,12 +112,16 @@ class Metric:
             return f"{value:.3f}"
         return f"{100 * value:.1f}" + (" %" if unit else "")
 
-    def span(self, interval: Mapping[str, float]) -> str:
+    def span(self, interval: Interval | None) -> str:
         """An interval in prose: `1.0–8.5 %` or `0.283–0.351`."""
+        if not interval:
+            return NONE
         return f"{self.number(interval['low'], unit=False)}–{self.number(interval['high'])}"
 
-    def estimate(self, interval: Mapping[str, float]) -> str:
+    def estimate(self, interval: Interval | None) -> str:
         """A mean with its interval in a table: `3.0 % [1.0, 8.5]`."""
+        if not interval:
+            return NONE
         low, high = (self.number(interval[end], unit=False) for end in ("low", "high"))
         return f"{self.number(interval['mean'])} [{low}, {high}]"
 
@@ -127,8 +129,10 @@ class Metric:
         """A difference without unit: `−2.1` (percentage points) or `−0.021`."""
         return "−" * (value < 0) + "+" * (value > 0) + self.number(abs(value), unit=False)
 
-    def difference(self, interval: Mapping[str, float]) -> str:
+    def difference(self, interval: Interval | None) -> str:
         """A difference with its interval: `+2.0 [−1.1, +5.1]`, in percentage points for proportions."""
+        if not interval:
+            return NONE
         mean, low, high = (self.signed(interval[end]) for end in ("mean", "low", "high"))
         return f"{mean} [{low}, {high}]"
 
@@ -150,13 +154,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Transcript:
-    """A finished conversation.
-
-    Attributes:
-        messages: everything that was said, tool results included.
-        completions: as the model wrote them.
-        answers: the completions as the prompt reads them: what is scored.
-    """
+    """A finished conversation; `answers` are the completions as the prompt reads them, and scored."""
 
     messages: Sequence[Message]
     completions: Sequence[Completion]
@@ -221,17 +219,13 @@ class Prompt:
 class TrainingSample:
     """One example to learn from: a conversation and the answer that completes it.
 
-    Attributes:
-        sample: the case, as it is asked (its schema or tools may be varied).
-        messages, tools: the prompt.
-        answer: the completion to learn, without the end token.
-        group: samples of one group follow each other and share the beginning of their prompts, which
-            packing then holds once.
+    Samples of one group follow each other and share the beginning of their prompts, which packing
+    then holds once.
     """
 
-    sample: Sample
+    sample: Sample  # the case as it is asked: its schema or tools may be varied
     messages: Sequence[Message]
-    answer: str
+    answer: str  # without the end token
     group: str
     tools: Sequence[Tool] = ()
 
@@ -276,7 +270,6 @@ class Check:
 
     @property
     def ok(self) -> bool:
-        """Whether the check found no fault."""
         return not self.failures
 
 
@@ -296,19 +289,13 @@ class Generator(Protocol):
     ) -> dict:
         """Write splits, manifest and what else the data set has; returns the manifest."""
 
-    def compare_with_published(self, folder: Path) -> list[dict]:
-        """Compare a data set on disk with the published one, file by file (`datasets.compare`)."""
-
     def publish(self, folder: Path) -> list[str]:
         """Copy a data set over the published one; returns the files that changed."""
 
 
 @dataclass(frozen=True)
 class NamedComparison:
-    """A difference that prose quotes: the runs `a` minus `b` of a split, in a metric.
-
-    A run is named by its model, with "_constrained" if it was, as in variables.
-    """
+    """A difference that prose quotes: the runs `a` minus `b` of a split, named as in variables."""
 
     split: str
     metric: str
@@ -350,6 +337,8 @@ class Task(ABC):
             begun again when one of them changes.
         timing_slice: name and value of a slice: the cases whose latency is measured; None for all.
         timed_split: the split whose published runs had the machine to themselves; its speeds are shown.
+        training, generator, report: what trains on the task, makes its data and quotes its numbers, if
+            anything does.
     """
 
     name: ClassVar[str]
@@ -371,6 +360,9 @@ class Task(ABC):
     completion_modules: ClassVar[tuple[str, ...]] = ("task.py", "prompts.py")
     timing_slice: ClassVar[tuple[str, str] | None] = None
     timed_split: ClassVar[str] = ""
+    training: TrainingData | None = None
+    generator: Generator | None = None
+    report: Report | None = None
 
     @abstractmethod
     def score(self, sample: Sample, transcript: Transcript) -> Score:
@@ -385,10 +377,7 @@ class Task(ABC):
         return None
 
     def show(self, sample: Sample) -> str:
-        """A case as HTML: what the model is given, and the right answer.
-
-        Tasks whose cases have evidence mark it.
-        """
+        """A case as HTML: what the model is given, and the right answer, with evidence if there is any."""
         written = (
             json.dumps(part, ensure_ascii=False, indent=1) for part in (sample.input, sample.target)
         )
@@ -400,23 +389,17 @@ class Task(ABC):
 
     def render_score(self, sample: Sample, row: Mapping) -> str:
         """How a prediction is scored, as Markdown; by default its scores and failure class."""
-        scores = [
-            f"{m.title}: {m.number(row['scores'][m.name])}"
-            for m in self.board
-            if m.name in row["scores"]
-        ]
+        scores = row["scores"]
+        parts = [f"{m.title}: {m.number(scores[m.name])}" for m in self.board if m.name in scores]
         failure = self.failures[row["failure"]] if row["failure"] else "none"
-        return f"{'; '.join([*scores, f'failure class: {failure}'])}.\n"
+        return f"{'; '.join([*parts, f'failure class: {failure}'])}.\n"
 
     def showcase(self, sample: Sample, row: Mapping) -> tuple:
         """Sort key of the case to show first where one case is shown; by default the first wrong one."""
         return (row["failure"] is None, sample.id)
 
     def breaks_constraint(self, row: Mapping) -> bool:
-        """Whether a constrained completion that ended by itself does not satisfy its constraint.
-
-        Tasks whose scores show it say so; by default nothing is known to be broken.
-        """
+        """Whether scores show that a constrained completion, ended by itself, breaks its constraint."""
         return False
 
     def calibration(self, sample: Sample) -> str:
@@ -428,21 +411,6 @@ class Task(ABC):
     def controls(self) -> dict[str, Callable[[Sample, Sequence[Message]], str]]:
         """Answers that need no model, by name: what a sample and the conversation so far are answered."""
         return {"no-op": lambda sample, messages: ""}
-
-    @property
-    def training(self) -> TrainingData | None:
-        """The task's training material; None if it has none."""
-        return None
-
-    @property
-    def generator(self) -> Generator | None:
-        """What makes the task's data set; None if it is only read."""
-        return None
-
-    @property
-    def report(self) -> Report | None:
-        """Numbers for prose that only this task has; None if it has none."""
-        return None
 
     # --- what all tasks share -----------------------------------------------------------------
 
@@ -462,11 +430,7 @@ class Task(ABC):
         return self.metrics[0]
 
     def metric(self, name: str) -> Metric:
-        """A metric by name.
-
-        Raises:
-            UnknownName: no such metric.
-        """
+        """A metric by name."""
         by_name = {metric.name: metric for metric in self.metrics}
         return by_name[choose(f"metric of {self.name}", name, by_name)]
 
@@ -486,14 +450,7 @@ class Task(ABC):
     def request(
         self, sample: Sample, prompt: Prompt, mode: str = "free", messages: Sequence[Message] = ()
     ) -> Request:
-        """The request for the next turn of a sample.
-
-        Args:
-            sample: the case.
-            prompt: one of the task's prompts.
-            mode: one of `MODES`.
-            messages: the conversation so far; the prompt's own messages by default.
-        """
+        """The request for the next turn of a sample; `messages` is the conversation so far, if any."""
         return Request(
             sample.id,
             list(messages) or prompt.messages(sample),
@@ -505,9 +462,9 @@ class Task(ABC):
             want_scores=self.want_scores,
         )
 
-    def score_text(self, sample: Sample, text: str, finish: str = "stop") -> Score:
+    def score_text(self, sample: Sample, text: str) -> Score:
         """Score a single completion given as text."""
-        completion = Completion(sample.id, text, finish, 0, 0, 0.0, 0.0)
+        completion = Completion(sample.id, text, "stop", 0, 0, 0.0, 0.0)
         return self.score(sample, Transcript((), (completion,), (text,)))
 
     def manifest(self) -> dict:
@@ -518,7 +475,6 @@ class Task(ABC):
         """Samples of a split in file order, checked against the manifest's hash and the row schema.
 
         Raises:
-            UnknownName: no such split.
             DataError: the file is missing, was changed, or a row breaks the schema.
         """
         choose(f"split of {self.name}", split, self.split_names())
@@ -530,37 +486,24 @@ class Task(ABC):
 
     def splits_table(self) -> Table:
         """The splits and what they ask of a model."""
-        return Table.of(
-            ["Split", "Role", "About"], [(s.name, s.role, s.about) for s in self.splits]
-        )
+        rows = [(split.name, split.role, split.about) for split in self.splits]
+        return Table.of(["Split", "Role", "About"], rows)
 
 
-_REGISTERED: dict[str, Task] = {}
-
-
-def register(task: Task) -> Task:
-    """Make a task from outside this package known by its name, for this process."""
-    _REGISTERED[task.name] = task
-    return task
+REGISTERED: dict[str, Task] = {}  # tasks from outside this package, by name
 
 
 def names() -> list[str]:
     """Names of all tasks: the packages of `slmlib.tasks` that have a module `task`, and registered ones."""
     folders = sys.modules[__package__].__path__
     packages = [module.name for module in pkgutil.iter_modules(folders) if module.ispkg]
-    return [
-        *(p for p in packages if importlib.util.find_spec(f"slmlib.tasks.{p}.task")),
-        *_REGISTERED,
-    ]
+    found = [name for name in packages if importlib.util.find_spec(f"slmlib.tasks.{name}.task")]
+    return [*found, *REGISTERED]
 
 
 def get(name: str) -> Task:
-    """A task by name.
-
-    Raises:
-        UnknownName: there is none; the message lists the tasks.
-    """
-    if name in _REGISTERED:
-        return _REGISTERED[name]
+    """A task by name; an unknown one raises `UnknownName`, which lists the tasks."""
+    if name in REGISTERED:
+        return REGISTERED[name]
     choose("task", name, names())
     return importlib.import_module(f"slmlib.tasks.{name}.task").TASK

@@ -4,7 +4,7 @@ The same for all tasks: a data set is a folder of `<split>.jsonl` files and othe
 counts are in `manifest.json`. A manifest has no times, so that the same data give the same bytes.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -14,29 +14,28 @@ from slmlib.tasks.base import Check
 
 Rows = Mapping[str, Sequence[dict]]  # split -> rows
 MANIFEST = "manifest.json"
+CARD = "README.md"  # not in the manifest: it quotes counts
 
 
 def count_rows(
     rows: Iterable[dict], more: Mapping[str, Callable[[dict], str]] | None = None
 ) -> dict:
-    """Counts of a split: cases, groups, and the values of each slice.
-
-    Args:
-        rows: of one split.
-        more: other things to count, by name: the value of a row.
-    """
-    rows = list(rows)
-    slices: dict[str, Counter] = {}
+    """Counts of a split: cases, the values of each slice, groups, and `more`: {name: value of a row}."""
+    rows, slices = list(rows), defaultdict(list)
     for row in rows:
         for name, value in row["slices"].items():
-            slices.setdefault(name, Counter())[value] += 1
-    counters = {"group": Counter(row["group"] for row in rows)}
-    counters |= {name: Counter(map(of, rows)) for name, of in (more or {}).items()}
+            slices[name].append(value)
+    others = {"group": [row["group"] for row in rows]}
+    others |= {name: [of(row) for row in rows] for name, of in (more or {}).items()}
     return {
         "cases": len(rows),
-        "slices": {name: dict(sorted(counts.items())) for name, counts in slices.items()},
-        **{name: dict(sorted(counts.items())) for name, counts in counters.items()},
+        "slices": {name: _count(values) for name, values in slices.items()},
+        **{name: _count(values) for name, values in others.items()},
     }
+
+
+def _count(values: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(values).items()))
 
 
 def write(
@@ -55,9 +54,6 @@ def write(
         about: the manifest's own fields, such as name, version, generator, seed and licence.
         files: other files of the data set, already written, by their paths in the folder.
         more: other things to count (`count_rows`).
-
-    Returns:
-        The manifest.
     """
     listed = {}
     for split, part in rows.items():
@@ -75,34 +71,25 @@ def _hashed(path: Path) -> dict:
     return {"sha256": io.sha256(path), "bytes": path.stat().st_size}
 
 
-def compare(folder: Path, published: Path, *, more: Sequence[str] = ()) -> list[dict]:
-    """Compare a data set with the published one, file by file.
+def compare(folder: Path, published: Path) -> list[dict]:
+    """Compare a data set with the published one: for each file its bytes, both hashes, and if they agree.
 
-    Args:
-        folder: the data set that was made.
-        published: the published one.
-        more: files that are not in the manifest, such as the data card.
-
-    Returns:
-        For each file its name, bytes, both hashes, and whether they are the same.
+    A file that one of the two lacks has no hash there.
     """
-    names = dict.fromkeys([*io.read_json(folder / MANIFEST)["files"], *more, MANIFEST])
+    names = [*io.read_json(folder / MANIFEST)["files"], CARD, MANIFEST]
     rows = []
-    for name in names:
+    for name in (n for n in names if (folder / n).exists() or (published / n).exists()):
         paths = folder / name, published / name
         here, there = (io.sha256(path) if path.exists() else None for path in paths)
-        same = here is not None and here == there
         size = paths[0].stat().st_size if here else 0
-        rows.append({"file": name, "bytes": size, "sha256": here, "published": there, "same": same})
+        rows.append(
+            {"file": name, "bytes": size, "sha256": here, "published": there, "same": here == there}
+        )
     return rows
 
 
 def require_same(comparison: Sequence[Mapping], published: Path) -> None:
-    """Refuse a comparison in which a file differs from the published one.
-
-    Raises:
-        DataError: names the files and what to do.
-    """
+    """Refuse a comparison in which a file differs from the published one."""
     changed = [row["file"] for row in comparison if not row["same"]]
     if changed:
         raise io.DataError(
@@ -112,9 +99,9 @@ def require_same(comparison: Sequence[Mapping], published: Path) -> None:
         )
 
 
-def publish(folder: Path, published: Path, *, more: Sequence[str] = ()) -> list[str]:
+def publish(folder: Path, published: Path) -> list[str]:
     """Copy a data set over the published one, the manifest last; returns the files that changed."""
-    changed = [row["file"] for row in compare(folder, published, more=more) if not row["same"]]
+    changed = [row["file"] for row in compare(folder, published) if not row["same"]]
     for name in changed:
         io.write_bytes(published / name, (folder / name).read_bytes())
     return changed
@@ -122,25 +109,21 @@ def publish(folder: Path, published: Path, *, more: Sequence[str] = ()) -> list[
 
 def checks_table(checks: Iterable[Check]) -> Table:
     """The checks of a data set: how many things each looked at, and whether it passed."""
-    verdicts = [(c, "passed" if c.ok else f"{len(c.failures)} failures") for c in checks]
-    return Table.of(
-        ["Check", "Looked at", "Verdict"], [(c.name, f"{c.count:,}", v) for c, v in verdicts]
-    )
+    columns = {
+        "Check": lambda check: check.name,
+        "Looked at": lambda check: f"{check.count:,}",
+        "Verdict": lambda check: "passed" if check.ok else f"{len(check.failures)} failures",
+    }
+    return Table.by(columns, checks)
 
 
 def require(checks: Iterable[Check]) -> None:
-    """Refuse a data set that fails a check.
-
-    Raises:
-        DataError: names the failed checks and the first failures of each.
-    """
-    failed = [c for c in checks if not c.ok]
-    if failed:
-        lines = [
-            f"{c.name}: {len(c.failures)} of {c.count}: {'; '.join(c.failures[:3])}" for c in failed
-        ]
-        raise io.DataError(
-            "the data set fails its checks.\n  "
-            + "\n  ".join(lines)
-            + "\nFix the generator; nothing was published."
-        )
+    """Refuse a data set that fails a check; the error has the first failures of each."""
+    lines = [
+        f"\n  {c.name}: {len(c.failures)} of {c.count}: {'; '.join(c.failures[:3])}"
+        for c in checks
+        if not c.ok
+    ]
+    if lines:
+        fix = "Fix the generator; nothing was published."
+        raise io.DataError(f"the data set fails its checks.{''.join(lines)}\n{fix}")

@@ -96,7 +96,7 @@ def install(folder: Path, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(paths, "DATA", folder / "data")
     patch.setattr(paths, "ADAPTERS", folder / "adapters")
     patch.setattr(paths, "RUNS", folder / "runs")
-    patch.setattr(base, "_REGISTERED", {})
+    patch.setattr(base, "REGISTERED", {})
     for task in (toy.Toy, toy.ToyLabels):
         patch.setattr(task, "training", property(ToyTraining), raising=False)
         patch.setattr(task, "splits", (Split("train", "train"), *toy.Toy.__base__.splits))

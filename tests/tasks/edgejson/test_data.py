@@ -240,7 +240,7 @@ def test_the_published_files_are_what_the_generator_writes(built, tmp_path, monk
     assert (
         manifest["counts"]["test_noisy"]["slices"]["noise"] == dict.fromkeys(noise.KINDS, 100) | {}
     )
-    comparison = dataset.compare_with_published(tmp_path / "made")
+    comparison = datasets.compare(tmp_path / "made", dataset.PUBLISHED)
     assert [row["file"] for row in comparison if not row["same"]] == []
     assert {row["file"] for row in comparison} >= {*manifest["files"], dataset.CARD}
     monkeypatch.setattr(dataset, "PUBLISHED", tmp_path / "published")

@@ -281,11 +281,6 @@ def write(rows: Rows, folder: Path, *, seed: int | None = None) -> dict:
     return datasets.write(rows, folder, about, files=files, more=more)
 
 
-def compare_with_published(folder: Path) -> list[dict]:
-    """Compare a written data set with the published one, file by file (`datasets.compare`)."""
-    return datasets.compare(folder, PUBLISHED, more=[CARD])
-
-
 def publish(folder: Path) -> list[str]:
     """Copy a written data set over the published one; returns the files that changed.
 
@@ -298,7 +293,7 @@ def publish(folder: Path) -> list[str]:
             f"{folder}: made with seed {seed}; version {VERSION} is published with seed {SEED}. "
             f"Use that seed, or set SEED and VERSION in {Path(__file__).name}."
         )
-    return datasets.publish(folder, PUBLISHED, more=[CARD])
+    return datasets.publish(folder, PUBLISHED)
 
 
 def main(arguments: list[str] | None = None) -> None:
