@@ -49,17 +49,19 @@ def model_pages(
     Raises:
         ValueError: two models would have the same page.
     """
-    pages = {}
-    for name in dict.fromkeys(row.result.model["name"] for row in rows if row.rank):
+    names: dict[str, str] = {}
+    for name in (row.result.model["name"] for row in rows if row.rank):
         path = f"models/{slug(name)}.qmd"
-        if path in pages:
+        if names.setdefault(path, name) != name:
             raise ValueError(f"two models would share the page {path}; rename one of them.")
-        pages[path] = _model_page(
+    return {
+        path: _model_page(
             [row for row in rows if row.result.model["name"] == name],
             [run for run in runs if run.model["name"] == name],
             [profile for profile in profiles if profile["model"] == name],
         )
-    return pages
+        for path, name in names.items()
+    }
 
 
 def _model_page(rows: Sequence[Row], runs: Sequence[Result], profiles: Sequence[Mapping]) -> str:

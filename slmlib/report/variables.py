@@ -141,7 +141,7 @@ def _comparisons(task: Task, by_split: Mapping[str, Mapping[str, Result]]) -> di
     numbers = {}
     for (split, metric_name), names in named.items():
         metric, runs = task.metric(metric_name), by_split.get(split, {})
-        compared = [name for name, run in runs.items() if opponents([run])]
+        compared = [key(run.label) for run in opponents(runs.values())]
         pairs = [(b, a) if (b, a) in names else (a, b) for a, b in combinations(compared, 2)]
         found = differences(metric, [(runs[a], runs[b]) for a, b in pairs])
         for pair, d in zip(pairs, found, strict=True):

@@ -146,7 +146,7 @@ def test_two_models_cannot_share_a_page(rows, runs):
     first = rows[0].result
     twin = {**first.data, "model": {**first.model, "name": "TOY-1M"}}
     row = dataclasses.replace(rows[0], result=results.Result(twin, first.path))
-    with pytest.raises(ValueError, match=r"share the page toy-1m\.qmd"):
+    with pytest.raises(ValueError, match=r"share the page models/toy-1m\.qmd"):
         pages.model_pages([*rows, row], runs)
 
 
