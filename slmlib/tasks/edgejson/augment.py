@@ -4,13 +4,13 @@ A text that states what a schema asks for still does so if the keys have other n
 or another nesting, or if only some of them are asked for. A model that meets many variants of few
 schemas has to read the schema in front of it.
 
-Each step returns a plan beside the new schema, which transforms a target of the old schema: for an
-object {new key: (path, plan)}, where path is the keys that lead to the value in the old target, or
-to the object whose fields a new object takes; for a list [plan]; for a scalar None.
+While a schema is changed, every property carries its origin: the keys that lead from the object
+that contained it to its value in a target of the original schema. A new object, which groups
+fields, has the origin () of the object around it.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from random import Random
 
@@ -29,27 +29,20 @@ FLATTENS = 0.6  # probability that the fields of an inner object move up, if nes
 GROUPS = 0.5  # and that some fields of a large object move into a new one
 GROUP_NAMES = ("details", "info", "record", "entry", "particulars", "more", "data", "summary")
 LARGE = 4  # least number of fields of a large object
-
-Plan = dict | list | None
-MISSING = object()
-
-
-class Group(dict):
-    """The plan of a new object, which is absent if all of its fields are."""
+ORIGIN, GROUP = object(), object()  # keys of a node that no JSON Schema has
+ABSENT = object()
 
 
 @dataclass(frozen=True)
 class SchemaVariant:
-    """A variant of a schema, and the plans of the steps that made it, in order."""
+    """A variant of a schema; `traced` also has the origin of each property."""
 
     schema: dict
-    plans: tuple[Plan, ...]
+    traced: dict
 
     def transform_target(self, target):
         """Turn a target of the original schema into one of this, with keys in this one's order."""
-        for plan in self.plans:
-            target = _transformed(target, plan)
-        return target
+        return _transformed(target, self.traced)
 
 
 def vary(
@@ -63,132 +56,101 @@ def vary(
         partial: drop some of the fields; a few variants keep them all.
         restructured: move fields out of inner objects and into new ones, at random.
     """
-    plans: list[Plan] = []
-    steps = ((_drop_fields, partial), (_restructure, restructured), (_restyle, True))
-    for step, wanted in steps:
-        if wanted:
-            schema, plan = step(schema, rng)
-            plans.append(plan)
-    return SchemaVariant(schema, tuple(plans))
+    traced = _traced(schema)
+    if partial:
+        traced = _drop_fields(traced, rng)
+    if restructured:
+        traced = _restructure(traced, rng)
+    traced = _restyle(traced, rng)
+    return SchemaVariant(_untraced(traced), traced)
 
 
-def _drop_fields(schema: Mapping, rng: Random) -> tuple[dict, Plan]:
+def _drop_fields(schema: dict, rng: Random) -> dict:
     """Drop fields, but keep one that each object requires, so that no object can be empty."""
     least, most = DROPOUT
     dropout = least + (most - least) * rng.random()
 
-    def change(node: Mapping) -> tuple[dict, Plan]:
+    def change(node: dict) -> dict:
         if "properties" not in node:
-            return _inside(node, change)
-        required, names = node.get("required", ()), list(node["properties"])
-        chosen = {name for name in names if rng.random() >= dropout}
-        if not chosen.intersection(required or names):
-            chosen.add(rng.choice(required or names))
-        parts = {name: change(node["properties"][name]) for name in names if name in chosen}
-        plan = {name: ((name,), inner) for name, (_, inner) in parts.items()}
-        return _with(node, {name: part for name, (part, _) in parts.items()}, set(required)), plan
+            return _with_items(node, change)
+        required, properties = node.get("required", ()), node["properties"]
+        chosen = {name for name in properties if rng.random() >= dropout}
+        if not chosen.intersection(required or properties):
+            chosen.add(rng.choice(required or list(properties)))
+        parts = {name: change(part) for name, part in properties.items() if name in chosen}
+        return _with_properties(node, parts, required)
 
     return change(schema)
 
 
-# --- nesting ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Field:
-    """A property on its way into a new object."""
-
-    schema: dict
-    path: tuple[str, ...]
-    plan: Plan
-    required: bool
-
-
-def _restructure(schema: Mapping, rng: Random) -> tuple[dict, Plan]:
+def _restructure(schema: dict, rng: Random) -> dict:
     """Move fields of inner objects up one level, and other fields down into new objects."""
 
-    def change(node: Mapping) -> tuple[dict, Plan]:
+    def change(node: dict) -> dict:
         if "properties" not in node:
-            return _inside(node, change)
-        fields: dict[str, _Field] = {}
+            return _with_items(node, change)
+        fields: dict[str, dict] = {}
+        required = set(node.get("required", ()))
         for name, child in node["properties"].items():
-            part, plan = change(child)
-            field = _Field(part, (name,), plan, name in node.get("required", ()))
-            moved = _flattened(name, field) if rng.random() < FLATTENS else {}
-            clash = (fields.keys() | node["properties"].keys()) & moved.keys()
-            fields |= moved if moved and not clash else {name: field}
+            part = change(child)
+            inner = part.get("properties", {}) if rng.random() < FLATTENS else {}
+            keys = {_joined(name, key): key for key in inner}
+            if not keys or (fields.keys() | node["properties"].keys()) & keys.keys():
+                fields[name] = part
+                continue
+            for new, key in keys.items():
+                fields[new] = {**inner[key], ORIGIN: part[ORIGIN] + inner[key][ORIGIN]}
+                if name in required and key in part.get("required", ()):
+                    required.add(new)
         if len(fields) >= LARGE and rng.random() < GROUPS:
-            fields = _grouped(fields, rng)
-        return _assembled(node, fields)
+            fields, required = _grouped(fields, required, rng)
+        return _with_properties(node, fields, required)
 
     return change(schema)
 
 
-def _flattened(outer: str, field: _Field) -> dict[str, _Field]:
-    """The fields of an inner object, named after both; none if it is not an object.
-
-    `address` and `street` become `address_street`, `homeAddress` and `street` `homeAddressStreet`.
-    """
-    required = field.schema.get("required", ()) if field.required else ()
-    fields = {}
-    for name, part in field.schema.get("properties", {}).items():
-        camel = any(letter.isupper() for letter in outer + name) and "_" not in outer + name
-        key = outer + name[:1].upper() + name[1:] if camel else f"{outer}_{name}"
-        path, plan = field.plan[name]
-        fields[key] = _Field(part, field.path + path, plan, name in required)
-    return fields
+def _joined(outer: str, inner: str) -> str:
+    """`address` and `street` are `address_street`; `homeAddress` makes `homeAddressStreet`."""
+    if "_" not in outer + inner and any(letter.isupper() for letter in outer + inner):
+        return outer + inner[:1].upper() + inner[1:]
+    return f"{outer}_{inner}"
 
 
-def _grouped(fields: dict[str, _Field], rng: Random) -> dict[str, _Field]:
-    """Some of the fields in a new object, which takes the place of the first of them."""
+def _grouped(fields: dict[str, dict], required: set, rng: Random) -> tuple[dict[str, dict], set]:
+    """Move some of the fields into a new object, which takes the place of the first of them."""
     chosen = set(rng.sample(sorted(fields), rng.randint(2, len(fields) - 2)))
     name = rng.choice([name for name in GROUP_NAMES if name not in fields] or ["grouped_fields"])
     inner = {key: field for key, field in fields.items() if key in chosen}
-    schema, plan = _assembled({"type": "object", "additionalProperties": False}, inner)
-    group = _Field(schema, (), Group(plan), any(field.required for field in inner.values()))
-    grouped: dict[str, _Field] = {}
+    empty = {"type": "object", "additionalProperties": False, ORIGIN: (), GROUP: True}
+    group = _with_properties(empty, inner, required)
+    grouped: dict[str, dict] = {}
     for key, field in fields.items():
         grouped |= {name: group} if key in chosen else {key: field}
-    return grouped
+    return grouped, required | ({name} if required & chosen else set())
 
 
-def _assembled(node: Mapping, fields: Mapping[str, _Field]) -> tuple[dict, Plan]:
-    required = {name for name, field in fields.items() if field.required}
-    plan = {name: (field.path, field.plan) for name, field in fields.items()}
-    return _with(node, {name: field.schema for name, field in fields.items()}, required), plan
-
-
-# --- wording ------------------------------------------------------------------------------------
-
-
-def _restyle(schema: Mapping, rng: Random) -> tuple[dict, Plan]:
+def _restyle(schema: dict, rng: Random) -> dict:
     """Write keys in another style and order, with or without descriptions."""
     style = None if rng.random() < KEEPS_STYLE else rng.choice(sorted(STYLES))
     ordered, bare = rng.random() < KEEPS_ORDER, rng.random() < DROPS_DESCRIPTIONS
     dropped = {"x-rules", "$schema"} | ({"title", "description"} if bare else set())
 
-    def change(node: Mapping) -> tuple[dict, Plan]:
+    def change(node: dict) -> dict:
         node = {key: value for key, value in node.items() if key not in dropped}
         if "properties" not in node:
-            return _inside(node, change)
-        names = _restyled(list(node["properties"]), style)
-        parts = [(names[old], old, *change(child)) for old, child in node["properties"].items()]
+            return _with_items(node, change)
+        names = {name: name for name in node["properties"]}
+        if style is not None:
+            restyled = {name: STYLES[style](words(name)) for name in names}
+            if len(set(restyled.values())) == len(names):  # else two would become equal
+                names = restyled
+        parts = [(names[name], change(part)) for name, part in node["properties"].items()]
         if not ordered:
             rng.shuffle(parts)
-        required = {names[old] for old in node.get("required", ())}
-        plan = {name: ((old,), inner) for name, old, _, inner in parts}
-        return _with(node, {name: part for name, _, part, _ in parts}, required), plan
+        required = {names[name] for name in node.get("required", ())}
+        return _with_properties(node, dict(parts), required)
 
     return change(schema)
-
-
-def _restyled(names: list[str], style: str | None) -> dict[str, str]:
-    """Each key in another style; all as they are if two would become equal."""
-    if style is not None:
-        restyled = {name: STYLES[style](words(name)) for name in names}
-        if len(set(restyled.values())) == len(names):
-            return restyled
-    return {name: name for name in names}
 
 
 def words(name: str) -> list[str]:
@@ -197,34 +159,49 @@ def words(name: str) -> list[str]:
     return [word.lower() for word in re.split(r"[_\-\s]+", parted) if word]
 
 
-# --- shared by all steps ------------------------------------------------------------------------
-
-
-def _inside(node: Mapping, change: Callable) -> tuple[dict, Plan]:
+def _with_items(node: dict, change: Callable[[dict], dict]) -> dict:
     """Change the items of a list; keep a scalar."""
-    if "items" not in node:
-        return dict(node), None
-    items, plan = change(node["items"])
-    return {**node, "items": items}, [plan]
+    return {**node, "items": change(node["items"])} if "items" in node else node
 
 
-def _with(node: Mapping, properties: Mapping, required: set) -> dict:
+def _with_properties(node: Mapping, properties: Mapping, required: Iterable[str]) -> dict:
     """The schema of an object with other properties; those required are listed in their order."""
     ordered = [name for name in properties if name in required]
-    return {**node, "properties": dict(properties), "required": ordered}
+    return {**node, "properties": properties, "required": ordered}
 
 
-def _transformed(value, plan: Plan):
-    if isinstance(plan, list):
-        return [_transformed(item, plan[0]) for item in value]
-    if plan is None:
+# --- origins ------------------------------------------------------------------------------------
+
+
+def _traced(node: Mapping) -> dict:
+    """A copy in which each property has its origin."""
+    if "properties" not in node:
+        return _with_items(dict(node), _traced)
+    parts = node["properties"].items()
+    return {**node, "properties": {name: {**_traced(p), ORIGIN: (name,)} for name, p in parts}}
+
+
+def _untraced(node: dict) -> dict:
+    node = {key: value for key, value in node.items() if isinstance(key, str)}
+    if "properties" in node:
+        node["properties"] = {name: _untraced(p) for name, p in node["properties"].items()}
+    return _with_items(node, _untraced)
+
+
+def _transformed(value, node: dict):
+    """The part of a target that the node of a traced schema asks for."""
+    if "items" in node:
+        return [_transformed(item, node["items"]) for item in value]
+    if "properties" not in node:
         return value
     transformed = {}
-    for key, (path, inner) in plan.items():
+    for name, part in node["properties"].items():
         old = value
-        for step in path:
-            old = MISSING if old is MISSING else old.get(step, MISSING)
-        new = MISSING if old is MISSING else _transformed(old, inner)
-        if new is not MISSING and (new or not isinstance(inner, Group)):
-            transformed[key] = new
+        for step in part[ORIGIN]:
+            old = ABSENT if old is ABSENT else old.get(step, ABSENT)
+        if old is ABSENT:
+            continue
+        new = _transformed(old, part)
+        if new or GROUP not in part:  # a group is absent if all its fields are
+            transformed[name] = new
     return transformed

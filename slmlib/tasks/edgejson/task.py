@@ -97,9 +97,9 @@ class EdgeJSON(Task):
         }
 
     @property
-    def training(self) -> training_data.EdgeJSONTraining:
+    def training(self):
         """Training material: the split `train` and generated cases, augmented."""
-        return training_data.EdgeJSONTraining()
+        return training_data
 
     @property
     def generator(self):

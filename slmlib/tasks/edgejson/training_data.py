@@ -10,7 +10,6 @@ a reserved domain.
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from random import Random
 
@@ -19,7 +18,6 @@ from slmlib.tasks.base import Prompt, Sample, TrainingSample
 from slmlib.tasks.edgejson import augment, schemas
 from slmlib.tasks.edgejson.prompts import PLAIN, PROMPTS, SYSTEM, TRAINED, fields
 
-FOLDER = Path(__file__).parent
 PROMPT, BLIND_PROMPT = TRAINED, "zero-shot-text"  # with and without the schema
 USUAL = 0.5  # share of the groups that are prompted as in the evaluation
 SYSTEMS = (
@@ -39,94 +37,33 @@ WORDINGS = (
     "Here is a JSON Schema.\n{schema}\n\nWhat does this say, in that form?\n{text}",
     "{schema}\n\n{text}\n\nReturn the object; leave out what the text does not give.",
 )
+card = Path(__file__).with_name("model_card.md")
+schema = json.loads(Path(__file__).with_name("training.schema.json").read_text("utf-8"))
 
 
-class EdgeJSONTraining:
-    """See `TrainingData`."""
-
-    schema = json.loads(FOLDER.joinpath("training.schema.json").read_text("utf-8"))
-    card = FOLDER / "model_card.md"
-
-    def samples(
-        self,
-        mix: Mapping,
-        *,
-        seed: int,
-        group_size: int,
-        on_sample: Callable[[], object] = lambda: None,
-    ) -> Iterator[TrainingSample]:
-        """Training samples in order, in groups of at most `group_size` cases of one schema."""
-        groups = [  # the seeds' words are those of the published trainings
-            (str(index), *_vary(cases, mix, Random(f"{seed}/lesson/{index}")))
-            for index, cases in enumerate(_groups(mix, seed, group_size, on_sample))
-        ]
-        Random(f"{seed}/course").shuffle(groups)
-        for name, prompt, cases in groups:
-            for case in cases:
-                yield _sample(case, prompt, name)
-
-    def examples(self, samples: Iterable[Sample], mix: Mapping) -> Iterator[TrainingSample]:
-        """Samples as they are in the evaluation, each in a group of its own."""
-        for sample in samples:
-            yield _sample(sample, PROMPTS[self.prompt(mix)], sample.id)
-
-    def describe(self, samples: Collection[TrainingSample]) -> dict[str, int]:
-        """Number of cases, of schemas of different shape, and of cases by split and origin."""
-        cases = [each.sample for each in samples]
-        counts = {
-            "cases": len(cases),
-            "schemas": len({schemas.shape(case.input["schema"]) for case in cases}),
-        }
-        for split in ("train", "train_extended"):
-            counts[split] = sum(case.split == split for case in cases)
-        for origin in ("designed", "composed"):
-            counts[f"{origin}_cases"] = sum(case.slices["origin"] == origin for case in cases)
-        return counts
-
-    def size(self, mix: Mapping) -> int:
-        """Number of samples to generate."""
-        return mix["extended"]
-
-    def prompt(self, mix: Mapping) -> str:
-        """Name of the prompt in which a model trained on this mix is evaluated."""
-        return PROMPT if mix["show_schema"] else BLIND_PROMPT
-
-    def facts(self, mix: Mapping, counts: Mapping[str, int]) -> dict[str, object]:
-        """Facts about a training on EdgeJSON, as printed."""
-        names = ("schemas", "train", "designed_cases", "composed_cases")
-        return {
-            **{name: f"{counts[name]:,}" for name in names},
-            "extended": f"{counts['train_extended']:,}",
-            "passes": mix["passes"],
-            "noisy": f"{mix['noisy']:g}",
-            "partial": f"{mix['partial']:g}",
-            "reshaped": f"{mix['restructured']:g}",
-            "restyled": f"{(1 - augment.KEEPS_STYLE) * (1 - 1 / len(augment.STYLES)):g}",
-            "reordered": f"{1 - augment.KEEPS_ORDER:g}",
-            "bare": f"{augment.DROPS_DESCRIPTIONS:g}",
-            "reworded": f"{1 - USUAL:g}",
-        }
-
-    def texts(self, mix: Mapping) -> dict[str, str]:
-        """Texts of the model card that depend on the mix."""
-        prompt, note = PROMPTS[self.prompt(mix)], ""
-        if mix["show_schema"]:
-            note = ", with the schema as compact JSON without `$schema`"
-        return {
-            "variation": _variation(mix),
-            "system": json.dumps(prompt.system),
-            "question": json.dumps(prompt.user),
-            "fields": "schema=shown, text=text" if mix["show_schema"] else "text=text",
-            "schema_note": note,
-        }
+def samples(
+    mix: Mapping, *, seed: int, group_size: int, on_sample: Callable[[], object] = lambda: None
+) -> Iterator[TrainingSample]:
+    """Training samples in order, in groups of at most `group_size` cases of one schema."""
+    groups = [  # the seeds' words are those of the published trainings
+        (str(index), *_vary(cases, mix, Random(f"{seed}/lesson/{index}")))
+        for index, cases in enumerate(_groups(mix, seed, group_size, on_sample))
+    ]
+    Random(f"{seed}/course").shuffle(groups)
+    for name, wording, cases in groups:
+        for case in cases:
+            yield _sample(case, wording, name)
 
 
-def _sample(case: Sample, prompt: Prompt, group: str) -> TrainingSample:
+def examples(samples: Iterable[Sample], mix: Mapping) -> Iterator[TrainingSample]:
+    """Samples as they are in the evaluation, each in a group of its own."""
+    for sample in samples:
+        yield _sample(sample, PROMPTS[prompt(mix)], sample.id)
+
+
+def _sample(case: Sample, wording: Prompt, group: str) -> TrainingSample:
     answer = json.dumps(case.target, ensure_ascii=False)  # as constrained decoding writes it
-    return TrainingSample(case, prompt.messages(case), answer, group)
-
-
-# --- which cases ------------------------------------------------------------------------------
+    return TrainingSample(case, wording.messages(case), answer, group)
 
 
 def _groups(mix: Mapping, seed: int, size: int, on_sample: Callable) -> Iterator[list[Sample]]:
@@ -134,51 +71,37 @@ def _groups(mix: Mapping, seed: int, size: int, on_sample: Callable) -> Iterator
     from slmlib.tasks.edgejson.generate import dataset  # reads all texts and entities
 
     registers = mix["registers"]
-    published = [
-        case
-        for case in tasks.get(dataset.NAME).load("train")
-        if not registers or case.slices["register"] in registers
-    ]
-    published = published[: round(mix["train"] * len(published))]
+    published = tasks.get(dataset.NAME).load("train")
+    if registers:
+        published = [case for case in published if case.slices["register"] in registers]
     for number in range(mix["passes"]):
         rng, families = Random(f"{seed}/pass/{number}"), {}
-        for case in published:
+        for case in published[: round(mix["train"] * len(published))]:
             families.setdefault(case.group, []).append(case)
         for family in families.values():
             rng.shuffle(family)
-            yield from _chunks(family, size)
-    streams: dict[str, list[Sample]] = {}
+            for start in range(0, len(family), size):
+                yield family[start : start + size]
+    unfinished: dict[str, list[Sample]] = {}
     options = {"seed": seed, "noisy": mix["noisy"], "registers": registers or None}
     for row in dataset.extend(mix["extended"], **options):
         on_sample()
-        stream = streams.setdefault(row["group"], [])
-        stream.append(Sample(**row))
-        if len(stream) == size:
-            yield streams.pop(row["group"])
-    yield from streams.values()
-
-
-def _chunks(items: Iterable, size: int) -> Iterator[list]:
-    items = iter(items)
-    return iter(lambda: list(islice(items, size)), [])
-
-
-# --- in which wording -------------------------------------------------------------------------
+        cases = unfinished.setdefault(row["group"], [])
+        cases.append(Sample(**row))
+        if len(cases) == size:
+            yield unfinished.pop(row["group"])
+    yield from unfinished.values()
 
 
 def _vary(cases: list[Sample], mix: Mapping, rng: Random) -> tuple[Prompt, list[Sample]]:
     """The prompt of a group, and its cases with their schema varied."""
-    if not mix["show_schema"]:
-        return PROMPTS[BLIND_PROMPT], cases
-    if not mix["vary"]:
-        return PROMPTS[PROMPT], cases
+    if not mix["show_schema"] or not mix["vary"]:
+        return PROMPTS[prompt(mix)], cases
     # a share of 0 draws nothing, so that older recipes keep their groups
-    partial, restructured = (
-        mix[key] > 0 and rng.random() < mix[key] for key in ("partial", "restructured")
-    )
-    variant = augment.vary(
-        cases[0].input["schema"], rng, partial=partial, restructured=restructured
-    )
+    partial = mix["partial"] > 0 and rng.random() < mix["partial"]
+    restructured = mix["restructured"] > 0 and rng.random() < mix["restructured"]
+    original = cases[0].input["schema"]
+    variant = augment.vary(original, rng, partial=partial, restructured=restructured)
     varied = [
         replace(
             case,
@@ -192,29 +115,81 @@ def _vary(cases: list[Sample], mix: Mapping, rng: Random) -> tuple[Prompt, list[
     return Prompt("varied", rng.choice(SYSTEMS), rng.choice(WORDINGS), fields), varied
 
 
+# --- about a training ---------------------------------------------------------------------------
+
+
+def size(mix: Mapping) -> int:
+    """Number of samples to generate."""
+    return mix["extended"]
+
+
+def prompt(mix: Mapping) -> str:
+    """Name of the prompt in which a model trained on this mix is evaluated."""
+    return PROMPT if mix["show_schema"] else BLIND_PROMPT
+
+
+def describe(samples: Collection[TrainingSample]) -> dict[str, int]:
+    """Number of cases, of schemas of different shape, and of cases by split and origin."""
+    cases = [each.sample for each in samples]
+    counts = {
+        "cases": len(cases),
+        "schemas": len({schemas.shape(case.input["schema"]) for case in cases}),
+    }
+    for split in ("train", "train_extended"):
+        counts[split] = sum(case.split == split for case in cases)
+    for origin in ("designed", "composed"):
+        counts[f"{origin}_cases"] = sum(case.slices["origin"] == origin for case in cases)
+    return counts
+
+
+def facts(mix: Mapping, counts: Mapping[str, int]) -> dict[str, object]:
+    """Facts about a training on EdgeJSON, as printed."""
+    names = ("schemas", "train", "designed_cases", "composed_cases")
+    return {
+        **{name: f"{counts[name]:,}" for name in names},
+        "extended": f"{counts['train_extended']:,}",
+        "passes": mix["passes"],
+        "noisy": f"{mix['noisy']:g}",
+        "partial": f"{mix['partial']:g}",
+        "reshaped": f"{mix['restructured']:g}",
+        "restyled": f"{(1 - augment.KEEPS_STYLE) * (1 - 1 / len(augment.STYLES)):g}",
+        "reordered": f"{1 - augment.KEEPS_ORDER:g}",
+        "bare": f"{augment.DROPS_DESCRIPTIONS:g}",
+        "reworded": f"{1 - USUAL:g}",
+    }
+
+
+def texts(mix: Mapping) -> dict[str, str]:
+    """Texts of the model card that depend on the mix."""
+    wording, shown = PROMPTS[prompt(mix)], mix["show_schema"]
+    return {
+        "variation": _variation(mix),
+        "system": json.dumps(wording.system),
+        "question": json.dumps(wording.user),
+        "fields": "schema=shown, text=text" if shown else "text=text",
+        "schema_note": ", with the schema as compact JSON without `$schema`" if shown else "",
+    }
+
+
 def _variation(mix: Mapping) -> str:
     """How groups vary, in sentences."""
     if not mix["show_schema"]:
         return "The prompt does not show the schema."
     if not mix["vary"]:
         return "Nothing is varied."
-
-    def percent(share: float) -> str:
-        return f"{100 * share:.0f} %"
-
     text = (
-        f"The schema of each group is varied at random: {percent(augment.KEEPS_STYLE)} of the "
-        "groups keep the style of the keys, the others use one such as `snake_case`; "
-        f"{percent(augment.KEEPS_ORDER)} keep the order of the keys; "
-        f"{percent(augment.DROPS_DESCRIPTIONS)} have no titles and descriptions. "
-        f"{percent(USUAL)} have the prompt shown above, the others one of {len(SYSTEMS)} system "
-        f"messages with one of {len(WORDINGS)} questions."
+        "The schema of each group is varied at random: "
+        f"{augment.KEEPS_STYLE:.0%} of the groups keep the style of the keys, the others use one "
+        f"such as `snake_case`; {augment.KEEPS_ORDER:.0%} keep the order of the keys; "
+        f"{augment.DROPS_DESCRIPTIONS:.0%} have no titles and descriptions. {USUAL:.0%} have the "
+        f"prompt shown above, the others one of {len(SYSTEMS)} system messages with one of "
+        f"{len(WORDINGS)} questions."
     )
     if mix["partial"]:
-        text += f" {percent(mix['partial'])} ask for some of the fields only."
+        text += f" {mix['partial']:.0%} ask for some of the fields only."
     if mix["restructured"]:
         text += (
-            f" In {percent(mix['restructured'])} the nesting is changed: fields move out of an "
+            f" In {mix['restructured']:.0%} the nesting is changed: fields move out of an "
             "inner object, under a key that joins both, or into a new one named, say, `details`."
         )
-    return text
+    return text.replace("%", " %")
