@@ -82,8 +82,7 @@ DOG = {"": {True: ["with dog"], False: ["no dog"]}, "clause": {True: ["comes"], 
 
 def case(blueprint, register: str, key: str, split: str = "train", index: int = 0) -> dict:
     """A row of a composed case."""
-    spec = dataset.CaseSpec(case_sources.composed(blueprint, register))
-    return dataset.case(key, split, index, spec)
+    return dataset.case(key, split, index, case_sources.composed(blueprint, register))
 
 
 def draw(blueprint: composer.Blueprint, seed: str) -> tuple[dict, composer.Instance, Random]:

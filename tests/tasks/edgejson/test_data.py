@@ -20,9 +20,8 @@ from slmlib.tasks.edgejson.generate import (
     dataset,
     field_rules,
     samplers,
-    wordings,
 )
-from slmlib.tasks.edgejson.generate.wordings import PHRASES
+from slmlib.tasks.edgejson.phrases import PHRASES
 from slmlib.textgen import noise
 from slmlib.textgen.sampling_context import SamplingContext
 
@@ -164,7 +163,7 @@ def test_phrases_are_unambiguous_and_complete():
                     meanings.setdefault(phrase.casefold(), set()).add(value)
         faults += [f"{name}: {phrase}" for phrase, values in meanings.items() if len(values) > 1]
     for group in schemas.groups():
-        fields = wordings.fields(group)
+        fields = case_sources.fields(group)
         for pointer, table in fields.tables.items():
             values = set(fields.leaves[pointer].get("enum", (True, False)))
             faults += [f"{table}:{form}" for form, v in PHRASES[table].items() if set(v) != values]
@@ -175,11 +174,11 @@ def test_every_template_proves_every_leaf():
     """A template that forgets a field, or leaves marks in the text, breaks the cases it makes."""
     tables = ("form", "log", "receipt", "invoice", "delivery_note")
     faults = {}
-    for template in (t for group in schemas.groups() for t in wordings.templates_of(group)):
-        spec = dataset.CaseSpec(case_sources.designed(template))
+    for template in (t for group in schemas.groups() for t in case_sources.templates_of(group)):
+        source = case_sources.designed(template)
         split = dataset.UNSEEN if samplers.reserved(template.group) else "train"
         for seed in range(20):
-            row = dataset.case(f"every/{template.name}/{seed}", split, 0, spec)
+            row = dataset.case(f"every/{template.name}/{seed}", split, 0, source)
             text = row["input"]["text"]
             gaps = any(mark in text for mark in (" ,", " .", ",,", "<", ">>"))
             marks = set(text) & set("{}\ue000\ue001\ue002")
@@ -193,12 +192,12 @@ def test_templates_cover_roles_and_registers():
     """Every schema has templates for each role, none for two, and at least five registers."""
     registers = set()
     for group in schemas.groups():
-        every = {t.name for t in wordings.templates_of(group)}
-        its_registers = {t.register for t in wordings.templates_of(group)}
+        every = {t.name for t in case_sources.templates_of(group)}
+        its_registers = {t.register for t in case_sources.templates_of(group)}
         assert len(its_registers) >= checks.MIN_GROUP_REGISTERS, group
         registers |= its_registers
         roles = ("train", "val", "test")
-        parts = [{t.name for t in wordings.templates_of(group, role)} for role in roles]
+        parts = [{t.name for t in case_sources.templates_of(group, role)} for role in roles]
         if samplers.reserved(group):
             assert parts[2] == every, group
         else:
@@ -215,9 +214,9 @@ def test_noise_keeps_every_value_of_real_cases():
             for source in case_sources.designed_sources(group, "test"):
                 if source.register not in noise.REGISTERS[kind]:
                     continue
-                key, spec = f"noise/{kind}/{source.meta}", dataset.CaseSpec(source, kind)
+                key = f"noise/{kind}/{source.meta}"
                 try:
-                    row = dataset.case(key, dataset.NOISY, 0, spec)
+                    row = dataset.case(key, dataset.NOISY, 0, source, kind)
                 except noise.TooClean:
                     continue
                 assert not checks.evidence({dataset.NOISY: [row]}).failures
@@ -242,7 +241,7 @@ def test_the_published_files_are_what_the_generator_writes(built, tmp_path, monk
     )
     comparison = datasets.compare(tmp_path / "made", dataset.PUBLISHED)
     assert [row["file"] for row in comparison if not row["same"]] == []
-    assert {row["file"] for row in comparison} >= {*manifest["files"], dataset.CARD}
+    assert {row["file"] for row in comparison} >= {*manifest["files"], datasets.CARD}
     monkeypatch.setattr(dataset, "PUBLISHED", tmp_path / "published")
     changed = dataset.publish(tmp_path / "made")
     assert changed[-1] == datasets.MANIFEST and "test.jsonl" in changed
@@ -302,7 +301,7 @@ def test_every_prefix_is_balanced(built):
 @pytest.mark.model
 def test_the_card_states_the_facts(built):
     """Its numbers are those of the data, its size is the hub's, its limit can be generated."""
-    text = (dataset.PUBLISHED / dataset.CARD).read_text("utf-8")
+    text = (dataset.PUBLISHED / datasets.CARD).read_text("utf-8")
     assert data_card.statistics(built) in text
     assert data_card.samples(built) in text
     assert "- 1K<n<10K\n" in text

@@ -21,7 +21,8 @@ from slmlib.tasks.base import Check
 from slmlib.tasks.data_checks import every, row_check
 from slmlib.tasks.datasets import Rows
 from slmlib.tasks.edgejson import schemas
-from slmlib.tasks.edgejson.generate import composer, field_rules, grammars, samplers, wordings
+from slmlib.tasks.edgejson.generate import case_sources, composer, field_rules, grammars, samplers
+from slmlib.tasks.edgejson.phrases import PHRASES
 from slmlib.tasks.edgejson.scoring import leaves
 from slmlib.textgen import lexicon, near_duplicates, noise, parsers
 
@@ -144,7 +145,7 @@ def _unproved(text: str, place: dict | None, value) -> str | None:
     if len(span) != place["end"] - place["start"]:
         return "the evidence lies outside the text"
     try:
-        result = parsers.apply(rule, span, wordings.PHRASES)
+        result = parsers.apply(rule, span, PHRASES)
     except Exception as error:  # a rule may fail in any way on a span that it cannot read
         return f"{rule} cannot read {span!r}: {error!r}"
     if rule == "day" and re.fullmatch(r"(0?[1-9]|1[0-2])[./]\d+[./]\d+", span):
@@ -181,9 +182,9 @@ def absent_choices(rows: Rows) -> Check:
 @cache
 def _mentions(group: str, pointer: str, values: frozenset[str]) -> re.Pattern | None:
     """Matches values and phrases of a field; short ones ("no", "ok") mean too much else."""
-    table = wordings.fields(group).tables.get(pointer, "")
+    table = case_sources.fields(group).tables.get(pointer, "")
     words = {value.replace("_", " ") for value in values}
-    for form in wordings.PHRASES.get(table, {}).values():
+    for form in PHRASES.get(table, {}).values():
         words |= {phrase for phrases in form.values() for phrase in phrases}
     words = [word for word in words if len(word) >= MIN_PHRASE]
     return data_checks.any_of(words) if words else None

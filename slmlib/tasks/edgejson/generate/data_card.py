@@ -15,7 +15,7 @@ from slmlib.models import weights
 from slmlib.tasks.data_checks import every
 from slmlib.tasks.datasets import Rows
 from slmlib.tasks.edgejson import schemas
-from slmlib.tasks.edgejson.generate import checks, samplers, wordings
+from slmlib.tasks.edgejson.generate import case_sources, checks, samplers
 from slmlib.textgen.templates import TEXT_STYLES, kind_of
 
 SAMPLED = ("train", "test", checks.UNSEEN, checks.NOISY)  # three cases of each are shown
@@ -63,7 +63,7 @@ def statistics(rows: Rows) -> str:
     places = (place for row in cases for place in row["meta"]["evidence"].values())
     rules = Counter(re.sub(r"phrase\..*", "phrase", place["rule"]) for place in places)
     registers = Counter(row["slices"]["register"] for row in cases)
-    templates = [t for group in schemas.groups() for t in wordings.templates_of(group)]
+    templates = [t for group in schemas.groups() for t in case_sources.templates_of(group)]
     texts = []
     for register in sorted(TEXT_STYLES):
         groups = [t.group for t in templates if t.register == register]

@@ -12,7 +12,6 @@ case depends only on its own seed string; one whose text is too like an earlier 
 import argparse
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -23,13 +22,13 @@ from slmlib.tasks import datasets
 from slmlib.tasks.base import Check
 from slmlib.tasks.datasets import Rows
 from slmlib.tasks.edgejson import schemas
-from slmlib.tasks.edgejson.generate import case_sources, checks, data_card, samplers, wordings
+from slmlib.tasks.edgejson.generate import case_sources, checks, data_card, samplers
 from slmlib.tasks.edgejson.generate.case_sources import CaseSource
+from slmlib.tasks.edgejson.phrases import PHRASES
 from slmlib.textgen import near_duplicates, noise
 from slmlib.textgen.sampling_context import SamplingContext
 
 NAME, VERSION, GENERATOR, SEED = "edgejson", "2.1.0", "2.1.0", 20261122
-LICENCE = "CC-BY-4.0"
 SPLITS = checks.SIZES
 UNSEEN, NOISY, EXTENDED = checks.UNSEEN, checks.NOISY, "train_extended"
 COMPOSED = {"simple": 43, "medium": 43, "complex": 22}  # unseen schemas, besides designed ones
@@ -37,15 +36,6 @@ CASES_PER_SCHEMA = 10  # in a block of the extended split
 TIER_PATTERN = ("simple", "medium", "simple", "medium", "complex")  # 40/40/20 in every prefix
 ATTEMPTS = 100
 PUBLISHED = paths.DATA / NAME
-CARD = "README.md"  # prose by hand, numbers from the data
-
-
-@dataclass(frozen=True)
-class CaseSpec:
-    """Specification of one case: its source, and the kind of noise, if any."""
-
-    source: CaseSource
-    noise: str | None = None
 
 
 def build(
@@ -61,34 +51,43 @@ def build(
         sizes: Split -> number of cases, multiples of 5.
         on_case: Called after each case, to update a progress bar.
     """
-    seed, seen, rows = SEED if seed is None else seed, _SeenTexts(), {}
+    seed = SEED if seed is None else seed
+    rows: dict[str, list[dict]] = {split: [] for split in sizes}
+    texts, masked_tests = near_duplicates.Index(), near_duplicates.Index()
     for split in reversed(sizes):
-        rows[split] = []
-        for index, spec in enumerate(plan(seed, split, sizes[split])):
-            draws = _draws(f"{seed}/{split}/{index}", split, index, spec)
-            rows[split].append(next(filter(seen.accept, draws)))
+        role = checks.role(split)
+        for index, (source, kind) in enumerate(plan(seed, split, sizes[split])):
+            for row in _draws(f"{seed}/{split}/{index}", split, index, source, kind):
+                text, masked = near_duplicates.plain(row["input"]["text"]), checks.masked(row)
+                # a training text must not even be like a test's when values are masked
+                if not texts.like(text) and not (role == "train" and masked_tests.like(masked)):
+                    break
+            texts.add(row["id"], text)
+            if role == "test":
+                masked_tests.add(row["id"], masked)
+            rows[split].append(row)
             on_case()
-    return {split: rows[split] for split in sizes}
+    return rows
 
 
-def plan(seed: int, split: str, size: int) -> list[CaseSpec]:
-    """Specifications of a split: tiers 2:2:1 in turn; schemas, sources and noise spread evenly."""
-    rng, used, specs = Random(f"{seed}/{split}/plan"), Counter(), []
+def plan(seed: int, split: str, size: int) -> list[tuple[CaseSource, str | None]]:
+    """Source and noise of each case: tiers 2:2:1 in turn; schemas, sources, noise spread evenly."""
+    rng, used, planned = Random(f"{seed}/{split}/plan"), Counter(), []
     families = {t: _shuffled(rng, _families(seed, split, t)) for t in schemas.TIERS}
     for index in range(size):
         tier = TIER_PATTERN[index % len(TIER_PATTERN)]
         family = families[tier][used[tier] % len(families[tier])]
-        offers = [CaseSpec(source) for source in family]
+        offers = [(source, None) for source in family]
         if split == NOISY:
-            offers = [CaseSpec(s, k) for k in noise.KINDS for s in family if _suits(s, k)]
-        offers.sort(key=lambda o: (used[tier, o.noise], used[id(o.source), o.noise]))
-        spec = next((o for o in offers if o.noise is None or _takes_noise(o)), None)
-        if spec is None:
+            offers = [(source, k) for k in noise.KINDS for source in family if _suits(source, k)]
+        offers.sort(key=lambda offer: (used[tier, offer[1]], used[offer]))
+        offer = next((each for each in offers if _takes_noise(*each)), None)
+        if offer is None:
             fix = "Add templates in registers that noise.REGISTERS names."
             raise io.DataError(f"{family[0].group}: no template for {split}. {fix}")
-        used.update((tier, (tier, spec.noise), (id(spec.source), spec.noise)))
-        specs.append(spec)
-    return specs
+        used.update((tier, (tier, offer[1]), offer))
+        planned.append(offer)
+    return planned
 
 
 def _families(seed: int | str, split: str, tier: str) -> list[list[CaseSource]]:
@@ -122,42 +121,26 @@ def _suits(source: CaseSource, kind: str) -> bool:
     return source.register in noise.REGISTERS[kind]
 
 
-def _takes_noise(spec: CaseSpec) -> bool:
-    """True if the noise finds something to change in some cases of the source."""
+def _takes_noise(source: CaseSource, kind: str | None) -> bool:
+    """True if the noise, if any, finds something to change in some cases of the source."""
     try:
-        for index in range(3):
-            case(f"probe/{index}", NOISY, 0, spec)
+        for index in range(3 if kind else 0):
+            case(f"probe/{index}", NOISY, 0, source, kind)
     except noise.TooClean:
         return False
     return True
 
 
-class _SeenTexts:
-    """The texts so far; a training text must not even be like a test's when values are masked."""
-
-    def __init__(self):
-        self.texts, self.masked = near_duplicates.Index(), near_duplicates.Index()
-
-    def accept(self, row: dict) -> bool:
-        """Add a case; False if it is like an earlier one."""
-        text, masked = near_duplicates.plain(row["input"]["text"]), checks.masked(row)
-        role = checks.role(row["split"])
-        if self.texts.like(text) or (role == "train" and self.masked.like(masked)):
-            return False
-        self.texts.add(row["id"], text)
-        if role == "test":
-            self.masked.add(row["id"], masked)
-        return True
-
-
-def _draws(key: str, split: str, index: int, spec: CaseSpec) -> Iterator[dict]:
-    """Cases of a specification, without those whose noise found nothing to change."""
+def _draws(
+    key: str, split: str, index: int, source: CaseSource, kind: str | None
+) -> Iterator[dict]:
+    """Cases of a source, without those whose noise found nothing to change."""
     for attempt in range(ATTEMPTS):
         try:
-            yield case(f"{key}/{attempt}", split, index, spec)
+            yield case(f"{key}/{attempt}", split, index, source, kind)
         except noise.TooClean:
             continue
-    raise _exhausted(spec.source)
+    raise _exhausted(source)
 
 
 def _exhausted(source: CaseSource) -> io.DataError:
@@ -165,16 +148,16 @@ def _exhausted(source: CaseSource) -> io.DataError:
     return io.DataError(f"{name}: {ATTEMPTS} draws gave no new text. {fix}")
 
 
-def case(key: str, split: str, index: int, spec: CaseSpec) -> dict:
-    """One row from its seed string."""
-    ctx, source = SamplingContext(Random(key), checks.role(split)), spec.source
+def case(key: str, split: str, index: int, source: CaseSource, kind: str | None = None) -> dict:
+    """One row from its seed string, under a kind of noise if one is given."""
+    role = checks.role(split)
+    ctx = SamplingContext(Random(key), role)
     record, passage = source.sample_case(ctx)
     slices = {"tier": source.tier, "origin": source.origin, "register": source.register}
-    if spec.noise:
-        values = dict(checks.leaves(record))
-        passage = noise.disturb(passage, spec.noise, values, ctx, wordings.PHRASES)
-        slices["noise"] = spec.noise
-    canary = {} if checks.role(split) == "train" else {"canary": checks.CANARY}
+    if kind:
+        passage = noise.disturb(passage, kind, dict(checks.leaves(record)), ctx, PHRASES)
+        slices["noise"] = kind
+    canary = {} if role == "train" else {"canary": checks.CANARY}
     return {
         "id": f"{NAME}-{split}-{index + 1:04d}",
         "task": NAME,
@@ -185,9 +168,6 @@ def case(key: str, split: str, index: int, spec: CaseSpec) -> dict:
         "target": record,
         "meta": {**source.meta, **canary, "evidence": passage.evidence},
     }
-
-
-# More training data
 
 
 def extend(
@@ -217,7 +197,7 @@ def extend(
         kind = chance.choice(kinds) if kinds and chance.random() < noisy else None
         for attempt in range(ATTEMPTS):
             try:
-                row = case(f"{key}/{attempt}", EXTENDED, index, CaseSpec(source, kind))
+                row = case(f"{key}/{attempt}", EXTENDED, index, source, kind)
             except noise.TooClean:
                 kind = None
                 continue
@@ -252,9 +232,6 @@ def _extension(key: str, block: int, registers: Collection[str] | None) -> list[
     raise io.DataError(f"no {tier} schema has texts of the registers {names}. Allow others, too.")
 
 
-# Files
-
-
 def prove(rows: Rows) -> list[Check]:
     """Run every check; targets are measured with the tokenizers of all models that are present."""
     return checks.prove(rows, tokenizers={m: data_card.counter(m) for m in weights.present()})
@@ -268,13 +245,14 @@ def write(rows: Rows, folder: Path, *, seed: int | None = None) -> dict:
     files = [f"schemas/{group}.json" for group in schemas.groups()]
     for name in files:
         io.write_bytes(folder / name, (PUBLISHED / name).read_bytes())
-    io.write_text(folder / CARD, data_card.render((PUBLISHED / CARD).read_text("utf-8"), rows))
+    card = (PUBLISHED / datasets.CARD).read_text("utf-8")
+    io.write_text(folder / datasets.CARD, data_card.render(card, rows))
     about = {
         "name": NAME,
         "version": VERSION,
         "generator": GENERATOR,
         "seed": SEED if seed is None else seed,
-        "licence": LICENCE,
+        "licence": "CC-BY-4.0",
         "canary": checks.CANARY,
     }
     more = {"domain": lambda row: row["meta"]["domain"]}

@@ -52,53 +52,41 @@ def _faults(rule: dict, record: dict) -> list[str]:
     faults = []
     for at, value in find(record, rule["is"]).items():
         result = _result(rule, record, at)
-        if result is not None and result != _exact(value):
+        if result is not None and result != Decimal(str(value)):
             faults.append(f"{at} is {value}, but the {kind} rule gives {result}")
     return faults
 
 
 def _result(rule: dict, record: dict, at: str) -> Decimal | int | None:
     """The value that a rule computes for the place `at`; None if a value it needs is absent."""
+
+    def positions(pointer: str) -> list[str]:
+        return [part for part in pointer.split("/") if part.isdigit()]
+
+    def values(*pointers: str) -> list:
+        """The values at pointers in the list items that `at` is in."""
+        places = [place for pointer in pointers for place in find(record, pointer).items()]
+        own = positions(at)
+        return [v for place, v in places if positions(place) == own[: len(positions(place))]]
+
     kind = rule["rule"]
     if kind == "count":
         return len(find(record, rule["of"]))
     if kind == "sum":
-        values = [value for of in rule["of"] for value in find(record, of).values()]
-        return sum(map(_exact, values), Decimal(0))
-    if kind == "product":
-        values = _inputs(record, at, rule["of"])
-        return values and _cents(prod(map(_exact, values), start=Decimal(1)))
-    if kind == "percent":
-        values = _inputs(record, at, [rule["of"], rule["rate"]])
-        return values and _cents(prod(map(_exact, values)) / 100)
-    values = _inputs(record, at, [rule["from"], rule["to"]])
-    if values is None:
+        terms = [term for of in rule["of"] for term in find(record, of).values()]
+        return sum((Decimal(str(term)) for term in terms), Decimal(0))
+    if kind in ("product", "percent"):
+        pointers = rule["of"] if kind == "product" else (rule["of"], rule["rate"])
+        factors = [Decimal(str(value)) for value in values(*pointers)]
+        if len(factors) < len(pointers):
+            return None
+        result = prod(factors) / (100 if kind == "percent" else 1)
+        return result.quantize(Decimal("0.01"), ROUND_HALF_UP)
+    ends = values(rule["from"], rule["to"])
+    if len(ends) < 2:
         return None
     if kind == "days":
-        start, end = (date.fromisoformat(value[:10]) for value in values)
+        start, end = (date.fromisoformat(end[:10]) for end in ends)
         return (end - start).days
-    start, end = (60 * int(value[:2]) + int(value[3:]) for value in values)
+    start, end = (60 * int(end[:2]) + int(end[3:]) for end in ends)
     return end - start
-
-
-def _inputs(record, at: str, pointers: list[str]) -> list | None:
-    """The values at pointers, `*` being the list positions of `at`; None if one is absent."""
-    values = []
-    for pointer in pointers:
-        positions, value = iter([part for part in at.split("/") if part.isdigit()]), record
-        for part in pointer.split("/")[1:]:
-            part = next(positions) if part == "*" else part
-            try:
-                value = value[int(part) if isinstance(value, list) else part]
-            except (KeyError, IndexError, TypeError):
-                return None
-        values.append(value)
-    return values
-
-
-def _exact(value) -> Decimal:
-    return Decimal(str(value))
-
-
-def _cents(value: Decimal) -> Decimal:
-    return value.quantize(Decimal("0.01"), ROUND_HALF_UP)

@@ -7,7 +7,7 @@ it, however good the model. Both read text here, so that the check holds for any
 
 import json
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 
 from slmlib.engines import constraints
 from slmlib.engines.base import JsonSchema
@@ -35,25 +35,19 @@ def refusal(schema: Mapping, target) -> str | None:
     return None
 
 
-@cache
-def _compiler():
-    """xgrammar's compiler, with a vocabulary of one token, which is the least work."""
+@lru_cache(maxsize=128)
+def _xgrammar_matcher(grammar: str):
     import xgrammar  # brings torch
 
     info = xgrammar.TokenizerInfo([b"</s>"], vocab_size=1, stop_token_ids=[END])
-    return xgrammar.GrammarCompiler(info, max_threads=1, cache_enabled=False)  # or it keeps all
-
-
-@lru_cache(maxsize=128)
-def _compiled(grammar: str):
-    return _compiler().compile_grammar(grammar)
+    compiler = xgrammar.GrammarCompiler(info, max_threads=1, cache_enabled=False)
+    return xgrammar.GrammarMatcher(compiler.compile_grammar(grammar))
 
 
 def _xgrammar(grammar: str, target: bytes) -> int:
     """Bytes that xgrammar accepts; all of them only if the answer may end there."""
-    import xgrammar
-
-    matcher = xgrammar.GrammarMatcher(_compiled(grammar))
+    matcher = _xgrammar_matcher(grammar)
+    matcher.reset()
     if matcher.accept_string(target):
         return len(target) if matcher.accept_token(END) else len(target) - 1
     matcher.reset()
@@ -61,8 +55,7 @@ def _xgrammar(grammar: str, target: bytes) -> int:
 
 
 @lru_cache(maxsize=128)
-def _matcher(grammar: str):
-    """llguidance's matcher of a grammar; reset it before use, since making one costs more."""
+def _llguidance_matcher(grammar: str):
     from llguidance import LLMatcher, LLTokenizer
 
     matcher = LLMatcher(LLTokenizer("byte"), grammar)
@@ -73,7 +66,7 @@ def _matcher(grammar: str):
 
 def _llguidance(grammar: str, target: bytes) -> int:
     """Bytes that llguidance accepts; all of them only if the answer may end there."""
-    matcher = _matcher(grammar)
+    matcher = _llguidance_matcher(grammar)
     matcher.reset()
     done = matcher.try_consume_tokens(list(target))
     return done if done < len(target) or matcher.is_accepting() else done - 1

@@ -1,7 +1,7 @@
 """Show cases of hand-designed schemas and prove them, while their templates are being written.
 
-    slmbench show edgejson parcel_pickup
-    slmbench show edgejson parcel_pickup --draws 50 --quiet
+slmbench show edgejson parcel_pickup
+slmbench show edgejson parcel_pickup --draws 50 --quiet
 """
 
 import argparse
@@ -11,7 +11,7 @@ from collections import Counter
 from slmlib.core.names import choose
 from slmlib.tasks import data_checks
 from slmlib.tasks.edgejson import schemas
-from slmlib.tasks.edgejson.generate import case_sources, checks, dataset, samplers, wordings
+from slmlib.tasks.edgejson.generate import case_sources, checks, dataset, samplers
 
 
 def show(row: dict) -> str:
@@ -35,13 +35,13 @@ def main(arguments: list[str] | None = None) -> int:
     for group in options.groups or schemas.groups():
         choose("schema", group, schemas.groups())
         split = dataset.UNSEEN if samplers.reserved(group) else "test"
-        templates = wordings.templates_of(group)
-        specs = [dataset.CaseSpec(case_sources.designed(t)) for t in templates] * options.draws
-        rows = [dataset.case(f"{group}/{i}", split, i, spec) for i, spec in enumerate(specs)]
+        templates = case_sources.templates_of(group)
+        sources = [case_sources.designed(t) for t in templates] * options.draws
+        rows = [dataset.case(f"{group}/{i}", split, i, each) for i, each in enumerate(sources)]
         if not options.quiet:
             print(*map(show, rows[: len(templates)]), sep="\n")
         registers = Counter(template.register for template in templates)
-        roles = {r: len(wordings.templates_of(group, r)) for r in ("train", "val", "test")}
+        roles = {r: len(case_sources.templates_of(group, r)) for r in ("train", "val", "test")}
         print(f"{group}: {schemas.tier(group)}; registers {dict(registers)}; by role {roles}")
         contract = data_checks.contract({split: rows}, checks.SAMPLE)
         proof = [contract, checks.schema_files({split: rows}), *checks.per_case({split: rows})]

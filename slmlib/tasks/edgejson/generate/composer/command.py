@@ -1,7 +1,7 @@
 """Check the entities, or show composed cases and prove them.
 
-    slmbench compose edgejson check                     faults of the entities
-    slmbench compose edgejson show --entity pet -n 5    composed cases and proof
+slmbench compose edgejson check                     faults of the entities
+slmbench compose edgejson show --entity pet -n 5    composed cases and proof
 """
 
 import argparse
@@ -59,5 +59,5 @@ def cases(options: argparse.Namespace) -> list[dict]:
         register = options.register or Random(key).choice(composer.registers(blueprint))
         split = dataset.UNSEEN if reserved else "train"
         source = case_sources.composed(blueprint, register)
-        rows.append(dataset.case(key, split, index, dataset.CaseSpec(source)))
+        rows.append(dataset.case(key, split, index, source))
     return rows

@@ -15,7 +15,7 @@ from slmlib.tasks.edgejson import schemas
 from slmlib.tasks.edgejson.generate import entities, field_rules, samplers
 from slmlib.tasks.edgejson.generate.composer import entity_parser, surface
 from slmlib.tasks.edgejson.generate.composer.entity_parser import Entity, Field
-from slmlib.tasks.edgejson.generate.wordings import PHRASES
+from slmlib.tasks.edgejson.phrases import PHRASES
 from slmlib.textgen import templates
 from slmlib.textgen.formats import STYLES
 from slmlib.textgen.sampling_context import SamplingContext

@@ -14,7 +14,7 @@ from slmlib.tasks.edgejson.generate import entities
 from slmlib.tasks.edgejson.generate.composer import entity_parser, keys
 from slmlib.tasks.edgejson.generate.composer.entity_parser import Entity, Line
 from slmlib.tasks.edgejson.generate.composer.instances import Instance
-from slmlib.tasks.edgejson.generate.wordings import PHRASES
+from slmlib.tasks.edgejson.phrases import PHRASES
 from slmlib.textgen import lexicon, templates
 from slmlib.textgen.sampling_context import SamplingContext
 from slmlib.textgen.templates import Absent, Renderer

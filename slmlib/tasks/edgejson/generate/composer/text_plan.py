@@ -15,7 +15,7 @@ from slmlib.tasks.edgejson.generate.composer import entity_parser, text_frames
 from slmlib.tasks.edgejson.generate.composer.entity_parser import Line
 from slmlib.tasks.edgejson.generate.composer.instances import Instance
 from slmlib.tasks.edgejson.generate.composer.surface import Path, Realiser, leaf_of, names_in
-from slmlib.tasks.edgejson.generate.wordings import PHRASES
+from slmlib.tasks.edgejson.phrases import PHRASES
 
 # Probability, one per text, of switching the entity before all its fields are mentioned.
 P_SWITCH = (0.0, 0.0, 0.25)
