@@ -2,7 +2,8 @@
 
 toy         text and schema in, JSON out; one turn, a constraint by JSON Schema
 toylabels   an utterance in, one of four labels out; a choice, macro-F1, an out-of-scope slice
-toytools    a request in, a tool call and a report out; two turns, an environment, its state is scored
+toytools    a request in, a tool call and a report out; two turns, an environment, its state is
+scored
 """
 
 import json

@@ -1,11 +1,10 @@
 """Files: reading and checking JSON, hashes, atomic writes, and one lock.
 
-Formats are JSON Schemas kept beside the data. Every reader names file, line, rule and fix when something
-is wrong. Every writer is atomic: a full disk or a kill leaves the old file or folder, or the new one, and
-never half of one.
+Formats are JSON Schemas kept beside the data. Every reader names file, line, rule and fix when
+something is wrong. Every writer is atomic: a full disk or a kill leaves the old file or folder, or
+the new one, and never half of one.
 """
 
-import errno
 import fcntl
 import gzip
 import hashlib
@@ -16,9 +15,8 @@ import shutil
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import BinaryIO
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
@@ -52,20 +50,26 @@ def check(value, schema: Path, *, where: str) -> None:
 
 
 def remedy(path: Path) -> str:
-    """How to get a broken file back: from git, or, if it was made on this machine, by making it again."""
+    """How to get a broken file back: from git, or by making it again if it was made here."""
     if path.resolve().is_relative_to(paths.RUNS):
         return "Delete the runs of this machine with `make clean`, and run again."
     return f"Restore it: git checkout {path}"
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
+    """SHA-256 of a file, in hex; read once in a process, and again when it has changed."""
+    stat = path.stat()
+    return _sha256(path, stat.st_size, stat.st_mtime_ns, stat.st_ino)
+
+
+@lru_cache(maxsize=256)
+def _sha256(path: Path, *changes: int) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def verify_sha256(path: Path, expected: str, *, fix: str = "") -> None:
-    """Raise `DataError` unless the file exists and has the expected hash; `fix` says how to fix it."""
+    """Raise `DataError` with this fix unless the file exists and has the expected hash."""
     fix = fix or remedy(path)
     try:
         digest = sha256(path)
@@ -92,30 +96,26 @@ def read_jsonl(path: Path, *, schema: Path | None = None) -> list[dict]:
         DataError: file, line and rule of the first row that is broken.
     """
     rows = []
+    opener = gzip.open if path.suffix == ".gz" else open
     try:
-        with (
-            gzip.open(path, "rt", encoding="utf-8")
-            if path.suffix == ".gz"
-            else open(path, encoding="utf-8") as f
-        ):
-            for number, line in enumerate(f, 1):
+        with opener(path, "rt", encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
                 try:
                     rows.append(json.loads(line))
                 except (json.JSONDecodeError, RecursionError) as error:
                     raise DataError(f"{path}:{number}: not JSON: {error}. {remedy(path)}") from None
                 if schema is not None:
                     check(rows[-1], schema, where=f"{path}:{number}")
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        raise DataError(f"{path}: {error.strerror}. {remedy(path)}") from None
-    except (EOFError, OSError, zlib.error, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: truncated or corrupt: {error}. {remedy(path)}") from None
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or f"truncated or corrupt: {error}"
+        raise DataError(f"{path}: {reason}. {remedy(path)}") from None
     return rows
 
 
 def dumps(value) -> str:
     """One line of JSON: keys in the given order, Unicode unescaped, no NaN.
 
-    A model may write half of a surrogate pair, which UTF-8 cannot encode: then everything is escaped.
+    A model may write half of a surrogate pair, which UTF-8 cannot encode: then all is escaped.
     """
     line = json.dumps(value, ensure_ascii=False, allow_nan=False)
     try:
@@ -125,14 +125,13 @@ def dumps(value) -> str:
     return line
 
 
-@contextmanager
-def atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for writing that replaces `path` at the end, or leaves it unchanged."""
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as file:
-            yield file
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -141,12 +140,6 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         raise OSError(error.errno, f"cannot write {path}: {error.strerror}. {fix}") from error
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file atomically."""
-    with atomic_write(path) as file:
-        file.write(data)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -161,41 +154,19 @@ def write_json(path: Path, value) -> None:
 
 def write_jsonl(path: Path, rows: Iterable[dict]) -> None:
     """Write `.jsonl` or, by suffix, `.jsonl.gz`; the same rows give the same bytes."""
-    lines = (f"{dumps(row)}\n".encode() for row in rows)
+    data = "".join(f"{dumps(row)}\n" for row in rows).encode("utf-8")
     if path.suffix == ".gz":
-        return write_bytes(path, gzip.compress(b"".join(lines), compresslevel=9, mtime=0))
-    with atomic_write(path) as file:
-        file.writelines(lines)
+        data = gzip.compress(data, compresslevel=9, mtime=0)
+    write_bytes(path, data)
 
 
 @contextmanager
 def atomic_folder(target: Path) -> Iterator[Path]:
     """Fill a folder that becomes `target` by one rename at the end, or leaves no trace.
 
-    An older target is moved aside for the rename and removed after it. What a killed process left
-    of the same target is swept first.
-    """
-    sweep(target)
-    scratch = target.with_name(f".{target.name}-{os.getpid()}")
-    older = scratch.with_name(f"{scratch.name}-older")
-    scratch.mkdir(parents=True)
-    try:
-        yield scratch
-        for path in scratch.iterdir():
-            with open(path, "rb") as file:
-                os.fsync(file.fileno())
-        if target.exists():
-            os.replace(target, older)
-        os.replace(scratch, target)
-        shutil.rmtree(older, ignore_errors=True)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def sweep(target: Path) -> None:
-    """Remove what a killed `atomic_folder` left of a target that no other process is writing to.
-
-    If it was killed between its two renames, only the older target is left, and is put back.
+    An older target is moved aside for the rename and removed after it. First, what a killed process
+    left of the same target is swept; if it was killed between its two renames, the older target is
+    put back. No other process may write to the same target.
     """
     for rest in target.parent.glob(".*"):
         if match := re.fullmatch(rf"\.{re.escape(target.name)}-[0-9]+(-older)?", rest.name):
@@ -203,6 +174,21 @@ def sweep(target: Path) -> None:
                 os.replace(rest, target)
             else:
                 shutil.rmtree(rest, ignore_errors=True)
+    scratch = target.with_name(f".{target.name}-{os.getpid()}")
+    older = scratch.with_name(f"{scratch.name}-older")
+    scratch.mkdir(parents=True)
+    try:
+        yield scratch
+        for path in scratch.rglob("*"):
+            if path.is_file():
+                with open(path, "rb") as file:
+                    os.fsync(file.fileno())
+        if target.exists():
+            os.replace(target, older)
+        os.replace(scratch, target)
+        shutil.rmtree(older, ignore_errors=True)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def write_manifest(folder: Path) -> None:
@@ -223,7 +209,7 @@ def folder_fault(folder: Path) -> str | None:
 
 @contextmanager
 def lock(path: Path, *, wait: bool = False, what: str = "this") -> Iterator[None]:
-    """Hold an exclusive lock on a file, made if missing; the kernel releases it when the process exits.
+    """Hold an exclusive lock on a file, made if missing; it ends with the process at the latest.
 
     Args:
         path: the lock file.
@@ -237,10 +223,7 @@ def lock(path: Path, *, wait: bool = False, what: str = "this") -> Iterator[None
     with open(path, "a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.EACCES):
-                raise
-            raise Busy(
-                f"{path}: another process is working on {what}; wait for it or stop it."
-            ) from None
+        except BlockingIOError:
+            fix = "wait for it or stop it."
+            raise Busy(f"{path}: another process is working on {what}; {fix}") from None
         yield

@@ -1,8 +1,9 @@
-"""The machine under a run: what explains a speed, the memory and energy taken, and the code that ran."""
+"""The machine under a run: what explains a speed, memory and energy taken, the code that ran."""
 
 import ast
 import hashlib
 import importlib.metadata
+import logging
 import os
 import platform
 import re
@@ -19,24 +20,24 @@ from slmlib.core import paths
 from slmlib.core.optional import require
 
 PACKAGES = (
-    "torch", "transformers", "tokenizers", "safetensors", "accelerate", "peft", "bitsandbytes", "openvino",
-    "openvino-genai", "xllamacpp", "gguf", "llguidance", "xgrammar", "openai", "httpx", "codecarbon",
-    "jsonschema", "numpy", "scipy",
+    "torch", "transformers", "tokenizers", "safetensors", "accelerate", "peft", "bitsandbytes",
+    "openvino", "openvino-genai", "xllamacpp", "gguf", "llguidance", "xgrammar", "openai", "httpx",
+    "codecarbon", "jsonschema", "numpy", "scipy",
 )  # fmt: skip
-FEATURES = {
-    "avx", "avx2", "fma", "f16c", "avx512f", "avx512_bf16", "avx512_fp16", "avx512_vnni", "avx_vnni",
-    "amx_bf16", "amx_int8", "asimd", "asimddp", "asimdhp", "bf16", "i8mm", "sve",
-}  # fmt: skip  # instructions of a CPU that the engines' kernels choose by
-BFLOAT16 = "amx_bf16", "avx512_bf16"  # with these, PyTorch multiplies faster in bf16 than in fp32
+FEATURES = {  # instructions of a CPU that the engines' kernels choose by
+    "avx", "avx2", "fma", "f16c", "avx512f", "avx512_bf16", "avx512_fp16", "avx512_vnni",
+    "avx_vnni", "amx_bf16", "amx_int8", "asimd", "asimddp", "asimdhp", "bf16", "i8mm", "sve",
+}  # fmt: skip
 WIDEST = ("amx_bf16", "avx512_bf16", "avx512f", "avx2", "sve", "asimd")  # for `label`, best first
 CGROUP = Path("/sys/fs/cgroup")
+DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 # --- what there is ----------------------------------------------------------------------------
 
 
 def describe() -> dict:
-    """The machine as far as it explains a speed: CPU, its instructions, cores, memory, system, GPUs in use."""
+    """The machine as far as it explains a speed, with the GPUs in use."""
     described = {
         "cpu": _cpuinfo("model name") or platform.processor() or platform.machine(),
         "features": sorted(features()),
@@ -61,12 +62,11 @@ def label(described: Mapping) -> str:
 
 def _cpuinfo(field: str) -> str:
     """A field of the first core in Linux's list; "" where there is no such list or field."""
-    try:
+    with suppress(OSError):
         text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return ""
-    match = re.search(rf"^(?:{field})\s*:\s*(.+)$", text, re.MULTILINE)
-    return match[1] if match else ""
+        if match := re.search(rf"^(?:{field})\s*:\s*(.+)$", text, re.MULTILINE):
+            return match[1]
+    return ""
 
 
 def features() -> set[str]:
@@ -75,11 +75,11 @@ def features() -> set[str]:
 
 
 def bfloat16_is_faster() -> bool:
-    """Return whether the CPU has instructions for products in bf16.
+    """Whether PyTorch multiplies faster in bf16 than in fp32 on this CPU.
 
     Read from CPU flags: a timing could change the dtype of a resumed run.
     """
-    return not features().isdisjoint(BFLOAT16)
+    return not features().isdisjoint(("amx_bf16", "avx512_bf16"))
 
 
 def torch_has_gpu() -> bool:
@@ -99,9 +99,9 @@ def has_gpu() -> bool:
 
 def available_threads() -> int:
     """Cores that this process may use, of the machine and of a container around it."""
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    cores = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
     with suppress(OSError, ValueError):  # "max" is not a number: no limit
         quota, period = map(int, (CGROUP / "cpu.max").read_text().split())
         cores = min(cores, max(1, quota // period))
@@ -109,18 +109,17 @@ def available_threads() -> int:
 
 
 def available_memory() -> int:
-    """Bytes of memory that this process can still take, of the machine and of a container around it."""
+    """Bytes of memory that this process can still take, of the machine and of its container."""
     import psutil
 
-    free = [psutil.virtual_memory().available]
+    free = psutil.virtual_memory().available
     with suppress(OSError, ValueError):  # "max" is not a number: no limit
-        limit, used = (
-            int((CGROUP / name).read_text()) for name in ("memory.max", "memory.current")
-        )
+        limit = int((CGROUP / "memory.max").read_text())
+        used = int((CGROUP / "memory.current").read_text())
         counted = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
         files = int(counted.get("file", 0))  # cached files, which are dropped when memory is needed
-        free.append(limit - used + files)
-    return max(0, min(free))
+        free = min(free, limit - used + files)
+    return max(0, free)
 
 
 # --- what is taken ----------------------------------------------------------------------------
@@ -129,15 +128,12 @@ def available_memory() -> int:
 def peak_memory() -> int:
     """Peak bytes of resident memory of this process.
 
-    On Linux `getrusage` would include what its parent held before it started this program; the kernel's
-    own list does not.
+    On Linux `getrusage` would include what its parent held before it started this program; the
+    kernel's own list does not.
     """
-    with suppress(OSError):
-        match = re.search(
-            r"^VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE
-        )
-        if match:
-            return int(match[1]) * 1024
+    with suppress(OSError, TypeError):  # other systems have no such file, or no such line in it
+        status = Path("/proc/self/status").read_text()
+        return int(re.search(r"VmHWM:\s*(\d+) kB", status)[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if platform.system() == "Darwin" else peak * 1024
 
@@ -161,8 +157,6 @@ class Energy:
         self.every = every
 
     def __enter__(self) -> "Energy":
-        import logging
-
         codecarbon = require("codecarbon", extra="eval")
         # it logs before it reads its own log_level
         logging.getLogger("codecarbon").setLevel(logging.ERROR)
@@ -182,13 +176,9 @@ class Energy:
         self.joules = self.tracker.final_emissions_data.energy_consumed * 3.6e6  # kWh
         parts = [part.description() for part in self.tracker._hardware]
         measured = sum("rapl" in part.lower() or "gpu" in part.lower() for part in parts)
-        how = (
-            "measured"
-            if measured == len(parts)
-            else "measured in part"
-            if measured
-            else "estimated"
-        )
+        how = "measured in part" if measured else "estimated"
+        if measured == len(parts):
+            how = "measured"
         self.source = f"{how}: {', '.join(parts)}"
 
 
@@ -215,29 +205,22 @@ def code_sha256(*patterns: str) -> str:
     for path in sorted({path for pattern in patterns for path in package.glob(pattern)}):
         tree = ast.parse(path.read_text("utf-8"))
         for node in ast.walk(tree):
-            body = getattr(node, "body", None)
-            if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
-                if isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
-                    body[0] = ast.Pass()
+            if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
+                node.body[0] = ast.Pass()
         digest.update(f"{path.relative_to(package).as_posix()} {ast.dump(tree)}\n".encode())
     return digest.hexdigest()
 
 
 def commit() -> dict:
-    """The commit, and whether what results depend on differs from it."""
+    """The commit, and whether what results depend on differs from it; None without a clone."""
 
     def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", "-C", str(paths.ROOT), *arguments], capture_output=True, text=True, check=True
-        ).stdout.strip()
+        command = ["git", "-C", str(paths.ROOT), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
-    if not paths.is_clone(paths.ROOT):  # an installed package has no commit
-        return {"commit": None, "dirty": None}
-    try:
-        code = ("slmlib", "notebooks", "requirements.lock", "data", ":!data/results")
-        return {
-            "commit": git("rev-parse", "HEAD"),
-            "dirty": bool(git("status", "--porcelain", "--", *code)),
-        }
-    except (OSError, subprocess.CalledProcessError):
-        return {"commit": None, "dirty": None}
+    code = ("slmlib", "notebooks", "requirements.lock", "data", ":!data/results")
+    with suppress(OSError, subprocess.CalledProcessError):
+        if paths.is_clone(paths.ROOT):
+            changes = git("status", "--porcelain", "--", *code)
+            return {"commit": git("rev-parse", "HEAD"), "dirty": bool(changes)}
+    return {"commit": None, "dirty": None}

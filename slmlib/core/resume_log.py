@@ -1,8 +1,8 @@
 """The resume log of a long computation: each finished item is on disk before it is reported.
 
-The first line holds what the computation depends on; then follows a line for each finished item, written
-through to the disk. Whatever stops the computation, the log holds whole lines up to some point and then
-perhaps a part of one, which is cut off when the computation is resumed.
+The first line holds what the computation depends on; then follows a line for each finished item,
+written through to the disk. Whatever stops the computation, the log holds whole lines up to some
+point and then perhaps a part of one, which is cut off when the computation is resumed.
 """
 
 import json
@@ -71,14 +71,13 @@ class ResumeLog:
         if not records:
             self._append({"depends_on": self.depends_on})
             return
-        before, now = records[0].get("depends_on"), json.loads(json.dumps(self.depends_on))
-        if before != now:
-            changed = sorted(
-                k for k in {*(before or {}), *now} if (before or {}).get(k) != now.get(k)
-            )
+        before = records[0].get("depends_on") or {}
+        now = json.loads(json.dumps(self.depends_on))
+        changed = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
+        if changed:
             raise io.DataError(
-                f"{self.path}:1: was begun with other settings ({', '.join(changed)}), so it cannot be "
-                "resumed. Delete it and start again."
+                f"{self.path}:1: was begun with other settings ({', '.join(changed)}); it cannot "
+                "be resumed. Delete it and start again."
             )
         for record in records[1:]:
             key = record["key"]

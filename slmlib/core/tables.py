@@ -124,25 +124,24 @@ class Table:
 
     def without_empty(self) -> "Table":
         """The table without the columns that hold dashes only."""
-        used = [any(str(row[i]) != NONE for row in self.rows) for i in range(len(self.header))]
-        cut = [
-            [cell for cell, keep in zip(row, used, strict=True) if keep]
-            for row in (self.header, *self.rows)
-        ]
-        return Table.of(cut[0], cut[1:])
+        used = [i for i in range(len(self.header)) if any(str(row[i]) != NONE for row in self.rows)]
+        return Table.of(
+            [self.header[i] for i in used], [[row[i] for i in used] for row in self.rows]
+        )
 
     def text(self) -> str:
         """Aligned columns for a terminal."""
-        lines = [[plain(c) for c in row] for row in (self.header, *self.rows)]
+        lines = [[plain(cell) for cell in row] for row in (self.header, *self.rows)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        sides = [str.rjust if right else str.ljust for right in self._numeric()]
-        padded = [
-            "  ".join(
-                side(cell, width) for side, cell, width in zip(sides, line, widths, strict=True)
-            )
-            for line in (lines[0], ["-" * width for width in widths], *lines[1:])
-        ]
-        return "".join(line.rstrip() + "\n" for line in padded)
+        lines.insert(1, ["-" * width for width in widths])
+        numeric, shown = self._numeric(), ""
+        for line in lines:
+            padded = [
+                cell.rjust(width) if right else cell.ljust(width)
+                for cell, width, right in zip(line, widths, numeric, strict=True)
+            ]
+            shown += "  ".join(padded).rstrip() + "\n"
+        return shown
 
     def markdown(self) -> str:
         """A pipe table; long words of its header may break, so that columns can be narrow."""

@@ -1,11 +1,11 @@
 """GGUF files in other precisions: all matrices in one type, or llama.cpp's mixture Q4_K_M.
 
-Single types are written by the package `gguf`. K-quants, which it can only read, are quantised by ggml itself,
-in the library inside the wheel of llama.cpp. Q4_K_M uses four bits for most matrices, and six for the output
-and for half of the value and down projections. K-quants come in blocks of 256 numbers; narrower rows use Q5_0
-and Q8_0 instead, as in llama.cpp, and so do most matrices of SmolLM2-135M (576 wide). Vectors stay fp32.
-Q4_K_M_I is Q4_K_M whose quantisation errors are weighted by the mean squared input of each column on training
-texts: llama.cpp's importance matrix.
+Single types are written by the package `gguf`. K-quants, which it can only read, are quantised by
+ggml itself, in the library inside the wheel of llama.cpp. Q4_K_M uses four bits for most matrices,
+and six for the output and for half of the value and down projections. K-quants come in blocks of
+256 numbers; narrower rows use Q5_0 and Q8_0 instead, as in llama.cpp, and so do most matrices of
+SmolLM2-135M (576 wide). Vectors stay fp32. Q4_K_M_I is Q4_K_M whose quantisation errors are
+weighted by the mean squared input of each column on training texts: llama.cpp's importance matrix.
 """
 
 import ctypes
@@ -13,6 +13,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+
+import gguf
+import numpy as np
+from gguf import GGMLQuantizationType, GGUFReader
 
 FILE_TYPES = {
     "f16": "MOSTLY_F16",
@@ -26,28 +30,23 @@ VERSION = 2  # of how files are made; a new one makes cached files again
 BLOCK = 256  # numbers that share a scale in K-quants
 NARROW = {"Q4_K": "Q5_0", "Q6_K": "Q8_0"}  # types of rows whose width is not a multiple of it
 MORE_BITS = ("attn_v.weight", "ffn_down.weight")
-_LAYER = re.compile(r"blk\.(\d+)\.(.+)")
 
 
 def file_type(path: Path) -> str:
     """Precision of the matrices of a GGUF file, as the file says: "q4_k_m", "f16"."""
-    import gguf
-
-    field = gguf.GGUFReader(path).fields.get("general.file_type")
-    return (
-        gguf.LlamaFileType(field.contents()).name.partition("_")[2].lower() if field else "unknown"
-    )
+    field = GGUFReader(path).fields.get("general.file_type")
+    if field is None:
+        return "unknown"
+    return gguf.LlamaFileType(field.contents()).name.partition("_")[2].lower()
 
 
 def cache_bytes(path: Path) -> int:
     """Bytes per token of llama.cpp's KV cache in F16, for the model of a GGUF file."""
-    import gguf
+    fields = GGUFReader(path).fields
+    prefix = fields["general.architecture"].contents()
 
-    fields = gguf.GGUFReader(path).fields
-    architecture = fields["general.architecture"].contents()
-
-    def size(name: str, default: int | None = None) -> int:
-        field = fields.get(f"{architecture}.{name}")
+    def size(name: str, default: int = 0) -> int:
+        field = fields.get(f"{prefix}.{name}")
         return int(field.contents()) if field else default
 
     heads = size("attention.head_count")
@@ -69,17 +68,15 @@ def requantise(
         source: a GGUF file of any type.
         out: the file to write.
         kind: one of `FILE_TYPES`.
-        weights: a folder of safetensors whose weights replace those of the file, for a model that was
-            trained from it.
-        weighed: importance of the columns of each matrix, by its name in GGUF, for the types `WEIGHED`.
+        weights: a folder of safetensors whose weights replace those of the file, for a model that
+            was trained from it.
+        weighed: importance of the columns of each matrix, by its name in GGUF, for the types
+            `WEIGHED`.
 
     Raises:
         ValueError: the folder lacks one of the file's tensors, or has it in another shape.
     """
-    import gguf
-    import numpy as np
-
-    reader = gguf.GGUFReader(source)
+    reader = GGUFReader(source)
     writer = gguf.GGUFWriter(out, reader.fields["general.architecture"].contents())
     for name, field in reader.fields.items():
         if name.startswith("GGUF.") or name == "general.architecture":  # written by the writer
@@ -91,10 +88,10 @@ def requantise(
         writer.add_key_value(name, value, types[0], item_type)
     shapes = {tensor.name: tuple(int(size) for size in tensor.shape) for tensor in reader.tensors}
     chosen = mixture(shapes) if kind.startswith("q4_k_m") else dict.fromkeys(shapes, kind.upper())
-    replaced = {} if weights is None else read_folder(reader, weights)
+    replaced = {} if weights is None else _read_folder(reader, weights)
     for tensor in reader.tensors:
         if weights is None:
-            values = gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
+            values = _values(tensor)
         else:
             values, shape = replaced.get(tensor.name), shapes[tensor.name][::-1]
             if values is None or values.shape != shape:
@@ -103,7 +100,7 @@ def requantise(
         if values.ndim < 2:
             writer.add_tensor(tensor.name, values)
         else:
-            to = gguf.GGMLQuantizationType[chosen[tensor.name]]
+            to = GGMLQuantizationType[chosen[tensor.name]]
             data = quantise(values, to, (weighed or {}).get(tensor.name))
             writer.add_tensor(tensor.name, data, raw_dtype=to)
     writer.write_header_to_file()
@@ -112,17 +109,22 @@ def requantise(
     writer.close()
 
 
+def _values(tensor) -> np.ndarray:
+    return gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
+
+
 def mixture(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
     """The type of each matrix in Q4_K_M, by name.
 
-    Six bits go to the output and to half of the value and down projections: the first and last eighth of
-    the layers, and every third between. (Older files count the layers in the order of their names.)
+    Six bits go to the output and to half of the value and down projections: the first and last
+    eighth of the layers, and every third between. (Older files count the layers in the order of
+    their names.)
 
     Args:
         shapes: of every tensor, by its name in GGUF; the first size is the width of a row.
     """
     output = "output.weight" if "output.weight" in shapes else "token_embd.weight"
-    places = {name: _LAYER.match(name) for name in shapes}
+    places = {name: re.match(r"blk\.(\d+)\.(.+)", name) for name in shapes}
     layers = 1 + max((int(place[1]) for place in places.values() if place), default=0)
     eighth, types = layers // 8, {}
     for name, (width, *rest) in shapes.items():
@@ -138,9 +140,8 @@ def mixture(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
     return types
 
 
-def read_folder(reader, folder: Path) -> dict:
-    """Weights of a folder of safetensors by their names in GGUF, in fp32, rows in llama.cpp's order."""
-    import numpy as np
+def _read_folder(reader: GGUFReader, folder: Path) -> dict[str, np.ndarray]:
+    """Weights of a folder of safetensors by their names in GGUF, in fp32, in llama.cpp's order."""
     from safetensors import safe_open
 
     architecture, names = _names(reader)
@@ -163,10 +164,8 @@ def read_folder(reader, folder: Path) -> dict:
     return weights
 
 
-def _names(reader) -> tuple[str, object]:
+def _names(reader: GGUFReader) -> tuple[str, gguf.TensorNameMap]:
     """Architecture of a file, and gguf's map from other libraries' tensor names to its own."""
-    import gguf
-
     architecture = reader.fields["general.architecture"].contents()
     layers = int(reader.fields[f"{architecture}.block_count"].contents())
     key = next(key for key, name in gguf.MODEL_ARCH_NAMES.items() if name == architecture)
@@ -174,36 +173,30 @@ def _names(reader) -> tuple[str, object]:
 
 
 def update_kept(origin: Path, trained: Path, quantised: Path) -> float:
-    """Fraction of a trained update that quantisation keeps: 1 is all of it, 0 a model like its origin.
+    """Fraction of a trained update that quantisation keeps: 1 is all, 0 a model like its origin.
 
-    The update is the difference of the layers' matrices between `trained` and `origin`; the difference
-    of the quantised file to the origin is projected on it. Changes smaller than a quantisation step are
-    lost, above all on the origin's own grid.
+    The update is the difference of the layers' matrices between `trained` and `origin`; the
+    difference of the quantised file to the origin is projected on it. Changes smaller than a
+    quantisation step are lost, above all on the origin's own grid.
 
     Args:
         origin: GGUF file that the training started from.
         trained: the trained model in a type that loses next to nothing, such as F16.
         quantised: the trained model in the type in question.
     """
-    import gguf
-    import numpy as np
-
     files = []
     for path in (origin, trained, quantised):
-        tensors = gguf.GGUFReader(path).tensors
+        tensors = GGUFReader(path).tensors
         files.append({t.name: t for t in tensors if t.name.startswith("blk.") and len(t.shape) > 1})
     shared = total = 0.0
     for name in files[0]:
-        start, full, rest = (
-            gguf.dequantize(file[name].data, file[name].tensor_type).astype(np.float64)
-            for file in files
-        )
+        start, full, rest = (_values(file[name]).astype(np.float64) for file in files)
         shared += float(((rest - start) * (full - start)).sum())
         total += float(((full - start) ** 2).sum())
     return shared / total
 
 
-def importance(source: Path, network, sequences: Iterable[Sequence[int]]) -> dict:
+def importance(source: Path, network, sequences: Iterable[Sequence[int]]) -> dict[str, np.ndarray]:
     """Importance matrix: mean squared input of each column of the layers' matrices.
 
     Args:
@@ -214,7 +207,6 @@ def importance(source: Path, network, sequences: Iterable[Sequence[int]]) -> dic
     Returns:
         By the name of the matrix in GGUF: (columns,) in fp32.
     """
-    import gguf
     import torch
 
     sums, count, hooks = {}, 0, []
@@ -235,25 +227,21 @@ def importance(source: Path, network, sequences: Iterable[Sequence[int]]) -> dic
             count += len(tokens)
     for hook in hooks:
         hook.remove()
-    _, names = _names(gguf.GGUFReader(source))
+    _, names = _names(GGUFReader(source))
     known = {name: names.get_name(f"{name}.weight", try_suffixes=(".weight",)) for name in sums}
     return {known[name]: (total / count).cpu().numpy() for name, total in sums.items()}
 
 
-def quantise(weights, kind, weighed=None):
-    """Quantise a matrix.
+def quantise(
+    weights: np.ndarray, kind: GGMLQuantizationType, weighed: np.ndarray | None = None
+) -> np.ndarray:
+    """Quantise a matrix of (rows, columns) in fp32 to (rows, bytes per row).
 
     Args:
-        weights: (rows, columns) in fp32.
-        kind: a `gguf.GGMLQuantizationType`.
+        weights: the matrix.
+        kind: the type to quantise to.
         weighed: (columns,) how much an error in each column counts.
-
-    Returns:
-        (rows, bytes per row).
     """
-    import gguf
-    import numpy as np
-
     if weighed is None:
         try:
             return gguf.quantize(weights, kind)
@@ -269,7 +257,7 @@ def quantise(weights, kind, weighed=None):
         if weighed.shape != (width,):
             raise ValueError(f"{weighed.shape[0]} weights of importance for {width} columns")
         pointer = weighed.ctypes.data
-    written = _ggml().ggml_quantize_chunk(
+    written = _ggml_quantize_chunk()(
         kind.value, weights.ctypes.data, out.ctypes.data, 0, rows, width, pointer
     )
     if written != out.nbytes:
@@ -278,22 +266,18 @@ def quantise(weights, kind, weighed=None):
 
 
 @cache
-def _ggml() -> ctypes.CDLL:
-    """ggml's own functions, in the library of the wheel that runs llama.cpp."""
+def _ggml_quantize_chunk():
+    """ggml's own function, in the library of the wheel that runs llama.cpp."""
     import xllamacpp
 
-    library = ctypes.CDLL(xllamacpp.xllamacpp.__file__)
-    if not hasattr(library, "ggml_quantize_chunk"):
+    try:
+        function = ctypes.CDLL(xllamacpp.xllamacpp.__file__).ggml_quantize_chunk
+    except AttributeError:
         raise RuntimeError(
-            "this version of xllamacpp does not export ggml_quantize_chunk, by which K-quants are written. "
-            "Install the version of requirements.lock."
-        )
-    library.ggml_quantize_chunk.restype = ctypes.c_size_t
-    library.ggml_quantize_chunk.argtypes = [
-        ctypes.c_int,
-        ctypes.c_void_p,
-        ctypes.c_void_p,
-        *[ctypes.c_int64] * 3,
-        ctypes.c_void_p,
-    ]
-    return library
+            "this version of xllamacpp does not export ggml_quantize_chunk, by which K-quants are "
+            "written. Install the version of requirements.lock."
+        ) from None
+    pointer, size = ctypes.c_void_p, ctypes.c_int64
+    function.restype = ctypes.c_size_t
+    function.argtypes = [ctypes.c_int, pointer, pointer, size, size, size, pointer]
+    return function

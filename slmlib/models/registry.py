@@ -1,13 +1,12 @@
 """The registry of models: those of `registry.yaml`, and those that were trained here.
 
-A model that was trained here is known by its record `training.json`, in the training run that made it or,
-once published, in `data/adapters/<name>`.
+A model that was trained here is known by its record `training.json`, in the training run that made
+it or, once published, in `data/adapters/<name>`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 import yaml
@@ -88,20 +87,18 @@ def size_class(parameters: int) -> str:
     return next((name for most, name in SIZES if parameters <= most), "large")
 
 
-def _entry(given: Mapping) -> Model:
-    """A model of `registry.yaml`; a folder is named after its hub repository, without the owner."""
-    defaults = {"name": given["base"].partition("/")[2].lower()}
-    if "file" not in given:
-        defaults["hub"] = given["base"]
-    return Model(**{**defaults, **given})
+def _registered() -> dict[str, Model]:
+    """The models of `registry.yaml`; a folder is named after its hub repository, less the owner."""
+    models = {}
+    for entry in yaml.safe_load(Path(__file__).with_name("registry.yaml").read_text("utf-8")):
+        if "file" not in entry:
+            repository = entry["base"]
+            entry = {"name": repository.partition("/")[2].lower(), "hub": repository, **entry}
+        models[entry["name"]] = Model(**entry)
+    return models
 
 
-MODELS = {
-    model.name: model
-    for model in map(
-        _entry, yaml.safe_load(files("slmlib.models").joinpath("registry.yaml").read_text("utf-8"))
-    )
-}
+MODELS = _registered()
 
 
 def names() -> list[str]:
@@ -162,16 +159,7 @@ def get(name: str) -> Model:
     known, record = MODELS | trained(), _records().get(name)
     if record is not None and name not in known:
         raise ModelError(
-            f"{record}: was trained over {io.read_json(record)['recipe']['model']}, which is not in "
-            f"slmlib/models/registry.yaml. Put it back there, or move {record.parent} away."
+            f"{record}: was trained over {io.read_json(record)['recipe']['model']}, which is not "
+            f"in slmlib/models/registry.yaml. Put it back there, or move {record.parent} away."
         )
     return known[choose("model", name, known)]
-
-
-def trainable(name: str) -> Model:
-    """A model that a training can start from.
-
-    Raises:
-        UnknownName: there is none, or it was trained here itself; the message lists the models.
-    """
-    return MODELS[choose("model to train", name, MODELS)]

@@ -4,8 +4,8 @@
 preview of the same sources with packages from PyPI: pages with `smalldocs`, which reads
 `_quarto.yml`, and the paper's HTML and PDF with pandoc and typst. Each page of it says so.
 
-If `_variables.yml` lacks a number, or an include, figure or reference is missing, Quarto only warns;
-the preview stops with one message, before the last good site is touched.
+If `_variables.yml` lacks a number, or an include, figure or reference is missing, Quarto only
+warns; the preview stops with one message, before the last good site is touched.
 """
 
 import argparse

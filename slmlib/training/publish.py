@@ -241,8 +241,8 @@ def export(name: str, out: Path, *, kinds: Sequence[str] = ("q8_0", "q4_k_m")) -
     if not model.origin:
         raise ModelError(f"{name} was not trained here; there is nothing to merge.")
     files = [out / name, *(out / f"{name}.{kind}.gguf" for kind in kinds)]
-    shutil.copytree(weights.converted(model), files[0], dirs_exist_ok=True)
-    (files[0] / "cache.json").unlink(missing_ok=True)
+    manifest = shutil.ignore_patterns(io.FOLDER_MANIFEST)
+    shutil.copytree(weights.converted(model), files[0], dirs_exist_ok=True, ignore=manifest)
     for kind, file in zip(kinds, files[1:], strict=True):
         shutil.copyfile(evaluation.gguf(model.name, kind), file)
     return files

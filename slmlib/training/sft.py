@@ -20,6 +20,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from slmlib.core import io, paths, progress
+from slmlib.core.names import choose
 from slmlib.core.optional import require
 from slmlib.models import registry, weights
 from slmlib.models.registry import RECORD
@@ -76,7 +77,7 @@ def train(
 
 def run_name(recipe: Recipe) -> str:
     """The recipe's name and seed, and a hash of all that the weights depend on."""
-    base = registry.trainable(recipe["model"])
+    base = registry.MODELS[choose("model to train", recipe["model"], registry.MODELS)]
     parts = [VERSION, recipe.sha256, weights.fingerprint(base)]
     parts += training_set.datasets(recipe).values()
     parts += [precision(recipe)] if recipe["precision"] == "auto" else []

