@@ -84,7 +84,7 @@ def test_guard_tells_typed_numbers_from_names_and_dates(tmp_path):
 
 def test_appendix_quotes_the_prompts():
     text = (FOLDER / "sections/appendix.qmd").read_text("utf-8")
-    _, passage, target = prompts.LOAN
+    _, passage, target = prompts.EXAMPLES[0]
     for wording in (prompts.SYSTEM, prompts.FORM, prompts.PLAIN, prompts.RULES, passage):
         assert f"```text\n{wording}\n```" in text, wording
     assert f"```json\n{json.dumps(target, ensure_ascii=False)}\n```" in text

@@ -14,13 +14,10 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 
 from jsonschema import Draft202012Validator, SchemaError
-from jsonschema_specifications import REGISTRY
 from referencing.exceptions import Unresolvable
-from referencing.jsonschema import DRAFT202012
 
 from slmlib.core.names import UnknownName, choose
 from slmlib.engines import constraints, launch
@@ -35,16 +32,12 @@ MODEL = "cyclecore-mlm-135m-json"
 TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 
 
-class InvalidSchema(ValueError):
-    """A schema that cannot be used: says where it breaks which rule, and how to fix it.
+class InvalidInput(ValueError):
+    """A schema or text that cannot be used: says where it breaks which rule, and how to fix it.
 
-    It is not a JSON Schema of Draft 2020-12, has a reference that leads nowhere, or is not of an
-    object.
+    The schema is not a JSON Schema of Draft 2020-12 or not of an object, or the text is not valid
+    Unicode.
     """
-
-
-class InvalidText(ValueError):
-    """A text that is not valid Unicode: says where, and how to fix it."""
 
 
 class ExtractionError(RuntimeError):
@@ -81,7 +74,7 @@ class Extractor:
         threads: int | None = None,
     ):
         known = registry.get(model)
-        self.model, self.decoding = model, "constrained" if constrained else "free"
+        self.decoding = "constrained" if constrained else "free"
         self.task = tasks.get("edgejson")
         default = self.task.default_prompt(self.decoding)
         self.prompt = self.task.prompts[known.prompts.get(self.task.name, default)]
@@ -89,7 +82,6 @@ class Extractor:
         name = launch.resolve(engine, gguf=weights.has_gguf(known))
         dtype = launch.resolve_dtype(dtype, engine=name)
         self.engine = launch.start(name, model, dtype=dtype, batch_size=1, threads=threads)
-        self._numbers = count()
 
     def __call__(self, text: str, schema: Mapping) -> dict:
         """Extract a JSON object from a text.
@@ -103,12 +95,11 @@ class Extractor:
             An object that is valid under the schema.
 
         Raises:
-            InvalidText: the text is not valid Unicode.
-            InvalidSchema: the schema is broken, or its type is not object.
+            InvalidInput: the schema is broken, or the text is not valid Unicode.
             UnsupportedConstraint: a grammar cannot enforce the schema.
             ExtractionError: the text is too long, or the answer was cut off or is not valid.
         """
-        (answer,) = self._answers([self._sample(text, schema)])
+        (answer,) = self._answers([self._sample("0", text, schema)])
         if isinstance(answer, ExtractionError):
             raise answer
         return answer
@@ -120,72 +111,65 @@ class Extractor:
             In order, the object of each pair, or the error if there is no valid answer.
 
         Raises:
-            InvalidText, InvalidSchema, UnsupportedConstraint: as for one text; the message gives
-                the number of the pair, from 1.
+            InvalidInput, UnsupportedConstraint: as for one text; the message gives the number of
+                the pair, from 1.
         """
         samples = []
         for number, (text, schema) in enumerate(pairs, 1):
             with _located(f"pair {number}"):
-                samples.append(self._sample(text, schema))
+                samples.append(self._sample(str(number), text, schema))
         return self._answers(samples)
+
+    def _sample(self, name: str, text: str, schema: Mapping) -> Sample:
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            fix = "Read the file with its own encoding, such as encoding='utf-8'."
+            raise InvalidInput(
+                f"the text is not valid Unicode: {error.reason} at {error.start}. {fix}"
+            ) from None
+        schema = _checked(schema, constrained=self.decoding == "constrained")
+        data = {"text": text, "schema": schema}
+        return Sample(name, self.task.name, "", "", {}, data, None, {})
 
     def _answers(self, samples: list[Sample]) -> list[dict | ExtractionError]:
         requests = [self.task.request(sample, self.prompt, self.decoding) for sample in samples]
         batches = self.engine.batches(requests)
         completions = {c.id: c for batch in batches for c in self.engine.generate(batch)}
-        return [self._validated(sample, completions[sample.id]) for sample in samples]
+        return [self._validated(completions[s.id], s.input["schema"]) for s in samples]
 
-    def _sample(self, text: str, schema: Mapping) -> Sample:
-        if not isinstance(text, str) or not isinstance(schema, Mapping):
-            given = f"{type(text).__name__} and {type(schema).__name__}"
-            raise TypeError(f"expected a text and a schema, got {given}")
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError as error:
-            fix = "Read the file with its own encoding, such as encoding='utf-8'."
-            raise InvalidText(
-                f"the text is not valid Unicode: {error.reason} at {error.start}. {fix}"
-            ) from None
-        schema = _checked(schema, constrained=self.decoding == "constrained")
-        data = {"text": text, "schema": schema}
-        return Sample(f"{next(self._numbers):09d}", self.task.name, "", "", {}, data, None, {})
-
-    def _validated(self, sample: Sample, completion: Completion) -> dict | ExtractionError:
+    def _validated(self, completion: Completion, schema: dict) -> dict | ExtractionError:
         if completion.finish == "error":
             return ExtractionError(completion.error)
-        if completion.finish == "length":
-            return ExtractionError(
-                f"the answer is longer than {self.task.max_new_tokens} tokens. "
-                "Ask for fewer fields, or give less text.",
-                completion.text,
-            )
-        fix = "Use constrained=True, which allows only valid answers."
+        parsed, fix = (
+            parse(completion.text),
+            "Use constrained=True, which allows only valid answers.",
+        )
         if self.decoding == "constrained":
             fix = "Try another engine, and report this schema."
-        parsed = parse(completion.text)
-        if not parsed.ok or not isinstance(parsed.value, dict):
-            return ExtractionError(f"the answer is not a JSON object. {fix}", completion.text)
-        try:
-            fault = violation(parsed.value, sample.input["schema"])
-        except (RecursionError, Unresolvable) as error:
-            return ExtractionError(
-                "the answer cannot be validated: a reference in the schema leads to itself or "
-                f"nowhere ({type(error).__name__}).",
-                completion.text,
-            )
-        if fault is not None:
-            return ExtractionError(
-                f"the answer is not valid under its schema: {fault}. {fix}", completion.text
-            )
-        return parsed.value
+        if completion.finish == "length":
+            fault = f"is longer than {self.task.max_new_tokens} tokens"
+            fix = "Ask for fewer fields, or give less text."
+        elif not parsed.ok or not isinstance(parsed.value, dict):
+            fault = "is not a JSON object"
+        else:
+            try:
+                broken = violation(parsed.value, schema)
+            except (RecursionError, Unresolvable) as error:
+                broken = f"a reference leads to itself or nowhere ({error})"
+                fix = "Correct the schema."
+            if broken is None:
+                return parsed.value
+            fault = f"is not valid under its schema: {broken}"
+        return ExtractionError(f"the answer {fault}. {fix}", completion.text)
 
 
 @contextmanager
-def _located(where: str) -> Iterator[None]:
+def _located(where: str | Path) -> Iterator[None]:
     """Begin the message of an invalid text or schema with the place that it comes from."""
     try:
         yield
-    except (TypeError, InvalidText, InvalidSchema, UnsupportedConstraint) as error:
+    except (InvalidInput, UnsupportedConstraint) as error:
         raise type(error)(f"{where}: {error}") from error
 
 
@@ -199,12 +183,18 @@ def _checked(schema: Mapping, *, constrained: bool) -> dict:
         if error.validator == "anyOf" and error.json_path.endswith(".type"):  # it names no type
             rule = str(UnknownName("type", error.instance, TYPES)).rstrip(".")
         fix = "Correct it: schemas follow JSON Schema Draft 2020-12."
-        raise InvalidSchema(f"{error.json_path}: {rule}. {fix}") from None
+        raise InvalidInput(f"{error.json_path}: {rule}. {fix}") from None
     except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidSchema(
+        raise InvalidInput(
             f"$: the schema cannot be written as JSON: {error}. "
             "Use dicts, lists, strings and finite numbers."
         ) from None
+    kind = schema.get("type") if isinstance(schema, dict) else None
+    if kind not in ("object", ["object"]):
+        raise InvalidInput(
+            f'$.type: must be "object", not {json.dumps(kind)}. Make the schema a property of one: '
+            '{"type": "object", "required": ["value"], "properties": {"value": …}}.'
+        )
     if constrained:
         try:
             constraints.simplify(schema)
@@ -212,32 +202,7 @@ def _checked(schema: Mapping, *, constrained: bool) -> dict:
             raise UnsupportedConstraint(
                 f"{error} That is constrained=False in Extractor."
             ) from None
-    for reference in _dangling_references(schema):
-        raise InvalidSchema(f"$: the $ref {reference} leads nowhere. Add its target to $defs.")
-    if "type" not in schema:
-        raise InvalidSchema(
-            '$: the schema has no type, which must be object. Add "type": "object".'
-        )
-    if schema["type"] not in ("object", ["object"]):
-        raise InvalidSchema(
-            f'$.type: must be "object", not {json.dumps(schema["type"])}. Make it a property: '
-            '{"type": "object", "required": ["value"], "properties": {"value": …}}.'
-        )
     return schema
-
-
-def _dangling_references(schema: dict) -> Iterator[str]:
-    """References in a schema that lead nowhere."""
-    root = DRAFT202012.create_resource(schema)
-    waiting = [(root, REGISTRY.resolver_with_root(root))]
-    while waiting:
-        part, resolver = waiting.pop()
-        waiting += [(each, resolver.in_subresource(each)) for each in part.subresources()]
-        if isinstance(part.contents, dict) and "$ref" in part.contents:
-            try:
-                resolver.lookup(part.contents["$ref"])
-            except Unresolvable:
-                yield part.contents["$ref"]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -247,24 +212,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--model", default=MODEL)
     parser.add_argument("--engine", default="auto", choices=("auto", *launch.LOCAL))
     options = parser.parse_args(arguments)
-    schema = _read_schema(options.schema)  # checked before a model is loaded
+    with _located(options.schema):  # before a model is loaded
+        try:
+            schema = json.loads(options.schema.read_text("utf-8"))
+        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+            raise InvalidInput(f"not readable as JSON: {error}. Correct the file.") from None
+        schema = _checked(schema, constrained=True)
     try:
         text = sys.stdin.buffer.read().decode("utf-8")  # whatever the locale
     except UnicodeDecodeError as error:
-        raise InvalidText(f"standard input is not UTF-8: {error}. Convert it.") from None
+        raise InvalidInput(f"standard input is not UTF-8: {error}. Convert it.") from None
     answer = Extractor(options.model, engine=options.engine)(text, schema)
     print(json.dumps(answer, ensure_ascii=False, indent=2))
-
-
-def _read_schema(path: Path) -> dict:
-    with _located(str(path)):
-        try:
-            schema = json.loads(path.read_text("utf-8"))
-        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-            raise InvalidSchema(f"not readable as JSON: {error}. Correct the file.") from None
-        if not isinstance(schema, dict):
-            raise InvalidSchema(
-                f"$: a schema is a JSON object, not {type(schema).__name__}. "
-                'Write one such as {"type": "object", "properties": …}.'
-            )
-        return _checked(schema, constrained=True)
