@@ -6,8 +6,11 @@ whatever exceeds the limits below. All scans are linear in the length of the com
 """
 
 import json
+import math
 import re
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, islice
 from typing import Any
 
@@ -27,14 +30,10 @@ _TOKEN = re.compile(r'"(?:[^"\\]++|\\.?)*+"?|[\[\]{}]', re.DOTALL)  # possessive
 
 @dataclass(frozen=True)
 class Parsed:
-    """A completion as read: its JSON value, or why there is none.
-
-    `error` is None, or one of: too_long, empty, fence, surrogate, too_deep, syntax,
-    trailing_text, duplicate_key, not_finite, long_number, too_many_values.
-    """
+    """A completion as read: its JSON value, or the reason why there is none."""
 
     value: Any
-    error: str | None
+    error: str | None = None
 
     @property
     def ok(self) -> bool:
@@ -48,14 +47,14 @@ def parse(completion: str) -> Parsed:
     A fence is three backticks, optionally followed by `json`, and must be closed.
     """
     if len(completion) > MAX_CHARS:
-        return Parsed(None, "too_long")
+        return Parsed(None, f"more than {MAX_CHARS} characters")
     text = completion.strip(_SPACE)
-    if text.startswith("```"):
-        fenced = _FENCE.fullmatch(text)
-        if fenced is None:
-            return Parsed(None, "fence")
+    if fenced := _FENCE.fullmatch(text):
         text = fenced[1].strip(_SPACE)
-    return _read(text)
+    try:
+        return Parsed(_read(text))
+    except ValueError as error:
+        return Parsed(None, str(error))
 
 
 def parse_lenient(completion: str) -> Parsed:
@@ -65,71 +64,28 @@ def parse_lenient(completion: str) -> Parsed:
     value inside an unfinished one is not taken: it would be a part of the answer.
     """
     strict = parse(completion)
-    if strict.ok or len(completion) > MAX_CHARS:
-        return strict
-    readings = (_read(completion[i:j]) for i, j in islice(balanced(completion), MAX_CANDIDATES))
-    return next((reading for reading in readings if reading.ok), strict)
+    if not strict.ok and len(completion) <= MAX_CHARS:
+        for start, end in islice(balanced(completion), MAX_CANDIDATES):
+            with suppress(ValueError):
+                return Parsed(_read(completion[start:end]))
+    return strict
 
 
-class _Refused(ValueError):
-    """JSON by its grammar, but not accepted; the message is the reason."""
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise _Refused("duplicate_key")
-    return value
-
-
-def _number(kind: type):
-    def convert(digits: str):
-        if len(digits) > MAX_NUMBER:
-            raise _Refused("long_number")
-        value = kind(digits)
-        return value if abs(value) != float("inf") else _refuse_constant(digits)
-
-    return convert
-
-
-def _refuse_constant(name: str):
-    raise _Refused("not_finite")
-
-
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_object,
-    parse_int=_number(int),
-    parse_float=_number(float),
-    parse_constant=_refuse_constant,
-)
-
-
-def _read(text: str) -> Parsed:
-    if not text:
-        return Parsed(None, "empty")
+def _read(text: str):
+    """The value of a JSON text; raises `ValueError` if there is none or it exceeds a limit."""
     if _SURROGATE.search(text):
-        return Parsed(None, "surrogate")
-    if _too_deep(text):
-        return Parsed(None, "too_deep")
-    try:
-        value = _DECODER.decode(text)
-    except _Refused as refused:
-        return Parsed(None, str(refused))
-    except json.JSONDecodeError as error:
-        return Parsed(None, "trailing_text" if error.msg == "Extra data" else "syntax")
+        raise ValueError("a lone surrogate")
+    if text.count("[") + text.count("{") > MAX_DEPTH:  # else it cannot be too deep
+        steps = ((token in "[{") - (token in "]}") for token in _TOKEN.findall(text))
+        if any(depth > MAX_DEPTH for depth in accumulate(steps)):
+            raise ValueError(f"more than {MAX_DEPTH} levels")
+    value = _DECODER.decode(text)
     at_most = text.count(",") + text.count("[") + text.count("{") + 1  # cheap in the usual case
     if at_most > MAX_VALUES and _size(value) > MAX_VALUES:
-        return Parsed(None, "too_many_values")
+        raise ValueError(f"more than {MAX_VALUES} values")
     if "\\u" in text and _SURROGATE.search(json.dumps(value, ensure_ascii=False)):
-        return Parsed(None, "surrogate")
-    return Parsed(value, None)
-
-
-def _too_deep(text: str) -> bool:
-    if text.count("[") + text.count("{") <= MAX_DEPTH:
-        return False
-    steps = ((token in "[{") - (token in "]}") for token in _TOKEN.findall(text))
-    return any(depth > MAX_DEPTH for depth in accumulate(steps))
+        raise ValueError("a lone surrogate")
+    return value
 
 
 def _size(value) -> int:
@@ -137,3 +93,27 @@ def _size(value) -> int:
     if isinstance(value, dict):
         return 1 + sum(map(_size, value.values()))
     return 1 + sum(map(_size, value)) if isinstance(value, list) else 1
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a key occurs twice in an object")
+    return value
+
+
+def _number(digits: str, kind: type = float) -> int | float:
+    if len(digits) > MAX_NUMBER:
+        raise ValueError(f"a number of more than {MAX_NUMBER} characters")
+    value = kind(digits)
+    if not math.isfinite(value):
+        raise ValueError(f"{value} is not JSON")
+    return value
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object,
+    parse_int=partial(_number, kind=int),
+    parse_float=_number,
+    parse_constant=_number,  # NaN and Infinity
+)

@@ -24,24 +24,20 @@ What counts as right is read from the schema, field by field. The choices that m
   unreadable), `no_json`, `off_schema`, `structure` (a container of the wrong kind, a list of the
   wrong length, right leaves in the wrong order or at the wrong level), `omitted`, `invented`, or
   the first of three classes that one of the wrong values belongs to:
-    - `misnormalised`: the value shows that the right place was read. It is the raw span of its
-      evidence, or the right value in another type, case, spacing or punctuation. Unless another
-      place gives the value too, the right date or time in another notation, with its parts
-      exchanged or half a day away, and, where the evidence is a normalisation, the right number
-      with its decimal point moved also count.
-    - `other_field`: another place gives the value. It is a string or number of the target, or the
-      text outside the evidence of the field gives it, as it is written or in a notation that a
-      normalisation reads (`mentions`). So a distractor counts as a field that nobody asked for.
-    - `not_in_text`: any other value. It is made up or misspelt, cut out of the right words wrongly,
-      or a choice or boolean that nothing else in the text stands for.
+    - `misnormalised`: the right place was read. The value is the raw span of its evidence, or the
+      right value in another type, case, spacing or punctuation. Unless another place gives it too,
+      it may also be the right date or time in another notation, with its parts exchanged or half
+      a day away, or, if the evidence is a normalisation, the right number with its decimal point
+      moved.
+    - `other_field`: a string or number of the target, or what the text outside the evidence gives,
+      as written or in a notation that a normalisation reads (`mentions`). So a distractor counts as
+      a field that nobody asked for.
+    - `not_in_text`: any other value: made up, misspelt or cut out wrongly, or a choice or boolean
+      that nothing else in the text stands for.
 
 Nothing raises and nothing takes long, whatever the completion: what is read is bounded (`parsing`),
 scans are linear, and surplus list items beyond four times the target's are counted as invented
-without being matched. Schemas and texts are trusted. `MemoryError` and a caller's own
-`RecursionError` are not caught.
-
-Versions: 1.2.0 adds Presence and splits the class of miscopied values into `other_field` and
-`not_in_text`. 1.1.0 checks formats and patterns more strictly than 1.0.0.
+without being matched. Schemas and texts are trusted.
 """
 
 import json
@@ -61,7 +57,7 @@ from slmlib.tasks.edgejson.mentions import fold, mentions
 from slmlib.tasks.edgejson.parsing import Parsed, parse, parse_lenient
 from slmlib.textgen.parsers import MONTHS
 
-VERSION = "1.2.0"
+VERSION = "1.2.0"  # 1.1.0: stricter formats; 1.2.0: Presence, other_field and not_in_text
 FAILURE_TITLES = {  # the first that applies is given
     "error": "error",
     "truncated": "truncated",
@@ -145,41 +141,15 @@ def _key(value, schema: Mapping):
         items = ((name, _key(item, _property(schema, name))) for name, item in value.items())
         return dict, frozenset(items)
     if isinstance(value, list):
-        keys = _keys(value, schema)
+        keys = [_key(item, schema.get("items", {})) for item in value]
         unordered = schema.get("x-order") == "set"
         return list, frozenset(Counter(keys).items()) if unordered else tuple(keys)
     integral = schema.get("type") == "number" and type(value) is int
     return float if integral else type(value), value
 
 
-def _keys(values: list, schema: Mapping) -> list:
-    items = schema.get("items", {})
-    return [_key(value, items) for value in values]
-
-
 def _property(schema: Mapping, name: str) -> Mapping:
     return schema.get("properties", {}).get(name, {})
-
-
-def _same(target, value, schema: Mapping) -> bool:
-    """Equality of scalars and empty containers by JSONExact."""
-    numbers = schema.get("type") == "number" and _is_number(target) and _is_number(value)
-    return (numbers or type(target) is type(value)) and target == value
-
-
-def _is_number(value) -> bool:
-    return type(value) in (int, float)
-
-
-def _right(target, value, schema: Mapping) -> int:
-    """Number of right leaves under the best matching."""
-    if target and isinstance(target, dict) and isinstance(value, dict):
-        shared = [name for name in target if name in value]
-        return sum(_right(target[name], value[name], _property(schema, name)) for name in shared)
-    if target and isinstance(target, list) and isinstance(value, list):
-        items, pairs = schema.get("items", {}), _pairs(target, value, schema)
-        return sum(_right(target[i], value[j], items) for i, j in pairs.items())
-    return int(_same(target, value, schema))
 
 
 def _pairs(target: list, value: list, schema: Mapping) -> dict[int, int]:
@@ -189,7 +159,8 @@ def _pairs(target: list, value: list, schema: Mapping) -> dict[int, int]:
     undo: what an item shares with two others, those two share with each other, up to the leaves
     that the item itself has.
     """
-    targets, values = _keys(target, schema), _keys(value, schema)
+    items = schema.get("items", {})
+    targets, values = ([_key(item, items) for item in side] for side in (target, value))
     pairs = {i: i for i, (a, b) in enumerate(zip(targets, values, strict=False)) if a == b}
     places = defaultdict(list)
     for j in reversed(range(len(values))):
@@ -202,10 +173,13 @@ def _pairs(target: list, value: list, schema: Mapping) -> dict[int, int]:
     rows = [i for i in range(len(target)) if i not in pairs]
     columns = [j for j in range(len(value)) if j not in taken][: max(64, 4 * len(target))]
     if any(isinstance(target[i], dict | list) for i in rows) and columns:
-        items, scale = schema.get("items", {}), len(rows) + 1  # one leaf outweighs every place
-        gains = [
-            [scale * _right(target[i], value[j], items) + (i == j) for j in columns] for i in rows
-        ]
+        scale = len(rows) + 1  # one leaf outweighs every place
+
+        def gain(i: int, j: int) -> int:
+            right = _compared(target[i], value[j], items).counts["right"]
+            return scale * right + (i == j)
+
+        gains = [[gain(i, j) for j in columns] for i in rows]
         chosen = zip(*linear_sum_assignment(gains, maximize=True), strict=True)
         return pairs | {rows[row]: columns[column] for row, column in chosen}
     return pairs | dict(zip(rows, columns, strict=False))  # scalars share no leaf
@@ -256,7 +230,7 @@ class Comparison:
             self.misshapen |= len(target) != len(value)
             self.disordered |= schema.get("x-order") != "set" and right != sorted(right)
         else:
-            same = _same(target, value, schema)
+            same = _key(target, schema) == _key(value, schema)
             containers = isinstance(target, dict | list) or isinstance(value, dict | list)
             self.misshapen |= containers and not same
             outcome = "right" if same else "wrong"
@@ -296,16 +270,21 @@ def compare(target, answer: Parsed, schema: Mapping) -> Comparison:
 
     If it is not an object, all decisions about optional fields are wrong.
     """
-    comparison = Comparison()
     if answer.ok:
-        comparison.add(target, answer.value, schema)
+        comparison = _compared(target, answer.value, schema)
     else:
+        comparison = Comparison()
         comparison.add_leaves(leaves(target), ())
     if not isinstance(answer.value, dict):
-        perfect = Comparison()
-        perfect.add(target, target, schema)
+        perfect = _compared(target, target, schema)
         comparison.present = [0, perfect.present[1]]
         comparison.absent = [0, perfect.absent[1]]
+    return comparison
+
+
+def _compared(target, value, schema: Mapping) -> Comparison:
+    comparison = Comparison()
+    comparison.add(target, value, schema)
     return comparison
 
 
@@ -377,6 +356,10 @@ def _class_of_value(value, right, mark: Mapping | None, text: str, others: set) 
     if elsewhere or (not isinstance(value, bool) and fold(value) in others):
         return "other_field"
     return "misnormalised" if slip else "not_in_text"
+
+
+def _is_number(value) -> bool:
+    return type(value) in (int, float)
 
 
 def _written(value) -> str:
