@@ -9,8 +9,9 @@ from random import Random
 
 from slmlib.tasks import data_checks
 from slmlib.tasks.edgejson import schemas
-from slmlib.tasks.edgejson.generate import case_sources, checks, composer, dataset, preview_cases
-from slmlib.tasks.edgejson.generate.composer import entity_lint, entity_parser
+from slmlib.tasks.edgejson.generate import case_sources, checks, composer, dataset, entities
+from slmlib.tasks.edgejson.generate.composer import entity_lint
+from slmlib.tasks.edgejson.generate.preview_cases import show as as_text
 from slmlib.textgen.templates import TEXT_STYLES
 
 
@@ -33,14 +34,14 @@ def main(arguments: list[str] | None = None) -> int:
     show.add_argument("-n", type=int, default=5, help="number of cases (default: 5)")
     options = parser.parse_args(arguments)
     if options.command == "check":
-        names = options.entities or entity_parser.names()
+        names = options.entities or entities.samplers()
         faults = {name: entity_lint.faults(name) for name in names}
         for name in names:
             print(f"{name}: {len(faults[name])} faults", *faults[name], sep="\n  ")
         return int(any(faults.values()))
     rows = cases(options)
     for row in rows:
-        print(schemas.for_prompt(row["input"]["schema"]), preview_cases.show(row), sep="\n")
+        print(schemas.for_prompt(row["input"]["schema"]), as_text(row), sep="\n")
     splits = {row["split"]: rows for row in rows[:1]}
     proof = (data_checks.contract(splits, checks.SAMPLE), *checks.per_case(splits))
     failures = [f"{check.name}: {text}" for check in proof for text in check.failures]

@@ -3,9 +3,8 @@
 import re
 
 from slmlib.tasks.edgejson.generate.composer import sentences
-from slmlib.tasks.edgejson.generate.composer.keys import PREPOSITIONS
-from slmlib.tasks.edgejson.generate.composer.surface import Path, possessive
-from slmlib.tasks.edgejson.generate.composer.text_plan import Planner
+from slmlib.tasks.edgejson.generate.composer.entity_parser import PREPOSITIONS
+from slmlib.tasks.edgejson.generate.composer.planner import ItemPath, Planner, possessive
 from slmlib.textgen.lexicon import words
 
 LABELS = (  # of asker and informant
@@ -74,14 +73,14 @@ def nouns(labels: tuple[str, ...]) -> list[str]:
     return suitable
 
 
-def _statement(planner: Planner, path: Path, *, first: bool, casual: bool) -> list[str]:
+def _statement(planner: Planner, path: ItemPath, *, first: bool, casual: bool) -> list[str]:
     """One to three sentences of the informant, at times after an acknowledgement by the asker."""
     context, chat, speech = planner.context, planner.register == "chat", []
     for _ in range(planner.rng.choice((1, 1, 2, 3))):
-        speech += [segment.text for segment in planner.extras(path, "sentences")]
+        speech += planner.extras(path, "sentences")
         if planner.missing(path):
             kind = "notes" if chat and not path and planner.chance(0.3) else "sentences"
-            text = planner.next(path, kind).text
+            text = planner.next(path, kind)
             speech.append(sentences.casual(text) if chat and casual else text)
     lines = [] if first or not planner.chance(0.6) else [_acknowledgement(planner)]
     if chat and (casual or planner.chance(0.5)):
@@ -93,7 +92,7 @@ def _acknowledgement(planner: Planner) -> str:
     return f"{planner.context['asker']}: {planner.phrase(f'acks {planner.register}')}"
 
 
-def _askable(planner: Planner, path: Path) -> list[Path]:
+def _askable(planner: Planner, path: ItemPath) -> list[ItemPath]:
     """Missing targets with a label that is a noun and a note to answer with.
 
     A currency is mentioned with an amount, a boolean cannot answer "And the …?".
@@ -108,7 +107,7 @@ def _askable(planner: Planner, path: Path) -> list[Path]:
     return fields
 
 
-def _exchange(planner: Planner, target: Path) -> list[str]:
+def _exchange(planner: Planner, target: ItemPath) -> list[str]:
     """A question for one value and its answer; a list may be answered item by item."""
     context, rng, path = planner.context, planner.rng, target[:-1]
     entity, name = planner.entity(path), target[-1]
@@ -127,7 +126,7 @@ def _exchange(planner: Planner, target: Path) -> list[str]:
 
     if not entity.fields[name].child or not planner.chance(0.7):
         notes = [line for line in entity.lines["notes"] if line.required == {(name,)}]
-        answer = ended(planner.write(rng.choice(notes), path, "notes").text)
+        answer = ended(planner.write(rng.choice(notes), path, "notes"))
         return [*lines, f"{context['informant']}: {answer}"]
     items = [ended(item) for item in planner.items(target)]
     if len(items) == 1 or planner.chance(0.5):

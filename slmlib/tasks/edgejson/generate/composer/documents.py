@@ -2,9 +2,8 @@
 
 from random import Random
 
+from slmlib.tasks.edgejson.generate.composer.planner import ItemPath, Planner
 from slmlib.tasks.edgejson.generate.composer.sentences import width
-from slmlib.tasks.edgejson.generate.composer.surface import Path
-from slmlib.tasks.edgejson.generate.composer.text_plan import Planner
 
 Rows = list[tuple[str, str]]  # label, value
 LAYOUTS = {  # by register; `colon` gives a list of `Key: value` lines
@@ -20,9 +19,9 @@ def document(planner: Planner) -> str:
     rng = planner.rng
     layout, remark = rng.choice(LAYOUTS[planner.register]), ""
     if len(planner.missing(())) >= 3 and planner.chance(0.4):
-        texts = [planner.next((), "sentences").text]
+        texts = [planner.next((), "sentences")]
         if planner.missing(()) and planner.chance(0.3):
-            texts.append(planner.next((), "sentences").text)
+            texts.append(planner.next((), "sentences"))
         remark = planner.phrase("remarks") + rng.choice((": ", "\n", " - ")) + " ".join(texts)
     blocks, lists = [], []
     for path in planner.order():
@@ -39,28 +38,22 @@ def document(planner: Planner) -> str:
     return rng.choice(("\n", "\n", "\n\n")).join(filter(None, [*blocks, remark]))
 
 
-def heading(planner: Planner, path: Path) -> str:
+def heading(planner: Planner, path: ItemPath) -> str:
     """The role of an entity as a heading."""
     role = planner.role(path, by_name=False).removeprefix("the ")
     return role[:1].upper() + role[1:]
 
 
-def _one_line(planner: Planner, path: Path) -> str:
-    """A child in one line, or "" if none of its forms covers all its targets."""
+def _one_line(planner: Planner, path: ItemPath) -> str:
+    """A child in one line, or "" if no form begins with a target or the schema asks for a list."""
     entity, missing = planner.entity(path), planner.missing(path)
     forms = [ln for ln in entity.lines["items"] if all((*path, *p) in missing for p in ln.required)]
     if not forms or not all(entity.fields[target[-1]].scalar for target in missing):
         return ""
-    mentioned, marks = set(planner.mentioned), len(planner.marks)
-    line = planner.within(path, planner.rng.choice(forms))
-    if planner.missing(path):
-        planner.mentioned = mentioned
-        del planner.marks[marks:]
-        return ""
-    return line
+    return planner.within(path, planner.rng.choice(forms))
 
 
-def _rows(planner: Planner, path: Path) -> tuple[Rows, list[str]]:
+def _rows(planner: Planner, path: ItemPath) -> tuple[Rows, list[str]]:
     """Label and value of the targets of an entity, at times of distractors; and its lists."""
     entity, rows, tables = planner.entity(path), [], []
     fields = list(entity.fields.values())
@@ -83,13 +76,13 @@ def _rows(planner: Planner, path: Path) -> tuple[Rows, list[str]]:
     return rows, tables
 
 
-def _currency_missing(planner: Planner, amount: Path) -> bool:
+def _currency_missing(planner: Planner, amount: ItemPath) -> bool:
     """True if the currency of an amount is a target that isn't mentioned yet."""
     currency = planner.currency_path(amount)
     return currency in planner.targets and currency not in planner.mentioned
 
 
-def _table(planner: Planner, path: Path, label: str) -> str:
+def _table(planner: Planner, path: ItemPath, label: str) -> str:
     """A list of children: rows under headings, or a line each."""
     rng, number = planner.rng, len(planner.value(path))
     if not planner.chance(0.5):

@@ -18,6 +18,7 @@ whole list. `{~role}` is the entity as its parent refers to it, `{~thing}` one o
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -25,15 +26,17 @@ from itertools import product
 from pathlib import Path
 
 from slmlib.core import io
+from slmlib.core.names import choose
 from slmlib.tasks.edgejson.generate import entities
 from slmlib.textgen import templates
 from slmlib.textgen.lexicon import words
 
-BLOCKS = words("entity fields rules roles groups sentences notes labels items")
+BLOCKS = words("entity fields rules roles groups sentences notes labels items phrases")
 # Registers that do not suit every entity.
 SPECIAL_REGISTERS = ("receipt", "invoice", "delivery_note", "log", "listing")
 MONEY_STYLES = ("with_currency", "money", "coins", "symbol", "priced")
 PRONOUNS = frozenset(words("it its they their them he she his her him this these those"))
+PREPOSITIONS = frozenset(words("to by at on from for of in with until since as per via"))
 _ROLE, _VALUE = "\ue003", "\ue004"  # placeholders in the literal text of a line
 _WORD = re.compile(r"[A-Za-z']+")
 FieldPath = tuple[str, ...]  # names of fields, from an entity through its children
@@ -57,6 +60,12 @@ class Field:
     def scalar(self) -> bool:
         """True for a value or a list of values, False for a child or a list of children."""
         return self.child is None
+
+    @property
+    def nouns(self) -> list[str]:
+        """Wordings that can follow "the": `return address`, not `collect from`; or the name."""
+        nouns = [w for w in self.wordings if not PREPOSITIONS & set(w.split("_"))]
+        return [noun.replace("_", " ") for noun in nouns or [self.name]]
 
 
 @dataclass(frozen=True)
@@ -99,59 +108,42 @@ class Entity:
 
 
 @cache
-def names() -> tuple[str, ...]:
-    """Names of all entities in alphabetical order."""
-    return tuple(entities.samplers())
-
-
-@cache
 def load(name: str) -> Entity:
-    """Load an entity by name.
-
-    Raises:
-        DataError: no sampler or no file has this name, or the file is malformed.
-    """
-    if name not in entities.samplers():
-        raise io.DataError(
-            f"{name}: no sampler has this name. Write `@entity def {name}(ctx)` in the module of "
-            f"its domain, {entities.FOLDER.name}/<domain>.py."
-        )
+    """Load an entity by name; raises `DataError` if its file is malformed."""
+    choose("entity", name, entities.samplers())
     return read(entities.FOLDER / f"{name}.txt", entities.domain(name))
 
 
 def read(path: Path, domain: str) -> Entity:
     """Read an entity file; raises `DataError` with file, line, rule and fix."""
-    blocks: dict[str, list[tuple[str, str]]] = {}  # heading -> (file:line, text) of its lines
-    try:
-        source = path.read_text("utf-8").splitlines()
-    except OSError as error:
-        raise io.DataError(f"{path}: {error.strerror}. Every sampler needs a file.") from None
-    for number, text in enumerate(source, 1):
+    blocks = defaultdict(list)  # heading -> (file:line, text) of its lines
+    heading = ""
+    for number, text in enumerate(path.read_text("utf-8").splitlines(), 1):
+        where = f"{path.name}:{number}"
         if text.startswith("=== "):
-            heading = text[4:].strip()
-            if heading not in BLOCKS and not heading.startswith("phrases "):
-                raise io.DataError(
-                    f"{path.name}:{number}: unknown block {heading!r}. "
-                    f"Valid: {', '.join(BLOCKS)}, phrases <field>."
-                )
-            blocks.setdefault(heading, [])
-        elif text.strip() and blocks:
-            blocks[heading].append((f"{path.name}:{number}", text.rstrip()))
+            heading = text.removeprefix("=== ").strip()
+            if heading.partition(" ")[0] not in BLOCKS:
+                valid = ", ".join(BLOCKS)
+                raise io.DataError(f"{where}: unknown block {heading!r}. Valid: {valid}.")
+        elif text.strip():
+            blocks[heading].append((where, text.rstrip()))
 
-    def pairs(block: str) -> list[tuple[str, str]]:
-        split = [(where, *text.partition(":")) for where, text in blocks.get(block, ())]
-        for where, key, colon, _ in split:
+    def pairs(block: str) -> dict[str, str]:
+        split = {}
+        for where, text in blocks[block]:
+            key, colon, value = text.partition(":")
             if not colon:
                 raise io.DataError(f"{where}: {key!r} is not `name: …`.")
-        return [(key.strip(), value.strip()) for _, key, _, value in split]
+            split[key.strip()] = value
+        return split
 
-    head = dict(pairs("entity"))
+    head = pairs("entity")
     missing = [f"`{key}:`" for key in ("title", "thing", "roles") if key not in head]
-    if missing or "fields" not in blocks:
+    if missing or not blocks["fields"]:
         raise io.DataError(f"{path}: no {', '.join(missing) or 'block `=== fields`'}. Add it.")
     things, lines = _options(head["thing"]), {}
     for kind in ("sentences", "notes", "items"):
-        variants = [parse(text, where, things) for where, text in blocks.get(kind, ())]
+        variants = [parse(text, where, things) for where, text in blocks[kind]]
         lines[kind] = tuple(line for line_variants in variants for line in line_variants)
     mentions = [m for kind in lines.values() for line in kind for m in slots(line.nodes)]
     money = frozenset(at[0] for at, style in mentions if len(at) == 1 and style in MONEY_STYLES)
@@ -159,18 +151,19 @@ def read(path: Path, domain: str) -> Entity:
     if "registers" in head:
         registers = tuple(r for r in _options(head["registers"], ",") if r != "none")
     if unknown := set(registers) - set(SPECIAL_REGISTERS):
-        raise io.DataError(
-            f"{path.name}: registers: {', '.join(sorted(unknown))}: unknown. "
-            f"Valid: {', '.join(SPECIAL_REGISTERS)}, none."
-        )
+        valid = ", ".join(SPECIAL_REGISTERS)
+        raise io.DataError(f"{path.name}: registers: {unknown}: unknown. Valid: {valid}, none.")
     return Entity(
         name=path.stem, domain=domain, titles=_options(head["title"]), things=things,
         keys=_options(head["roles"], ","), registers=registers,
         fields={field.name: field for field in (_field(*line) for line in blocks["fields"])},
-        rules=tuple(_json(text, where)[0] for where, text in blocks.get("rules", ())),
-        roles={key: _options(value) for key, value in pairs("roles")},
-        groups=tuple((_options(key, ","), _options(value, ",")) for key, value in pairs("groups")),
-        labels={key: _options(value) for key, value in pairs("labels")}, money=money, lines=lines,
+        rules=tuple(_json(text, where)[0] for where, text in blocks["rules"]),
+        roles={key: _options(value) for key, value in pairs("roles").items()},
+        groups=tuple(
+            (_options(key, ","), _options(value, ",")) for key, value in pairs("groups").items()
+        ),
+        labels={key: _options(value) for key, value in pairs("labels").items()},
+        money=money, lines=lines,
     )  # fmt: skip
 
 
@@ -182,13 +175,10 @@ def _json(text: str, where: str) -> tuple[object, str]:
     """The JSON value with which a text begins, and the rest after a `|`."""
     try:
         value, end = json.JSONDecoder().raw_decode(text)
-        if (rest := text[end:].strip()) and rest[0] != "|":
-            raise json.JSONDecodeError("Extra data", text, end)
     except json.JSONDecodeError as error:
-        raise io.DataError(
-            f"{where}: not JSON: {error}. Quote names, double backslashes."
-        ) from None
-    return value, rest[1:].strip()
+        fix = "Quote names, double backslashes."
+        raise io.DataError(f"{where}: not JSON: {error}. {fix}") from None
+    return value, text[end:].strip().removeprefix("|").strip()
 
 
 def _field(where: str, text: str) -> Field:
@@ -203,6 +193,8 @@ def _field(where: str, text: str) -> Field:
             raise io.DataError(f'{where}: a list is [node or @entity, min, max] or […, "set"].')
         bounds, unordered, node = (node[1], node[2]), len(node) == 4, node[0]
     child = node[1:] if isinstance(node, str) else None
+    if child and child not in entities.samplers():
+        raise io.DataError(f"{where}: {name}: there is no entity {child!r}")
     optional, wordings = parts[0].endswith("?"), (name, *_options(parts[1], ","))
     node = None if child else node
     return Field(name, optional, wordings, node, child, bounds, unordered, description, where)

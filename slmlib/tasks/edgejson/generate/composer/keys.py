@@ -4,8 +4,7 @@ import re
 from dataclasses import dataclass
 from random import Random
 
-from slmlib.tasks.edgejson.generate.composer.entity_parser import Entity, Field
-from slmlib.textgen.lexicon import words
+from slmlib.tasks.edgejson.generate.composer.entity_parser import Entity
 
 ABBREVIATIONS = {
     "account": "acct", "address": "addr", "amount": "amt", "average": "avg", "building": "bldg",
@@ -18,7 +17,6 @@ ABBREVIATIONS = {
     "vehicle": "veh",
 }  # fmt: skip
 CASES = ("snake",) * 9 + ("camel",) * 6 + ("pascal", "kebab")
-PREPOSITIONS = frozenset(words("to by at on from for of in with until since as per via"))
 FORMAT_HINTS = {"date": "YYYY-MM-DD", "date-time": "UTC, YYYY-MM-DDTHH:MM:SSZ"}
 
 
@@ -81,11 +79,6 @@ def format_hint(node: dict) -> str:
     if pattern.endswith(r":[0-5]\d$"):
         return "24-hour HH:MM"
     return "digits only after the plus" if pattern.startswith(r"^\+") else ""
-
-
-def noun_wordings(field: Field) -> list[str]:
-    """The wordings that can follow "the": `return_address`, but not `collect_from`."""
-    return [w for w in field.wordings if not PREPOSITIONS & set(w.split("_"))]
 
 
 def root_description(entity: Entity, title: str, rng: Random) -> str:

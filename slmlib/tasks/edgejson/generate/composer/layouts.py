@@ -1,23 +1,24 @@
 """The whole text of a generated case: a frame of its register around the content.
 
-Running text is here: paragraphs, points of a meeting, fragments, log lines. `dialogues` writes
-calls and chats, `documents` forms and bills.
+A block `=== email` of `text_frames.txt` is a frame in the language of `textgen.templates`, where
+`{body}`, `{turns}`, `{points}`, `{fragments}`, `{document}` and `{lines}` stand for the content of
+the case. In a block with two words, such as `=== acks call`, every line is an alternative. Running
+text and log lines are written here, calls and chats in `dialogues`, forms and bills in `documents`.
 """
 
 from datetime import timedelta
 from random import Random
 
-from slmlib.tasks.edgejson.generate.composer import (
-    dialogues,
-    documents,
-    entity_parser,
-    sentences,
-    text_frames,
-)
+from slmlib.tasks.edgejson.generate.composer import dialogues, documents, entity_parser, sentences
 from slmlib.tasks.edgejson.generate.composer.entity_parser import Entity
 from slmlib.tasks.edgejson.generate.composer.instances import Blueprint, Instance, Part
-from slmlib.tasks.edgejson.generate.composer.surface import Path, proper_names
-from slmlib.tasks.edgejson.generate.composer.text_plan import Planner
+from slmlib.tasks.edgejson.generate.composer.planner import (
+    FRAMES,
+    ItemPath,
+    Planner,
+    phrases,
+    proper_names,
+)
 from slmlib.textgen import templates
 from slmlib.textgen.sampling_context import DAYS, FIRST_DAY
 from slmlib.textgen.templates import Passage
@@ -40,8 +41,8 @@ def write(blueprint: Blueprint, register: str, instance: Instance, rng: Random) 
     dialogues.cast(planner)
     if planner.chance(0.25):
         planner.context["distractor"] = planner.phrase("distractors")
-    text = ""
-    for node in rng.choice(text_frames.frames(register)):
+    frames, text = [frame for name, frame in FRAMES if name == register], ""
+    for node in templates.parse(rng.choice(frames)):
         if not isinstance(node, str) and node[0] == "slot" and node[1] in CONTENT:
             text += CONTENT[node[1]](planner)
         else:
@@ -88,7 +89,7 @@ def _context(blueprint: Blueprint, instance: Instance, rng: Random) -> dict:
     person, firm = "person" in held, "firm" in held
     if person:
         context["sender"] = context["agent"]
-    firms = text_frames.names(f"firms {blueprint.domain}") or (context["firm"],)
+    firms = phrases(f"firms {blueprint.domain}") or (context["firm"],)
     context["firm"] = None if firm or rng.random() < 0.3 else rng.choice(firms)
     context["agent"] = context["friend"]
     context["clerk"] = None if person or rng.random() < 0.5 else context["agent"]
@@ -106,15 +107,15 @@ def _context(blueprint: Blueprint, instance: Instance, rng: Random) -> dict:
 def _paragraphs(planner: Planner) -> list[str]:
     """Sentences in paragraphs: one for each entity, or several entities together."""
     rng, segments, groups = planner.rng, planner.segments("sentences"), [[]]
-    longest, path = rng.choice((3, 4, 5, 7)), segments[0].path
-    for segment in segments:
-        limit = longest if segment.path == path else rng.choice((1, 2, 3))
+    longest, subject = rng.choice((3, 4, 5, 7)), segments[0][0]
+    for path, text in segments:
+        limit = longest if path == subject else rng.choice((1, 2, 3))
         full = len(groups[-1]) >= limit
-        leans = sentences.first_word(segment.text) in sentences.PRONOUNS
+        leans = sentences.first_word(text) in sentences.PRONOUNS
         if groups[-1] and ("\n" in groups[-1][-1] or (full and not leans)):
             groups.append([])
-        groups[-1].append(sentences.with_bullets(segment.text))
-        path = segment.path
+        groups[-1].append(sentences.with_bullets(text))
+        subject = path
     share = rng.choice((0.0, 0.3, 0.6))
     return [sentences.joined(group, share, rng) for group in groups]
 
@@ -163,9 +164,9 @@ def _fragments(planner: Planner) -> str:
 
 def _runs(planner: Planner) -> list[tuple[str, list[str]]]:
     """The fragments of each entity after its role, those of the root first."""
-    runs: dict[Path, list[str]] = {(): []}
-    for segment in planner.segments("notes"):
-        runs.setdefault(segment.path, []).append(segment.text)
+    runs: dict[ItemPath, list[str]] = {(): []}
+    for path, text in planner.segments("notes"):
+        runs.setdefault(path, []).append(text)
     heading = documents.heading
     heads = {path: f"{heading(planner, path)}: " if path else "" for path in runs if runs[path]}
     return [(head, runs[path]) for path, head in heads.items()]

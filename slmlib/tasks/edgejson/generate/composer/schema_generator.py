@@ -71,7 +71,7 @@ def roots(reserved: bool, tier: str = "simple") -> tuple[str, ...]:
     A complex schema also needs a list of children. Shared entities are never roots.
     """
     eligible = []
-    for name in entity_parser.names():
+    for name in entities.samplers():
         domain = entities.domain(name)
         if domain == entities.SHARED or (domain in samplers.RESERVED) != reserved:
             continue
@@ -192,7 +192,7 @@ class _Draft:
 
     def flattened(self, child: Field, part: Part, required: bool) -> Part:
         """A property of a child as a property of its parent."""
-        role = (keys.noun_wordings(child) or [child.name])[0].replace("_", " ").capitalize()
+        role = child.nouns[0].capitalize()
         words = part.description
         if not words[1:2].isupper():  # an abbreviation keeps its capital
             words = words[:1].lower() + words[1:]
