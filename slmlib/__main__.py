@@ -7,49 +7,39 @@ else, they become one line and an exit code; with SLMBENCH_TRACEBACK=1 they keep
 import importlib
 import os
 import sys
-from typing import NamedTuple
 
 import slmlib
 from slmlib.core.names import choose
 
-
-class Command(NamedTuple):
-    """A command: its module, one line of help, and words that are put before its arguments."""
-
-    module: str
-    help: str
-    words: tuple[str, ...] = ()
-
-
 PUBLISH = "slmlib.training.publish"
-COMMANDS = {
+COMMANDS = {  # group -> name -> module, and one line of help
     "Models": {
-        "model": Command("slmlib.models.weights", "list models, or fetch, verify and convert one"),
-        "profile": Command("slmlib.evaluation.latency", "measure speed and memory as on a device"),
+        "model": ("slmlib.models.weights", "list models, or fetch, verify and convert one"),
+        "profile": ("slmlib.evaluation.latency", "measure speed and memory as on a device"),
     },
     "Runs": {
-        "notebook": Command("slmlib.pipeline.notebook", "execute a notebook with parameters"),
-        "reproduce": Command("slmlib.pipeline.reproduce", "run the whole pipeline: quick or full"),
-        "summary": Command("slmlib.pipeline.summary", "compare local runs with published ones"),
-        "rescore": Command("slmlib.evaluation.rescore", "score recorded completions again"),
-        "check": Command("slmlib.evaluation.submission", "check results that are submitted"),
-        "site": Command("slmlib.pipeline.site", "render the website and the paper"),
+        "notebook": ("slmlib.pipeline.notebook", "execute a notebook with parameters"),
+        "reproduce": ("slmlib.pipeline.reproduce", "run the whole pipeline: quick or full"),
+        "summary": ("slmlib.pipeline.summary", "compare local runs with published ones"),
+        "rescore": ("slmlib.evaluation.rescore", "score recorded completions again"),
+        "check": ("slmlib.evaluation.submission", "check results that are submitted"),
+        "site": ("slmlib.pipeline.site", "render the website and the paper"),
     },
     "Training": {
-        "train": Command("slmlib.training.sft", "fine-tune a model from a recipe"),
-        "ablations": Command("slmlib.training.ablations", "train and evaluate the ablations"),
-        "publish": Command(PUBLISH, "copy a trained adapter to data/adapters", ("publish",)),
-        "export": Command(PUBLISH, "write merged safetensors and GGUF files", ("export",)),
-        "push": Command(PUBLISH, "upload an adapter to the Hugging Face hub", ("push",)),
-        "rounding": Command(PUBLISH, "measure what quantising keeps of an adapter", ("rounding",)),
+        "train": ("slmlib.training.sft", "fine-tune a model from a recipe"),
+        "ablations": ("slmlib.training.ablations", "train and evaluate the ablations"),
+        "publish": (PUBLISH, "copy a trained adapter to data/adapters"),
+        "export": (PUBLISH, "write merged safetensors and GGUF files"),
+        "push": (PUBLISH, "upload an adapter to the Hugging Face hub"),
+        "rounding": (PUBLISH, "measure what quantising keeps of an adapter"),
     },
 }
 
 
-def commands() -> dict[str, dict[str, Command]]:
+def commands() -> dict[str, dict[str, tuple[str, str]]]:
     """All commands in groups: the table above, then what the tasks offer."""
     offered = {
-        name: Command(f"{package}.{module}", text)
+        name: (f"{package}.{module}", text)
         for package, declared in slmlib.offered("COMMANDS").items()
         for name, (module, text) in declared.items()
     }
@@ -60,11 +50,7 @@ def overview() -> str:
     """The text of `slmbench --help`."""
     lines = ["usage: slmbench COMMAND ...", "", slmlib.__doc__]
     for group, table in commands().items():
-        lines += [
-            "",
-            f"{group}:",
-            *(f"  {name:16} {command.help}" for name, command in table.items()),
-        ]
+        lines += ["", f"{group}:", *(f"  {name:16} {text}" for name, (_, text) in table.items())]
     return "\n".join([*lines, "", "`slmbench COMMAND --help` explains a command."])
 
 
@@ -98,8 +84,10 @@ def _call(words: list[str]) -> int:
     table = {name: command for group in commands().values() for name, command in group.items()}
     length = 2 if " ".join(words[:2]) in table else 1  # some names are of two words
     name = choose("command", " ".join(words[:length]), table)
-    command = table[name]
-    return importlib.import_module(command.module).main([*command.words, *words[length:]]) or 0
+    module, rest = table[name][0], words[length:]
+    if module == PUBLISH:  # one module of several commands
+        rest = [name, *rest]
+    return importlib.import_module(module).main(rest) or 0
 
 
 if __name__ == "__main__":

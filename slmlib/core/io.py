@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
@@ -125,13 +126,14 @@ def dumps(value) -> str:
     return line
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file atomically."""
+@contextmanager
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for writing that replaces `path` at the end, or leaves it unchanged."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -140,6 +142,12 @@ def write_bytes(path: Path, data: bytes) -> None:
         raise OSError(error.errno, f"cannot write {path}: {error.strerror}. {fix}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file atomically."""
+    with atomic_write(path) as file:
+        file.write(data)
 
 
 def write_text(path: Path, text: str) -> None:

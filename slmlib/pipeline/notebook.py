@@ -14,10 +14,8 @@ import time
 from pathlib import Path
 
 from slmlib.core import paths, progress
-from slmlib.core.names import UnknownName, choose
+from slmlib.core.names import choose
 from slmlib.core.optional import require
-
-_TYPES = {"str": str, "int": int, "float": (int, float), "bool": bool}
 
 
 class ParameterError(TypeError):
@@ -60,14 +58,10 @@ def compare_parameters(*, declared: str, injected: str) -> None:
     }
     for node in ast.parse(injected).body:
         name, value = node.targets[0].id, ast.literal_eval(node.value)
-        if name not in types:
-            raise UnknownName("parameter", name, types)
-        allowed = [part.strip() for part in types[name].split("|")]
-        if value is None and "None" in allowed:
-            continue
-        known = [kind for kind in allowed if kind in _TYPES]
-        fits = any(isinstance(value, _TYPES[kind]) for kind in known)
-        if known and (not fits or (isinstance(value, bool) and "bool" not in known)):
+        choose("parameter", name, types)
+        kind = "None" if value is None else type(value).__name__
+        allowed = types[name].split(" | ")
+        if kind not in allowed and not (kind == "int" and "float" in allowed):
             raise ParameterError(f"parameter {name} takes {types[name]}, got {value!r}")
 
 
@@ -125,7 +119,8 @@ def command(name: str, parameters: dict) -> str:
     """The shell command that runs a notebook with these parameters; empty ones are left out."""
     words = ["slmbench", "notebook", name, "OUT.ipynb"]
     for parameter, value in parameters.items():
-        words += ["-p", parameter, str(value)] if value != "" else []
+        if value != "":
+            words += ["-p", parameter, str(value)]
     return shlex.join(words)
 
 

@@ -37,6 +37,22 @@ def runs(path: Path | None = None) -> dict[str, dict]:
     return named
 
 
+def _name(run: dict, defaults: dict) -> str:
+    parts = [run["task"], run["split"], run["model"]]
+    if not is_control(run):
+        parts.append(run["decoding"])
+        if (run["engine"], run["dtype"]) != (defaults["engine"], defaults["dtype"]):
+            parts += [run["engine"], run["dtype"]]
+        if run["prompt"]:
+            parts.append(run["prompt"])
+    return "-".join(parts).replace("_", "-")
+
+
+def is_control(run: dict) -> bool:
+    """Whether a run needs no model."""
+    return run["model"] in tasks.get(run["task"]).controls
+
+
 def trainings(path: Path | None = None) -> dict[str, dict]:
     """Trainings by name: parameters of notebook 03, and whether it is `quick` and needs a `gpu`.
 
@@ -53,9 +69,9 @@ def trainings(path: Path | None = None) -> dict[str, dict]:
     return named
 
 
-def listed_tasks(path: Path | None = None) -> list[str]:
+def listed_tasks() -> list[str]:
     """The tasks that have runs."""
-    return list(_read(path)[1])
+    return list(_read(None)[1])
 
 
 def _read(path: Path | None) -> tuple[dict, dict[str, dict]]:
@@ -68,18 +84,3 @@ def _read(path: Path | None) -> tuple[dict, dict[str, dict]]:
 def _refuse_unknown(entry: dict, valid: dict) -> None:
     if unknown := sorted(set(entry) - set(valid)):
         raise io.DataError(f"runs.yaml: unknown {', '.join(unknown)}. Valid: {', '.join(valid)}.")
-
-
-def is_control(run: dict) -> bool:
-    """Whether a run needs no model."""
-    return run["model"] in tasks.get(run["task"]).controls
-
-
-def _name(run: dict, defaults: dict) -> str:
-    parts = [run["task"], run["split"], run["model"]]
-    if not is_control(run):
-        parts.append(run["decoding"])
-        if (run["engine"], run["dtype"]) != (defaults["engine"], defaults["dtype"]):
-            parts += [run["engine"], run["dtype"]]
-        parts += [run["prompt"]] if run["prompt"] else []
-    return "-".join(parts).replace("_", "-")

@@ -5,7 +5,7 @@ preview of the same sources with packages from PyPI: pages with `smalldocs`, whi
 `_quarto.yml`, and the paper's HTML and PDF with pandoc and typst. Each page of it says so.
 
 If `_variables.yml` lacks a number, or an include, figure or reference is missing, Quarto only
-warns; the preview stops with one message, before the last good site is touched.
+warns; here it is an error, and the last good site stays.
 """
 
 import argparse
@@ -15,7 +15,6 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -28,15 +27,11 @@ NOTICE = "Preview built without Quarto."
 REMEDY = f"For the real pages install Quarto {QUARTO[0]}.{QUARTO[1]} and run `quarto render`."
 REMAKE = "run notebooks/04_analyze.ipynb, or restore it with git checkout"
 
-_SHORTCODE = re.compile(r"\{\{<\s*([\w-]+)\s+(.*?)\s*>\}\}")
-_IMAGE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)")
 _MATHS = re.compile(r'<span class="math (inline|display)">\\[(\[](.*?)\\[)\]]</span>', re.DOTALL)
 _HEADING = re.compile(
     r'<section id="([^"]+)" class="level(\d)([^"]*)"[^>]*>\s*<h\d[^>]*>(.*?)</h\d>', re.DOTALL
 )
 _SERIOUS = re.compile(r"broken link|not found|not known|executable cell|nest more than")
-# Quarto and pandoc name the kinds of figures and tables differently in typst.
-_KINDS = {'"quarto-float-fig"': "image", '"quarto-float-tbl"': "table"}
 
 
 class PreviewError(RuntimeError):
@@ -47,21 +42,9 @@ def variables(root: Path) -> dict:
     """The numbers that prose quotes, from `_variables.yml`."""
     path = root / "_variables.yml"
     try:
-        return yaml.safe_load(path.read_text("utf-8")) or {}
-    except FileNotFoundError:
-        raise PreviewError(f"{path}: missing. Fix: {REMAKE}.") from None
-    except yaml.YAMLError as error:
+        return yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, yaml.YAMLError) as error:
         raise PreviewError(f"{path}: not readable as YAML: {error}. Fix: {REMAKE}.") from None
-
-
-def variable(key: str, values: dict, path: Path) -> str:
-    """A number by its key, such as `edgejson.data.version`, as quoted in a file."""
-    value: Any = values
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    if value is None or isinstance(value, dict | list):
-        raise PreviewError(f"{path}: _variables.yml has no number {key}. Fix: {REMAKE}.")
-    return str(value)
 
 
 def expand(path: Path, root: Path, values: dict, text: str | None = None) -> str:
@@ -74,29 +57,32 @@ def expand(path: Path, root: Path, values: dict, text: str | None = None) -> str
     def fill(match: re.Match) -> str:
         name, argument = match[1], match[2].strip("\"'")
         if name == "var":
-            return variable(argument, values, path)
-        if name == "include":
-            return expand(_located(argument, path, root, "include"), root, values)
-        raise PreviewError(f"{path}: shortcode {name}: the preview knows only `var` and `include`.")
+            value = values
+            for part in argument.split("."):
+                value = value.get(part) if isinstance(value, dict) else None
+            if value is not None and not isinstance(value, dict | list):
+                return str(value)
+            fault = f"_variables.yml has no number {argument}. Fix: {REMAKE}."
+        elif name == "include":
+            base = root if argument.startswith("/") else path.parent
+            if (base / argument.lstrip("/")).is_file():
+                return expand(base / argument.lstrip("/"), root, values)
+            fault = f"include {argument} is missing. Fix: {REMAKE}."
+        else:
+            fault = f"shortcode {name}: the preview knows only `var` and `include`."
+        raise PreviewError(f"{path}: {fault}")
 
-    return _SHORTCODE.sub(fill, path.read_text("utf-8") if text is None else text)
-
-
-def _located(target: str, path: Path, root: Path, kind: str) -> Path:
-    """A file that a page names; `/` is the root of the repository."""
-    located = root / target.lstrip("/") if target.startswith("/") else path.parent / target
-    if not located.is_file():
-        raise PreviewError(f"{path}: {kind} {target} is missing. Fix: {REMAKE}.")
-    return located
+    text = path.read_text("utf-8") if text is None else text
+    return re.sub(r"\{\{<\s*([\w-]+)\s+(.*?)\s*>\}\}", fill, text)
 
 
 def check(root: Path, values: dict) -> None:
-    """Refuse sources that name a variable, an include or an image that does not exist."""
+    """Refuse sources that name a variable or an include that does not exist."""
     config = yaml.safe_load((root / "_quarto.yml").read_text("utf-8"))
-    for path in (path for pattern in config["project"]["render"] for path in root.glob(pattern)):
-        for target in _IMAGE.findall(expand(path, root, values)) if path.suffix == ".qmd" else ():
-            if "://" not in target:
-                _located(target, path, root, "image")
+    for pattern in config["project"]["render"]:
+        for path in root.glob(pattern):
+            if path.suffix == ".qmd":
+                expand(path, root, values)
 
 
 def paper(root: Path, values: dict) -> tuple[str, list[dict], bytes]:
@@ -114,10 +100,8 @@ def paper(root: Path, values: dict) -> tuple[str, list[dict], bytes]:
     timestamp = calendar.timegm(meta["date"].timetuple())
     meta["date"] = f"{meta['date'].day} {meta['date']:%B %Y}"
     text = f"---\n{yaml.safe_dump(meta | options, allow_unicode=True)}---\n{text}"
-    common = [
-        "--from=markdown", "--columns=9999", "--number-sections",
-        f"--lua-filter={Path(__file__).with_name('paper.lua')}", "--citeproc",
-    ]  # fmt: skip
+    common = ["--from=markdown", "--columns=9999", "--number-sections"]
+    common += [f"--lua-filter={Path(__file__).with_name('paper.lua')}", "--citeproc"]
     body = _pandoc(text, root, *common, "--to=html5", "--mathml", "--section-divs")
     headings = []
     for name, level, classes, words in _HEADING.findall(body):
@@ -125,12 +109,13 @@ def paper(root: Path, values: dict) -> tuple[str, list[dict], bytes]:
         headings.append(
             {"level": int(level), "id": name, "text": words, "classes": classes.split()}
         )
-    extras = [re.sub("|".join(_KINDS), lambda kind: _KINDS[kind[0]], extra) for extra in extras]
-    extras.insert(0, Path(__file__).with_name("paper.typ").read_text("utf-8"))
     mark = f'align(center, text(size: 8pt, fill: rgb("#8a5a00"))[{NOTICE} {REMEDY}])'
-    look = [
-        f"--variable=header-includes={extra}" for extra in [*extras, f"#set page(header: {mark})"]
-    ]
+    look = [Path(__file__).with_name("paper.typ").read_text("utf-8"), *extras]
+    look.append(f"#set page(header: {mark})")
+    # Quarto and pandoc name the kinds of figures and tables differently in typst
+    look = [f"--variable=header-includes={part}" for part in look]
+    look = [part.replace('"quarto-float-fig"', "image") for part in look]
+    look = [part.replace('"quarto-float-tbl"', "table") for part in look]
     look += ["--variable=page-numbering=1", "--metadata=abstract-title=Abstract"]
     source = _pandoc(text, root, *common, "--to=typst", "--standalone", *look).encode()
     try:
@@ -153,14 +138,11 @@ def _pandoc(text: str, root: Path, *options: str) -> str:
 
 
 def build(out: Path = paths.SITE, *, root: Path = paths.ROOT) -> Path:
-    """Build the preview of the site and the paper.
+    """Build the preview of the site and the paper; returns the home page.
 
     Args:
-        out: the folder to write; its old content is replaced.
+        out: the folder to write; it is replaced when the whole preview is built.
         root: the folder of `_quarto.yml`.
-
-    Returns:
-        The home page.
 
     Raises:
         PreviewError: something is missing or broken; the message says what and how to fix it.
@@ -190,31 +172,26 @@ def build(out: Path = paths.SITE, *, root: Path = paths.ROOT) -> Path:
             page.html = re.sub(r'(<a\b[^>]*\bhref=")/(?!/)', rf"\g<1>{up}", page.html)
             page.env["math"] = False  # else smalldocs would load a script from the web
 
-    try:
-        project = config.load(root)
-        remedy = re.sub("`(.*?)`", r"<code>\1</code>", REMEDY)
-        notice = f'<div class="preview-notice" role="note">{NOTICE} {remedy}</div>'
-        footer = project.config["website"].get("page-footer", {})
-        for side, text in footer.items():
-            footer[side] = expand(root / "_quarto.yml", root, values, text)
-        options = project.config["format"]["html"]
-        before = options.get("include-before-body", [])
-        before = before if isinstance(before, list) else [before]
-        options["include-before-body"] = [*before, {"text": notice}]
-        built = Site(project, quiet=True)
-        built.out = out.resolve()
-        if built.out == (root / paths.SITE.name).resolve():
-            # a build that was killed: smalldocs empties only a folder that looks like a site
-            (out / "site_libs").mkdir(parents=True, exist_ok=True)
-        built.build()
-    except (config.ConfigError, config.BuildError) as error:
-        raise PreviewError(f"{root / '_quarto.yml'}: {error}") from None
-    if serious := [warning for warning in built.warnings if _SERIOUS.search(warning)]:
-        raise PreviewError("\n".join(serious))
-    io.write_bytes(out / PAPER.replace(".qmd", ".pdf"), pdf)
-    # times of files differ between clones of the same commit
-    sitemap = out / "sitemap.xml"
-    io.write_text(sitemap, re.sub(r"\s*<lastmod>.*?</lastmod>", "", sitemap.read_text("utf-8")))
+    with io.atomic_folder(out) as scratch:
+        try:
+            project = config.load(root)
+            footer = project.config["website"].get("page-footer", {})
+            for side, text in footer.items():
+                footer[side] = expand(root / "_quarto.yml", root, values, text)
+            remedy = re.sub("`(.*?)`", r"<code>\1</code>", REMEDY)
+            notice = f'<div class="preview-notice" role="note">{NOTICE} {remedy}</div>'
+            project.config["format"]["html"]["include-before-body"] = {"text": notice}
+            built = Site(project, quiet=True)
+            built.out = scratch.resolve()
+            built.build()
+        except (config.ConfigError, config.BuildError) as error:
+            raise PreviewError(f"{root / '_quarto.yml'}: {error}") from None
+        if serious := [warning for warning in built.warnings if _SERIOUS.search(warning)]:
+            raise PreviewError("\n".join(serious))
+        (scratch / PAPER).with_suffix(".pdf").write_bytes(pdf)
+        # times of files differ between clones of the same commit
+        sitemap = scratch / "sitemap.xml"
+        sitemap.write_text(re.sub(r"\s*<lastmod>.*?</lastmod>", "", sitemap.read_text("utf-8")))
     return out / "index.html"
 
 

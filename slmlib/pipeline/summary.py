@@ -6,7 +6,6 @@ It lists scores and how many cases agree, how long each step took and how much m
 
 import argparse
 import csv
-from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from slmlib.core import io, paths
 from slmlib.core.tables import NONE, Table
 from slmlib.evaluation import results
 from slmlib.evaluation.results import Result
+from slmlib.tasks.base import Metric
 
 
 def report(profile: str, *, runs: Path | None = None, published: Path | None = None) -> str:
@@ -23,54 +23,48 @@ def report(profile: str, *, runs: Path | None = None, published: Path | None = N
         DataError: a result, here or published, does not follow from its predictions.
     """
     folder = (runs or paths.RUNS) / profile
-    parts = _scores(results.load_all(folder / "results"), published or paths.RESULTS)
-    page = paths.SITE / "index.html"
-    site = f"The site: {page}" if page.exists() else f"No site yet: `make site` writes {page}."
-    return (
-        "\n\n".join(part.rstrip() for part in [*parts, _steps(folder / "benchmarks"), site]) + "\n"
-    )
-
-
-def _scores(mine: Iterable[Result], published: Path) -> list[str]:
-    """A table for each task, with notes on cases that differ and runs that are not published."""
-    mine = sorted(mine, key=lambda r: (r.task, r.split, r.control, r.label))
-    if not mine:
-        return ["No results yet."]
-    parts = []
+    mine = results.load_all(folder / "results")
+    mine.sort(key=lambda r: (r.task, r.split, r.control, r.label))
+    parts = [] if mine else ["No results yet."]
     for task, group in groupby(mine, key=lambda r: r.task):
-        lines, notes = [], []
-        for result in group:
-            path = published / task / f"{result.run}.json"
-            if path.exists():
-                pair = results.reproduce(result, results.load(path))
-                lines.append(_line(result, pair.published, f"{pair.same_text}/{pair.n}"))
-                notes += [f"{result.split}, {result.label}: {pair.note()}"] if pair.differ else []
-            else:
-                lines.append(_line(result, None, "not published"))
-        board = result.benchmark.board
-        header = ["Model", "Split", *(m.title for m in board), "Same completions", "tok/s"]
-        title = f"{result.benchmark.title}: this machine | published"
-        parts.append("\n".join([title, "", Table.of(header, lines).text(), *notes]))
-    return parts
+        parts.append(_scores(list(group), (published or paths.RESULTS) / task))
+    parts.append(_steps(folder / "benchmarks"))
+    page = paths.SITE / "index.html"
+    parts.append(
+        f"The site: {page}" if page.exists() else f"No site yet: `make site` writes {page}."
+    )
+    return "\n\n".join(part.rstrip() for part in parts) + "\n"
 
 
-def _line(mine: Result, published: Result | None, agreement: str) -> list[str]:
-    pair = (mine, published)
-    scores = [
-        " | ".join(
-            metric.number(run.metrics[metric.name]["mean"])
-            if run and metric.name in run.metrics
-            else NONE
-            for run in pair
-        )
-        for metric in mine.benchmark.board
-    ]
-    speeds = [
-        f"{run.throughput['tokens_per_second']:.1f}" if run and not run.control else NONE
-        for run in pair
-    ]
-    cases = "" if mine.complete else f" ({mine.n} of {mine.dataset['n']} cases)"
-    return [mine.label + cases, mine.split, *scores, agreement, " | ".join(speeds)]
+def _scores(mine: list[Result], published: Path) -> str:
+    """A table of a task's runs, with notes on cases that differ."""
+    task, lines, notes = mine[0].benchmark, [], []
+    for result in mine:
+        theirs, agreement = None, "not published"
+        path = published / f"{result.run}.json"
+        if path.exists():
+            theirs = results.load(path)
+            compared = results.reproduce(result, theirs)
+            agreement = f"{compared.same_text}/{compared.n}"
+            if compared.differ:
+                notes.append(f"{result.split}, {result.label}: {compared.note()}")
+        cases = "" if result.complete else f" ({result.n} of {result.dataset['n']} cases)"
+        scores = [f"{_score(result, m)} | {_score(theirs, m)}" for m in task.board]
+        speed = f"{_speed(result)} | {_speed(theirs)}"
+        lines.append([result.label + cases, result.split, *scores, agreement, speed])
+    header = ["Model", "Split", *(m.title for m in task.board), "Same completions", "tok/s"]
+    title = f"{task.title}: this machine | published"
+    return "\n".join([title, "", Table.of(header, lines).text(), *notes])
+
+
+def _score(run: Result | None, metric: Metric) -> str:
+    known = run is not None and metric.name in run.metrics
+    return metric.number(run.metrics[metric.name]["mean"]) if known else NONE
+
+
+def _speed(run: Result | None) -> str:
+    timed = run is not None and not run.control
+    return f"{run.throughput['tokens_per_second']:.1f}" if timed else NONE
 
 
 def _steps(folder: Path) -> str:
@@ -82,19 +76,16 @@ def _steps(folder: Path) -> str:
         try:
             seconds = max(float(row["s"]) for row in rows)
             # Snakemake writes "-" or "NA" for steps too short to measure
-            memory = max(
-                float(row["max_rss"]) if row["max_rss"][:1].isdigit() else 0 for row in rows
-            )
+            measured = [row["max_rss"] for row in rows if row["max_rss"][:1].isdigit()]
         except (KeyError, ValueError):
             fix = "Delete it and run the step again."
             raise io.DataError(f"{path}: not a benchmark file of Snakemake. {fix}") from None
-        steps.append((path.stem, seconds, memory))
+        steps.append((path.stem, seconds, max(map(float, measured), default=0)))
     if not steps:
         return f"No step has been timed yet in {folder}."
-    total = ("total, and largest memory", sum(s[1] for s in steps), max(s[2] for s in steps))
-    lines = [
-        [name, f"{seconds:.1f}", f"{memory:,.0f}"] for name, seconds, memory in [*steps, total]
-    ]
+    _, seconds, memory = zip(*steps, strict=True)
+    steps.append(("total, and largest memory", sum(seconds), max(memory)))
+    lines = [[name, f"{seconds:.1f}", f"{memory:,.0f}"] for name, seconds, memory in steps]
     return Table.of(["Step", "Seconds", "Peak memory, MB"], lines).text()
 
 

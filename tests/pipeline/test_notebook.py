@@ -21,21 +21,17 @@ def test_parameters_are_checked_by_name_and_type():
     for wrong in ('limit = "many"', "model = 3", "limit = True", "model = None"):
         with pytest.raises(ParameterError, match=r"parameter \w+ takes .*, got "):
             compare_parameters(declared=DECLARED, injected=f"# Parameters\n{wrong}\n")
-    with pytest.raises(UnknownName, match=r"'modle'; did you mean 'model'\? Valid: model, limit"):
-        compare_parameters(declared=DECLARED, injected='# Parameters\nmodle = "oracle"\n')
 
 
 def test_printed_command_runs_the_notebook_with_the_same_parameters(monkeypatch):
     """It is printed as the way to continue a run that was stopped."""
     calls = []
     monkeypatch.setattr(notebook, "run", lambda *given: calls.append(given))
-    parameters = {"recipe": "ablations/rank-8", "seed": 2, "profile": "a b", "publish_as": ""}
-    words = shlex.split(notebook.command("03_train", parameters))
-    assert words[:2] == ["slmbench", "notebook"]
+    parameters = {"recipe": "ablations/rank-8", "seed": 2, "rate": 1e-3, "resume": False}
+    words = shlex.split(notebook.command("03_train", parameters | {"publish_as": ""}))
     notebook.main(words[2:])
-    assert calls == [
-        ("03_train", Path("OUT.ipynb"), {k: v for k, v in parameters.items() if v != ""})
-    ]
+    assert words[:2] == ["slmbench", "notebook"]
+    assert calls == [("03_train", Path("OUT.ipynb"), parameters)]
 
 
 def test_unknown_notebooks_and_parameters_are_refused_before_anything_runs(tmp_path):
@@ -50,9 +46,8 @@ def test_failing_notebook_is_one_line_on_the_command_line(tmp_path):
     words = ["notebook", "02_evaluate", str(tmp_path / "out.ipynb"), "-p", "model", "gpt-9"]
     command = [sys.executable, "-m", "slmlib", *words]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "error: UnknownName: unknown model 'gpt-9'" in done.stderr
-    assert "Traceback" not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["out.failed.ipynb"]
 
 
@@ -62,9 +57,3 @@ def test_plain_papermill_refuses_a_misspelt_parameter_from_any_folder(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode != 0
     assert "unknown parameter 'modle'; did you mean 'model'? Valid: task, model" in done.stderr
-
-
-def test_values_of_the_command_line_have_types():
-    texts = ("20", "1e-3", "None", "true", "False", "free", "q4_k_m")
-    expected = [20, 1e-3, None, True, False, "free", "q4_k_m"]
-    assert [notebook._literal(text) for text in texts] == expected

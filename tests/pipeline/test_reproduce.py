@@ -49,11 +49,3 @@ def test_failed_step_is_shown_with_its_last_lines_and_then_continued(clone, caps
 def test_only_one_reproduction_runs_in_a_folder(clone):
     with io.lock(clone / "runs/lock"), pytest.raises(io.Busy, match="make quick"):
         reproduce.reproduce("quick")
-
-
-def test_bar_of_a_step_is_what_it_drew_last(tmp_path):
-    log = tmp_path / "log"
-    assert reproduce.last_bar(log) == ""
-    for text, bar in (("a\n\r 10%|\r 20%|", "20%|"), ("\r 20%|\nother\n", ""), ("plain", "")):
-        log.write_bytes(text.encode())
-        assert reproduce.last_bar(log) == bar, text
