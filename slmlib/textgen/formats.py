@@ -43,9 +43,6 @@ def _style(rule: str, write: Callable[[object], str], *names: str) -> None:
     STYLES.update(dict.fromkeys(names, lambda value, rng: (write(value), rule)))
 
 
-# Numbers and codes
-
-
 def cardinal(value: int) -> str:
     """A whole number below a million in words: `one thousand two hundred and five`."""
     if value < 20:
@@ -81,9 +78,6 @@ _style("number_words", _words, "words")
 _style("number_words", lambda n: {1: "once", 2: "twice"}.get(n, f"{cardinal(n)} times"), "times")
 _style("compact", lambda code: " ".join(re.findall("..?", code)), "spaced")  # EL 20 49 18
 STYLES["small"] = _small
-
-
-# Days
 
 
 def _month(day: date) -> str:
@@ -136,9 +130,6 @@ _day_style("day", lambda d: f"the {_nth(d.day)} of {_month(d)} {d.year}", "ordin
 _day_style("day", lambda d: _figures(d, "."), "dots")
 _day_style("day", lambda d: _figures(d, "/"), "slash")
 _day_style("day_words", _spoken, "spoken")
-
-
-# Times of day and moments
 
 
 def _ampm(value: str, rng: Random) -> tuple[str, str]:

@@ -13,6 +13,7 @@ the change is accepted.
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from random import Random
@@ -67,7 +68,7 @@ def disturb(
         kind: One of `KINDS`.
         values: JSON Pointer -> value of every leaf, against which changed evidence is read back.
         ctx: The only source of randomness, and of the distractors' facts.
-        phrases: The tables in which `phrase.` rules of the evidence are found.
+        phrases: The tables of `phrase.` rules.
 
     Raises:
         TooClean: there was nothing to change, or just one place in a longer text.
@@ -89,14 +90,13 @@ def disturb(
 def _moved(place: dict, edits: list[Edit]) -> dict:
     """A place of evidence after the edits."""
     start, end, rule = place["start"], place["end"], place["rule"]
-    for edit in edits:
+    for edit in (edit for edit in edits if edit.start < place["end"]):
         growth = len(edit.words) - (edit.end - edit.start)
-        if edit.start >= place["end"]:
-            break
+        end += growth
         if edit.end <= place["start"]:
-            start, end = start + growth, end + growth
+            start += growth
         else:
-            end, rule = end + growth, edit.rule or rule
+            rule = edit.rule or rule
     return {"start": start, "end": end, "rule": rule}
 
 
@@ -125,14 +125,10 @@ class _Text:
         """The edit that gives a leaf other words, if its value can still be read."""
         start, end, rule, value, _ = leaf
         rule = repair if repair in parsers.PARSERS else f"{repair}+{rule}"
-        try:
-            readable = parsers.apply(rule, words, self.phrases) == value
-        except (KeyError, ValueError, AttributeError, TypeError):
-            readable = False
-        return [Edit(start, end, words, rule)] if readable else []
-
-
-# The kinds
+        with suppress(KeyError, ValueError, AttributeError, TypeError):
+            if parsers.apply(rule, words, self.phrases) == value:
+                return [Edit(start, end, words, rule)]
+        return []
 
 
 def _ocr(text: _Text, ctx: SamplingContext) -> Iterator[Edit]:
@@ -214,12 +210,9 @@ def _typos(text: _Text, ctx: SamplingContext) -> Iterator[Edit]:
 def _mistyped(word: str, rng: Random) -> str:
     at = rng.randrange(1, len(word) - 1)
     before, here, after, rest = word[:at], word[at], word[at + 1], word[at + 2 :]
-    dropped, doubled = before + after + rest, before + here + here + after + rest
-    next_key, swapped = (
-        before + NEXT_KEY.get(here, here) + after + rest,
-        before + after + here + rest,
-    )
-    slips = (dropped, doubled, next_key, swapped, swapped)
+    dropped, doubled = after, here + here + after
+    next_key, swapped = NEXT_KEY.get(here, here) + after, after + here
+    slips = (before + slip + rest for slip in (dropped, doubled, next_key, swapped, swapped))
     return rng.choice([slip for slip in slips if slip != word])
 
 
@@ -248,21 +241,17 @@ def _distractors(text: _Text, ctx: SamplingContext) -> Iterator[Edit]:
         if all(match.start() <= p["start"] or match.start() >= p["end"] for p in text.places)
     ]
 
-    def money(low: int, high: int) -> str:
-        return write_value(ctx.price(low, high) / 100, "symbol", ctx.rng, ctx.place.currency)[0]
-
-    def day() -> str:
-        style = ctx.one(("long", "us", "ordinal"))
-        return write_value(ctx.date().isoformat(), style, ctx.rng, ctx.place.currency)[0]
+    def written(style: str, value: object) -> str:
+        return write_value(value, style, ctx.rng, ctx.place.currency)[0]
 
     facts: dict[str, Callable[[], str]] = {
         "person": lambda: ctx.person().name,
         "firm": ctx.firm,
         "town": lambda: ctx.town()[0],
-        "date": day,
+        "date": lambda: written(ctx.one(("long", "us", "ordinal")), ctx.date().isoformat()),
         "time": lambda: ctx.clock(7, 20),
-        "amount": lambda: money(4000, 48000),
-        "small": lambda: money(100, 2500),
+        "amount": lambda: written("symbol", ctx.price(4000, 48000) / 100),
+        "small": lambda: written("symbol", ctx.price(100, 2500) / 100),
         "number": lambda: str(ctx.between(2, 90)),
         "code": lambda: ctx.code(ctx.one(("@@-####", "######", "@###/##"))),
         "phone": lambda: ctx.phones[ctx.phone()],

@@ -70,9 +70,6 @@ def apply(rule: str, span: str, phrases: PhraseTables = NO_PHRASES) -> object:
     return PARSERS[base](span)
 
 
-# Repairs
-
-
 def respaced(span: str, base: str, phrases: PhraseTables) -> str:
     """One space for every run of white space."""
     return " ".join(span.split())
@@ -105,9 +102,6 @@ def _nearest(word: str, known) -> str:
 REPAIRS = {repair.__name__: repair for repair in (respaced, recased, respelt)}
 
 
-# Words and codes
-
-
 @parser
 def verbatim(span: str) -> str:
     """The text itself."""
@@ -136,9 +130,6 @@ def email_words(span: str) -> str:
 def compact(span: str) -> str:
     """A code without the spaces it is read out in: `48 20 17` -> `482017`."""
     return span.replace(" ", "")
-
-
-# Numbers and money
 
 
 @parser
@@ -197,9 +188,6 @@ def amount_words(span: str) -> float:
 def currency(span: str) -> str:
     """ISO 4217 code of a currency's symbol, name or code."""
     return CURRENCIES[span.lower()]
-
-
-# Days, times of day and moments
 
 
 @parser

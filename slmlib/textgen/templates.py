@@ -43,11 +43,8 @@ TEXT_STYLES = {  # register: the styles of dates and of times that its texts cho
 }
 # Running text: small numbers may be words, and, except in a chat, sentences begin with a capital.
 PROSE = ("chat", "email", "call", "voice", "minutes", "listing", "note", "report", "letter")
-_OPEN, _MIDDLE, _CLOSE = (
-    "\ue000",
-    "\ue001",
-    "\ue002",
-)  # mark a value: open, index, middle, words, close
+# A value is marked: open, index, middle, words, close.
+_OPEN, _MIDDLE, _CLOSE = "\ue000", "\ue001", "\ue002"
 
 
 class Absent(Exception):
@@ -79,7 +76,7 @@ class Template:
 class Fields:
     """How a record's values are written; `*` in a pointer stands for list positions.
 
-    A value that `leaves` does not have is written as its Python type and its shape suggest.
+    A value that `leaves` does not have is written as its type and shape suggest.
     """
 
     leaves: dict[str, dict]  # pointer -> node of JSON Schema
@@ -113,46 +110,39 @@ _TOKEN = re.compile(r"\\(.)|(\{[^{}]*\})|([\[|\]<>])|([^\\{}\[|\]<>]+)", re.S)
 
 def parse(template: str) -> tuple:
     """Parse a template; raises `ValueError` if a bracket or a block is never closed."""
-    tokens = [(m[1], m[2] or m[3] or m[4]) for m in _TOKEN.finditer(template)]
-    return _sequence(tokens, 0, ())[0]
-
-
-def _sequence(tokens: list, at: int, stops: tuple[str, ...]) -> tuple[tuple, int, str | None]:
-    """Nodes up to one of the stops (a token, or "{/" for any closing brace token)."""
-    nodes: list = []
-    while at < len(tokens):
-        escaped, token = tokens[at]
-        at += 1
-        if escaped is not None:
+    nodes: list = []  # of the innermost block
+    blocks: list[tuple[str, list, list]] = []  # opening token, nodes before it, finished parts
+    for escaped, braces, mark, text in _TOKEN.findall(template):
+        token, opener = braces or mark or text, blocks[-1][0] if blocks else ""
+        if escaped:
             nodes.append(escaped)
-        elif token in stops or (token.startswith("{/") and "{/" in stops):
-            return tuple(nodes), at, token
-        elif token in ("[", "<") or token[:2] in ("{*", "{&", "{?") or token.startswith("{^*"):
-            node, at = _block(tokens, at, token)
-            nodes.append(node)
-        elif token[0] == "{":
+        elif token == {"[": "|", "{": "{;}"}.get(opener[:1]):
+            blocks[-1][2].append(tuple(nodes))
+            nodes = []
+        elif token == {"[": "]", "<": ">"}.get(opener) or (opener > "{" and token[:2] == "{/"):
+            opener, before, parts = blocks.pop()
+            nodes = [*before, _block(opener, (*parts, tuple(nodes)), token)]
+        elif token in ("[", "<") or re.match(r"\{(\^?\*|[&?])", token):
+            blocks.append((token, nodes, []))
+            nodes = []
+        elif braces:
             capital, name = token[1] == "^", token[1:-1].removeprefix("^")
             path, _, style = name.removeprefix("~").partition(":")
             nodes.append(("slot", path, style, capital, name.startswith("~")))
         else:
             nodes.append(token)
-    return tuple(nodes), at, None
+    if blocks:
+        raise ValueError(f"{blocks[-1][0]} is never closed")
+    return tuple(nodes)
 
 
-def _block(tokens: list, at: int, opener: str) -> tuple[tuple, int]:
-    """The node that an opening token begins, and the place after its end."""
-    stops = {"<": ("", ">"), "[": ("|", "]")}.get(opener, ("{;}", "{/"))
-    parts, end = [], stops[0]
-    while end == stops[0]:
-        body, at, end = _sequence(tokens, at, stops)
-        parts.append(body)
-    if end is None:
-        raise ValueError(f"{opener} is never closed")
+def _block(opener: str, parts: tuple, closer: str) -> tuple:
+    """The node of a block."""
     if opener == "<":
-        return ("opt", parts[0]), at
+        return "opt", parts[0]
     if opener == "[":
-        return ("alt", tuple(parts)), at
-    separators = end[2:-1].replace("\\n", "\n").split("|")
+        return "alt", parts
+    separators = closer[2:-1].replace("\\n", "\n").split("|")
     mark, head = opener[1], opener[2:-1]
     if capital := mark == "^":
         mark, head = head[0], head[1:]
@@ -161,8 +151,8 @@ def _block(tokens: list, at: int, opener: str) -> tuple[tuple, int]:
         values = tuple(values.split(",")) if values else ()
         head = (path.removeprefix("!"), not path.startswith("!"), values)
     kind = {"*": "loop", "&": "mix", "?": "if"}[mark]
-    node = (kind, head, tuple(parts), separators[0], separators[-1])
-    return (("capital", node) if capital else node), at
+    node = (kind, head, parts, separators[0], separators[-1])
+    return ("capital", node) if capital else node
 
 
 class Renderer:
@@ -194,8 +184,6 @@ class Renderer:
         """The words of a sequence of nodes; `base` is the path of the current list item."""
         words = (n if isinstance(n, str) else getattr(self, f"_{n[0]}")(n, base) for n in nodes)
         return "".join(words)
-
-    # One method for each kind of node.
 
     def _alt(self, node: tuple, base: tuple) -> str:
         return self.render(self.rng.choice(node[1]), base)
@@ -240,8 +228,6 @@ class Renderer:
         write, place = (self._context, name) if context else (self._marked, self.path(name, base))
         words = write(place, style)
         return self._capitalised(words) if capital else words
-
-    # Values
 
     def path(self, name: str, base: tuple) -> tuple:
         """A slot's name as a path; `.x` is relative to the current item."""
@@ -311,8 +297,6 @@ class Renderer:
             return "small" if self.register in PROSE else "plain"
         return style or self.styles.get(kind, kind)
 
-    # Marks
-
     def mark(self, pointer: str, rule: str, words: str) -> str:
         """Wrap words as the evidence of a leaf; without a pointer they are not evidence."""
         if not pointer:
@@ -333,19 +317,18 @@ class Renderer:
         text = re.sub(r"\n{3,}", "\n\n", re.sub(" +$", "", marked, flags=re.M)).strip()
         if self.register in PROSE:  # absent parts leave gaps; columns elsewhere are meant
             text = re.sub(r"(?<=\S) {2,}", " ", text)
-        pieces, length, stack, evidence = [], 0, [], {}
+        plain, stack, evidence = "", [], {}
         for piece in re.split(f"({_OPEN}\\d+{_MIDDLE}|{_CLOSE})", text):
             if piece.startswith(_OPEN):
-                stack.append((int(piece[1:-1]), length))
+                stack.append((int(piece[1:-1]), len(plain)))
             elif piece == _CLOSE:
                 index, start = stack.pop()
                 pointer, rule = self.marks[index]
-                if start < evidence.get(pointer, {"start": length})["start"]:
-                    evidence[pointer] = {"start": start, "end": length, "rule": rule}
+                if pointer not in evidence or start < evidence[pointer]["start"]:
+                    evidence[pointer] = {"start": start, "end": len(plain), "rule": rule}
             else:
-                pieces.append(piece)
-                length += len(piece)
-        return Passage("".join(pieces), dict(sorted(evidence.items())))
+                plain += piece
+        return Passage(plain, dict(sorted(evidence.items())))
 
 
 def kind_of(node: dict) -> str:

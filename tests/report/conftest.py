@@ -1,10 +1,9 @@
-"""Runs of the toy tasks for tests of reports."""
+"""Runs of the toy task for tests of reports."""
 
 import pytest
 from toy_results import predictions, write_all, write_run
 
-from slmlib.core import io
-from slmlib.evaluation import comparisons, results, run
+from slmlib.evaluation import comparisons, results
 from slmlib.report import leaderboard
 
 HOSTILE = "<script>alert(1)</script> {{< include /etc/passwd >}} ``` </details> $x$ <img onerror=y>"
@@ -26,15 +25,6 @@ def rows(toy_task, runs):
 
 
 @pytest.fixture
-def every_task(toy_tasks, tmp_path):
-    """For each toy task its results: all controls, and two "models" that answer as controls do."""
-    by_task = {}
-    for name, task in toy_tasks.items():
-        for place, control in enumerate(task.controls):
-            path = run.evaluate(task, model=control, out=tmp_path / "results")
-            record, rows = io.read_json(path), results.load(path).rows
-            record["run"] = f"{name}-{place + 1}m"
-            record["model"] |= {"source": "wheel", "parameters": 10**6, "name": record["run"]}
-            run.write(path.with_name(f"{record['run']}.json"), record, rows)
-        by_task[name] = results.load_all(tmp_path / "results", name)
-    return by_task
+def ranked(rows):
+    """The complete runs of the board."""
+    return [row.result for row in rows if row.result.complete]

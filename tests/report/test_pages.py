@@ -8,11 +8,11 @@ import toy_results
 import yaml
 from toy_results import predictions
 
-from slmlib.core import io, paths
-from slmlib.evaluation import results
+from slmlib.core import io, paths, tables
+from slmlib.evaluation import results, run
 from slmlib.models import registry
 from slmlib.pipeline import site
-from slmlib.report import leaderboard, pages
+from slmlib.report import leaderboard, pages, variables
 
 
 def lines(table) -> list[dict[str, str]]:
@@ -23,20 +23,15 @@ def lines(table) -> list[dict[str, str]]:
 def written(toy_task, rows, runs, monkeypatch):
     """The pages of the models; the runs' cases are those of the data, repeated."""
     samples = toy_task.load("test")
-    many = [
-        dataclasses.replace(samples[i % len(samples)], id=row["id"])
-        for i, row in enumerate(predictions(0))
-    ]
+    names = [row["id"] for row in predictions(0)]
+    many = [dataclasses.replace(samples[i % 8], id=name) for i, name in enumerate(names)]
+
+    def render(self, sample, row, *, model):
+        return tables.fence(row["turns"][0]["completion"])
+
     monkeypatch.setattr(type(toy_task), "load", lambda self, split: many)
-    monkeypatch.setattr(
-        type(toy_task),
-        "render",
-        lambda self, sample, row, *, model: pages.tables.fence(row["turns"][0]["completion"]),
-    )
+    monkeypatch.setattr(type(toy_task), "render", render)
     return pages.model_pages(rows, runs)
-
-
-# --- the board --------------------------------------------------------------------------------
 
 
 def test_the_board_has_a_line_for_each_run_and_the_ranking_split_first(toy_task, tmp_path):
@@ -50,6 +45,7 @@ def test_the_board_has_a_line_for_each_run_and_the_ranking_split_first(toy_task,
     assert first["Class"] == "NLM" and first["Size"] == "1.5M" and first["tok/s"] == "–"
     assert first["Failures"] == "wrong value 60 %" and first["Decoding"] == "free"
     assert control["Class"] == control["Rank"] == "control" and control["Decoding"] == "–"
+    assert leaderboard.board_table(leaderboard.boards([], toy_task)).rows == ()
 
 
 def test_latency_is_that_of_the_run_s_machine(rows):
@@ -59,7 +55,7 @@ def test_latency_is_that_of_the_run_s_machine(rows):
         profile = {
             "model": "toy-1m",
             "decoding": "free",
-            "engine": {part: run.engine[part] for part in ("name", "dtype")},
+            "engine": run.engine,
             "prompt": run.prompt["name"],
             "latency_p50": 0.2,
             "latency_p95": 0.4,
@@ -71,8 +67,9 @@ def test_latency_is_that_of_the_run_s_machine(rows):
 
 
 def test_models_link_to_their_pages_and_controls_do_not(rows, written):
+    assert set(written) == {"models/toy-1m.qmd", "models/script-alert-1-script-x.qmd"}
     cells = [row[1] for row in leaderboard.board_table(rows).rows]
-    links = {cell.href for cell in cells if isinstance(cell, pages.Link)}
+    links = {cell.href for cell in cells if isinstance(cell, tables.Link)}
     assert {f"/site/toy/{name}" for name in written} <= links
     assert {str(cell) for cell in cells if isinstance(cell, str)} == {"no-op", "oracle", "rules"}
 
@@ -83,39 +80,15 @@ def test_models_without_a_run_have_no_numbers(runs):
     assert table.header == ("Model", "Class", "Licence", "Chat template", "Weights")
 
 
-# --- model pages ------------------------------------------------------------------------------
-
-
-def test_only_ranked_models_have_a_page(written):
-    assert set(written) == {"models/toy-1m.qmd", "models/script-alert-1-script-x.qmd"}
-
-
 def test_a_page_has_what_is_needed_to_check_and_repeat_its_runs(written):
     page = written["models/toy-1m.qmd"]
     front = yaml.safe_load(page.split("---\n")[1])
     assert front["title"] == "toy-1m on Toy" and front["description"]
     assert toy_results.SHA in page and "/data/results/toy/toy-1m-test-free-1.json" in page
-    commands = [
-        line for line in page.splitlines() if line.startswith(".venv/bin/slmbench notebook")
-    ]
-    assert len(commands) == 2 and all("-p task toy -p model toy-1m" in line for line in commands)
+    command = r"^\.venv/bin/slmbench notebook .*-p task toy -p model toy-1m"
+    assert len(re.findall(command, page, re.MULTILINE)) == 2
     assert "| test | free | small | 10 |" in page  # a slice, with its number of cases
     assert re.search(r"\| group-0 \| \d/4 \| \d\.\d{3} \| \d/4 \| \d\.\d{3} \|", page)
-
-
-def test_text_of_a_model_stays_text(written, tmp_path):
-    page = written["models/toy-1m.qmd"]
-    assert "alert(1)" in page and "{{<" not in page
-    root = tmp_path / "site"
-    for name, text in TOY_SITE.items():
-        io.write_text(root / name, text)
-    alone = {name: re.sub(r"\]\(/\S+\)", "](#)", text) for name, text in written.items()}
-    pages.write(alone, root / "site/toy")
-    built = site.build(tmp_path / "_site", root=root).parent / "site/toy/models"
-    for name in ("toy-1m", "script-alert-1-script-x"):
-        html = (built / f"{name}.html").read_text("utf-8")
-        assert "&lt;script&gt;alert(1)" in html and "<script>alert" not in html
-        assert "onerror=y>" not in html and "root:" not in html
 
 
 TOY_SITE = {
@@ -137,12 +110,24 @@ format: {typst: {papersize: a4}}
 }
 
 
-def test_a_file_name_stays_in_its_folder():
+def test_text_of_a_model_stays_text(written, tmp_path):
+    page = written["models/toy-1m.qmd"]
+    assert "alert(1)" in page and "{{<" not in page
+    root = tmp_path / "site"
+    for name, text in TOY_SITE.items():
+        io.write_text(root / name, text)
+    alone = {name: re.sub(r"\]\(/\S+\)", "](#)", text) for name, text in written.items()}
+    pages.write(alone, root / "site/toy")
+    built = site.build(tmp_path / "_site", root=root).parent / "site/toy/models"
+    for name in ("toy-1m", "script-alert-1-script-x"):
+        html = (built / f"{name}.html").read_text("utf-8")
+        assert "&lt;script&gt;alert(1)" in html and "<script>alert" not in html
+        assert "onerror=y>" not in html and "root:" not in html
+
+
+def test_a_page_stays_in_its_folder_and_belongs_to_one_model(rows, runs):
     names = {"SmolLM2-135M": "smollm2-135m", "../../etc/passwd": "etc-passwd", "$": "model"}
     assert {name: leaderboard.slug(name) for name in names} == names
-
-
-def test_two_models_cannot_share_a_page(rows, runs):
     first = rows[0].result
     twin = {**first.data, "model": {**first.model, "name": "TOY-1M"}}
     row = dataclasses.replace(rows[0], result=results.Result(twin, first.path))
@@ -155,9 +140,6 @@ def test_pages_of_models_that_are_gone_are_removed(tmp_path):
     pages.write({"a.qmd": pages.MARK, "models/b.qmd": pages.MARK}, tmp_path)
     pages.write({"a.qmd": pages.MARK}, tmp_path)
     assert {path.name for path in tmp_path.rglob("*.qmd")} == {"a.qmd", "mine.qmd"}
-
-
-# --- cards ------------------------------------------------------------------------------------
 
 
 def test_cards_of_the_data_and_of_models_trained_on_it_become_pages(toy_task, monkeypatch):
@@ -173,3 +155,20 @@ def test_cards_of_the_data_and_of_models_trained_on_it_become_pages(toy_task, mo
     assert "blob/main/data/toy/toy.jsonl)" in data and "](https://a.b)" in data
     assert "# Toy\n" not in data and "license" not in data
     assert "[mine: model card](/site/toy/models/card-mine.qmd)" in pages.cards_list(toy_task)
+
+
+@pytest.mark.parametrize("name", ["toylabels", "toytools"])
+def test_tasks_of_other_shapes_have_pages_and_numbers(toy_tasks, tmp_path, name):
+    """Two "models" answer as controls do; notebook 04 makes figures and tables of these tasks."""
+    task = toy_tasks[name]
+    for control in task.controls:
+        path = run.evaluate(task, model=control, out=tmp_path)
+        record, rows = io.read_json(path), results.load(path).rows
+        record["run"] = record["model"]["name"] = f"{control}-1m"
+        record["model"] |= {"source": "wheel", "parameters": 10**6}
+        run.write(path.with_name(f"{record['run']}.json"), record, rows)
+    runs = results.load_all(tmp_path, name)
+    rows = leaderboard.boards(runs, task)
+    assert len(pages.model_pages(rows, runs)) == len(task.controls)
+    block = variables.variables(task, rows, runs)
+    assert block["leader"][task.ranking_metric.name] == task.ranking_metric.number(1.0)

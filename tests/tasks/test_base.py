@@ -17,31 +17,19 @@ def test_samples_are_loaded_in_file_order(toy_task):
     samples = toy_task.load("test")
     assert [sample.id for sample in samples] == [f"toy-test-{i}" for i in range(8)]
     assert toy_task.load("test", limit=3) == samples[:3]
-
-
-def test_unknown_split_lists_the_valid_ones(toy_task):
-    with pytest.raises(
-        UnknownName, match=r"unknown split of toy 'tset'; did you mean 'test'\? Valid"
-    ):
+    with pytest.raises(UnknownName, match=r"unknown split of toy 'tset'; did you mean 'test'\?"):
         toy_task.load("tset")
 
 
-def test_changed_data_are_refused(toy_task):
+def test_changed_or_broken_data_are_refused(toy_task):
     path = toy_task.folder / "test.jsonl"
     path.write_text(path.read_text().replace("Ann", "Anna"))
-    with pytest.raises(
-        io.DataError, match=r"test.jsonl: sha256 .* is expected.*git checkout.*01_generate"
-    ):
+    with pytest.raises(io.DataError, match=r"test.jsonl: sha256 .*git checkout.*01_generate"):
         toy_task.load("test")
-
-
-def test_row_that_breaks_its_schema_is_named_by_file_line_and_rule(toy_task):
     rows = toy_task.build()
     del rows["test"][4]["id"]
     toy_task.write(rows, toy_task.folder)
-    with pytest.raises(
-        io.DataError, match=r"test\.jsonl:5: \$: 'id' is a required .*sample\.schema"
-    ):
+    with pytest.raises(io.DataError, match=r"test\.jsonl:5: \$: 'id' is a required .*schema"):
         toy_task.load("test")
 
 
@@ -53,15 +41,14 @@ def test_prompt_hash_follows_the_wording(toy_task):
 
 
 def test_request_has_constraint_and_tools_of_the_task(toy_tasks):
-    labels, tools = toy_tasks["toylabels"], toy_tasks["toytools"]
-    sample = labels.load("test")[0]
-    assert labels.request(sample, labels.prompts["plain"]).constraint is None
-    assert isinstance(
-        labels.request(sample, labels.prompts["plain"], "constrained").constraint, Choice
-    )
-    sample = tools.load("test")[0]
-    request = tools.request(sample, tools.prompts["plain"], "constrained")
-    assert isinstance(request.constraint, ToolCalls) and len(request.tools) == 1
+    def request(name: str, mode: str):
+        task = toy_tasks[name]
+        return task.request(task.load("test")[0], task.prompts["plain"], mode)
+
+    assert request("toylabels", "free").constraint is None
+    assert isinstance(request("toylabels", "constrained").constraint, Choice)
+    tools = request("toytools", "constrained")
+    assert isinstance(tools.constraint, ToolCalls) and len(tools.tools) == 1
 
 
 def test_task_is_found_by_its_package_alone(tmp_path, monkeypatch):
@@ -72,33 +59,24 @@ def test_task_is_found_by_its_package_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(tasks, "__path__", [*tasks.__path__, str(tmp_path)])
     assert "edgetoy" in base.names() and base.get("edgetoy").title == "Toy"
     sys.modules.pop("slmlib.tasks.edgetoy.task"), sys.modules.pop("slmlib.tasks.edgetoy")
-
-
-def test_unknown_task_lists_the_valid_ones():
     with pytest.raises(UnknownName, match=r"unknown task 'edgejsn'; did you mean 'edgejson'\?"):
         tasks.get("edgejsn")
 
 
 def test_metrics_print_themselves():
-    interval = {"mean": 0.03, "low": 0.01, "high": 0.085, "n": 100}
+    interval = {"mean": 0.03, "low": 0.01, "high": 0.085}
     change = {"mean": -0.021, "low": -0.05, "high": 0.011}
     share, graded = Metric("a", "A", "proportion"), Metric("b", "B", "mean")
-    assert (
-        share.estimate(interval) == "3.0 % [1.0, 8.5]"
-        and graded.estimate(interval) == "0.030 [0.010, 0.085]"
-    )
+    assert share.estimate(interval) == "3.0 % [1.0, 8.5]" and share.estimate(None) == "–"
+    assert graded.estimate(interval) == "0.030 [0.010, 0.085]"
     assert share.span(interval) == "1.0–8.5 %" and graded.span(interval) == "0.010–0.085"
     assert share.difference(change) == "−2.1 [−5.0, +1.1]"
     assert graded.difference(change) == "−0.021 [−0.050, +0.011]"
 
 
 def test_slice_values_are_shown_in_their_order_then_the_others():
-    assert Slice("size", "Size", ("small", "large")).ordered({"odd", "large", "big", "small"}) == [
-        "small",
-        "large",
-        "big",
-        "odd",
-    ]
+    ordered = Slice("size", "Size", ("small", "large")).ordered({"odd", "large", "big", "small"})
+    assert ordered == ["small", "large", "big", "odd"]
 
 
 def test_manifest_counts_slices_and_a_changed_file_is_reported(toy_task, tmp_path):

@@ -1,5 +1,7 @@
 """Two toy tasks go all the way: would break if shared code knew only tasks of one kind."""
 
+from itertools import product
+
 import pytest
 import toy
 
@@ -7,10 +9,8 @@ from slmlib.engines import launch
 from slmlib.evaluation import metrics, rescore, results, run
 from slmlib.tasks import datasets
 
-NAMES = ("toylabels", "toytools")
 
-
-@pytest.fixture(params=NAMES)
+@pytest.fixture(params=["toylabels", "toytools"])
 def task(request, toy_tasks):
     return toy_tasks[request.param]
 
@@ -44,7 +44,7 @@ def test_controls_are_scored_and_sliced(toy_tasks, tmp_path):
 
 
 def test_environment_answers_between_the_turns(toy_tasks, tmp_path):
-    """The second turn sees the call and the tool's result; the state is scored, not the spelling."""
+    """The second turn sees the tool's result; the state is scored, not the spelling."""
     task, seen = toy_tasks["toytools"], {}
     answers = task.controls["oracle"]
 
@@ -62,17 +62,10 @@ def test_environment_answers_between_the_turns(toy_tasks, tmp_path):
 @pytest.mark.model
 def test_real_model_runs_in_every_engine_that_can(task, tmp_path):
     """Free and constrained; what is constrained can only be an answer of the task."""
-    modes = [(engine, mode) for engine in launch.LOCAL for mode in ("free", "constrained")]
-    ran = 0
-    for engine, mode in modes:
-        options = {
-            "model": "smollm2-135m-instruct",
-            "engine": engine,
-            "decoding": mode,
-            "batch_size": 4,
-        }
+    ran, options = 0, {"model": "smollm2-135m-instruct", "batch_size": 4}
+    for engine, mode in product(launch.LOCAL, ("free", "constrained")):
         try:
-            result = evaluate(task, tmp_path, **options)
+            result = evaluate(task, tmp_path, engine=engine, decoding=mode, **options)
         except launch.UnsupportedConstraint as refusal:
             assert engine in str(refusal) and "Use:" in str(refusal)
             continue
@@ -89,17 +82,14 @@ def test_real_model_runs_in_every_engine_that_can(task, tmp_path):
 
 
 def test_results_are_ranked_compared_reproduced_and_scored_again(task, tmp_path):
-    names = list(task.controls)
-    runs = [evaluate(task, tmp_path, model=name) for name in names]
-    board = results.leaderboard(runs)
-    assert [row.place for row in board] == ["control"] * len(names)
+    board = results.leaderboard(evaluate(task, tmp_path, model=name) for name in task.controls)
+    assert {row.place for row in board} == {"control"}
     assert board[0].result.model["name"] == "oracle"
     best, worst = board[0].result, board[-1].result
     change = metrics.difference(task.ranking_metric, best.rows, worst.rows)
     assert change.mean > 0 and change.low <= change.mean <= change.high and 0 < change.p <= 1
     same = results.reproduce(best, best)
-    assert same.same_text == same.same_scores == same.n and task.ranking_metric.title in str(
-        same.table()
-    )
+    assert same.same_text == same.same_scores == same.n
+    assert task.ranking_metric.title in str(same.table())
     again = rescore.rescore(best.path)
     assert not again.changed and "no metric moved" in again.text()

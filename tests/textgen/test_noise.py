@@ -1,5 +1,6 @@
 """Noise: what it may change, and that no value is lost."""
 
+from contextlib import suppress
 from random import Random
 
 import pytest
@@ -12,88 +13,61 @@ TEXT = (
     "Please call Ann Lee on 3 September 2026 about the delivery, "
     "she wants twelve chairs before the weekend."
 )
-VALUES = {"/name": "Ann Lee", "/on": "2026-09-03", "/count": 12}
-SPANS = {
-    "/name": ("Ann Lee", "verbatim"),
-    "/on": ("3 September 2026", "day"),
-    "/count": ("twelve", "number_words"),
-}
+SPANS = {"Ann Lee": "verbatim", "3 September 2026": "day", "twelve": "number_words"}
 
 
-def passage(text: str, spans: dict[str, tuple[str, str]]) -> Passage:
-    """A text whose evidence is given by words and rules."""
-    places = {at: (text.index(words), words, rule) for at, (words, rule) in spans.items()}
-    evidence = {
-        at: {"start": start, "end": start + len(words), "rule": rule}
-        for at, (start, words, rule) in places.items()
-    }
-    return Passage(text, evidence)
+def disturbed(text: str, spans: dict[str, str], kind: str, draws: int) -> list[Passage]:
+    """A text under noise, as often as the noise finds something to change; no value is lost.
 
-
-def readable(noisy: Passage, values: dict) -> bool:
-    """True if the evidence still gives the values."""
-    spans = {at: noisy.text[p["start"] : p["end"]] for at, p in noisy.evidence.items()}
-    return all(
-        parsers.apply(noisy.evidence[at]["rule"], s) == values[at] for at, s in spans.items()
-    )
-
-
-def disturbed(original: Passage, kind: str, values: dict, draws: int) -> list[Passage]:
-    """The passage under noise, as often as the noise finds something to change."""
+    Evidence is given by words and rules.
+    """
+    values = {f"/{words}": parsers.apply(rule, words) for words, rule in spans.items()}
+    evidence = {}
+    for words, rule in spans.items():
+        start = text.index(words)
+        evidence[f"/{words}"] = {"start": start, "end": start + len(words), "rule": rule}
     passages = []
     for seed in range(draws):
         ctx = SamplingContext(Random(f"{kind}/{seed}"), "test")
-        try:
-            passages.append(noise.disturb(original, kind, values, ctx))
-        except noise.TooClean:
-            continue
+        with suppress(noise.TooClean):
+            passages.append(noise.disturb(Passage(text, evidence), kind, values, ctx))
+    for noisy in passages:
+        for at, place in noisy.evidence.items():
+            span = noisy.text[place["start"] : place["end"]]
+            assert parsers.apply(place["rule"], span) == values[at], (span, place)
     return passages
+
+
+REPAIRS = {"ocr": {"respaced", "respelt"}, "speech": {"recased"}, "typos": {"respelt"}}
 
 
 @pytest.mark.parametrize("kind", noise.KINDS)
 def test_noise_changes_the_text_and_loses_no_value(kind):
     """A noisy case whose value cannot be read is a wrong case."""
-    passages = disturbed(passage(TEXT, SPANS), kind, VALUES, 60)
-    assert len(passages) > 30
-    assert all(noisy.text != TEXT and readable(noisy, VALUES) for noisy in passages)
-    assert len({noisy.text for noisy in passages}) > 10
-
-
-def test_noise_reaches_the_evidence():
-    """Noise that only touches filler words tests nothing."""
-    for kind, repair in (
-        ("ocr", "respaced+"), ("ocr", "respelt+"), ("speech", "recased+"), ("typos", "respelt+"),
-    ):  # fmt: skip
-        passages = disturbed(passage(TEXT, SPANS), kind, VALUES, 60)
-        rules = {place["rule"] for noisy in passages for place in noisy.evidence.values()}
-        assert any(rule.startswith(repair) for rule in rules), (kind, repair)
+    passages = disturbed(TEXT, SPANS, kind, 60)
+    texts = {noisy.text for noisy in passages}
+    assert len(passages) > 30 and len(texts) > 10 and TEXT not in texts
+    rules = {place["rule"] for noisy in passages for place in noisy.evidence.values()}
+    repairs = {rule.partition("+")[0] for rule in rules if "+" in rule}
+    assert repairs >= REPAIRS.get(kind, set()), "noise that only touches filler words tests nothing"
 
 
 def test_speech_reads_out_addresses_and_keeps_names_that_it_could_not_restore():
     """Speech has no at sign; `mcbride` would come back as `Mcbride`."""
     text = "Write to r.lane@example.com, will you? It was Ms McBride who rang, I think."
-    spans = {"/email": ("r.lane@example.com", "verbatim"), "/name": ("McBride", "verbatim")}
-    values = {"/email": "r.lane@example.com", "/name": "McBride"}
-    for noisy in disturbed(passage(text, spans), "speech", values, 5):
-        assert "r dot lane at example dot com" in noisy.text
-        assert "McBride" in noisy.text
-        assert readable(noisy, values)
+    spans = {"r.lane@example.com": "verbatim", "McBride": "verbatim"}
+    for noisy in disturbed(text, spans, "speech", 5):
+        assert "r dot lane at example dot com" in noisy.text and "McBride" in noisy.text
 
 
 def test_a_text_without_anything_to_change_is_refused():
     """A clean case must not be called noisy."""
-    assert not disturbed(passage("12", {"/n": ("12", "number")}), "typos", {"/n": 12}, 3)
+    assert not disturbed("12", {"12": "number"}, "typos", 3)
 
 
 def test_overlapping_evidence_is_left_alone():
     """The currency lies inside the amount: moving one without the other would break both."""
     text = "I paid twelve euros fifty for the September ticket, which was far too much."
-    spans = {
-        "/amount": ("twelve euros fifty", "amount_words"),
-        "/currency": ("euros", "currency"),
-    }
-    values = {"/amount": 12.5, "/currency": "EUR"}
+    spans = {"twelve euros fifty": "amount_words", "euros": "currency"}
     for kind in ("distractors", "speech"):
-        passages = disturbed(passage(text, spans), kind, values, 30)
-        assert len(passages) == 30
-        assert all(readable(noisy, values) for noisy in passages)
+        assert len(disturbed(text, spans, kind, 30)) == 30
