@@ -17,7 +17,7 @@ from slmlib.core.optional import require
 from slmlib.engines import launch
 from slmlib.evaluation.results import Result, Row
 from slmlib.report.tables import graded, headline, machine, name, opponents
-from slmlib.tasks.base import Metric, Sample, Slice
+from slmlib.tasks.base import Interval, Metric, Sample, Slice
 from slmlib.training import packing
 
 mpl, plt, ticker = (
@@ -35,7 +35,6 @@ SERIES = BLUE, ORANGE, PURPLE, YELLOW, GREEN, RED = tuple(_SERIES)
 WRONG = MUTED, YELLOW, ORANGE, BLUE, PURPLE, RED, NAVY, VIOLET, TEXT
 WIDTH, ROW = 5.6, 0.62  # inches: of a figure, and the height of a row with its name above
 STYLE = Path(__file__).with_name("figures.mplstyle")
-Interval = Mapping[str, float]  # mean, low, high
 
 
 def styled(draw):
@@ -279,11 +278,7 @@ def plot_data(samples: Sequence[Sample]) -> Figure:
 
 @styled
 def plot_learning(record: Mapping) -> Sequence[Axes]:
-    """Losses over the steps of a training, and below them scores on cases of the validation split.
-
-    Args:
-        record: `training.json`.
-    """
+    """Losses over the steps of `training.json`, and below them scores of the validation split."""
     scored = [line for line in record["validation"] if "tasks" in line]
     rows = 2 if scored else 1
     axes = plt.subplots(rows, figsize=(WIDTH, 2.8 * rows), sharex=True, squeeze=False)[1][:, 0]
@@ -350,8 +345,7 @@ def _name_rows(ax: Axes, names: Sequence[str], *, at: Sequence[float] | None = N
     ax.tick_params(axis="y", length=0)
     ax.grid(False, axis="y")
     ax.margins(y=0.08)
-    if not ax.yaxis_inverted():
-        ax.invert_yaxis()
+    ax.invert_yaxis()
 
 
 def _name_rows_above(ax: Axes, names: Sequence[str], lift: float) -> None:

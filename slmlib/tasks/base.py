@@ -1,7 +1,7 @@
 """The contract of a task: samples, prompts, metrics, environments and scores.
 
-A task is a package `slmlib.tasks.<name>` whose module `task` holds `TASK`, an instance of `Task`. It is
-found by its name, so that a new task touches no shared module: everything that differs between tasks
+A task is a package `slmlib.tasks.<name>` whose module `task` holds `TASK`, an instance of `Task`.
+It is found by its name, so that a new task touches no shared module: whatever differs between tasks
 (metrics, slices, splits, failure classes, prompts, constraints, controls) is declared by the task.
 """
 
@@ -31,25 +31,16 @@ UNANSWERED = "error"  # failure class of a case that the engine could not comple
 
 @dataclass(frozen=True)
 class Sample:
-    """One case: a row of `data/<task>/<split>.jsonl`, checked by `data/<task>/sample.schema.json`.
+    """One case: a row of `data/<task>/<split>.jsonl`, checked by `sample.schema.json` beside it."""
 
-    Attributes:
-        id: unique over all splits.
-        group: the cluster of statistics; cases of one group resemble each other.
-        slices: values by which results are broken down, such as {"tier": "simple"}.
-        input: what the model is given.
-        target: the right answer.
-        meta: everything else, such as evidence.
-    """
-
-    id: str
+    id: str  # unique over all splits
     task: str
     split: str
-    group: str
-    slices: Mapping[str, str]
-    input: Mapping[str, Any]
-    target: Any
-    meta: Mapping[str, Any]
+    group: str  # the cluster of statistics; cases of one group resemble each other
+    slices: Mapping[str, str]  # by which results are broken down, such as {"tier": "simple"}
+    input: Mapping[str, Any]  # what the model is given
+    target: Any  # the right answer
+    meta: Mapping[str, Any]  # everything else, such as evidence
 
 
 @dataclass(frozen=True)
@@ -63,11 +54,11 @@ class Split:
 
 @dataclass(frozen=True)
 class Slice:
-    """A way to break results down: its name in samples, its title, and its values in order of display."""
+    """A way to break results down."""
 
-    name: str
+    name: str  # in samples
     title: str
-    values: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()  # in order of display
 
     def ordered(self, values: Collection[str]) -> list[str]:
         """Values in order of display; those that are not listed follow in alphabetical order."""
@@ -79,22 +70,17 @@ class Slice:
 class Metric:
     """A metric: how its value comes from the scores of cases, and how it is printed.
 
-    Attributes:
-        name: key in results.
-        title: column title.
-        kind: "proportion" (mean of scores that are 0 or 1), "mean" (mean of scores), "ratio" (sum of
-            numerators over sum of denominators) or "macro" (mean over classes of such ratios; with
-            numerators 2·TP and denominators 2·TP + FP + FN it is macro-F1, with hits and cases it is
-            balanced accuracy). Ratios and macros read `Score.counts`, the others `Score.scores`.
-        about: one sentence for readers.
-        board: whether it is a column of the leaderboard.
+    A proportion is the mean of scores that are 0 or 1, a mean that of other scores, a ratio the sum
+    of numerators over that of denominators, and a macro the mean over classes of such ratios: with
+    numerators 2·TP and denominators 2·TP + FP + FN it is macro-F1, with hits and cases it is
+    balanced accuracy. Ratios and macros read `Score.counts`, the others `Score.scores`.
     """
 
-    name: str
+    name: str  # key in results
     title: str
     kind: Literal["proportion", "mean", "ratio", "macro"]
-    about: str = ""
-    board: bool = True
+    about: str = ""  # one sentence for readers
+    board: bool = True  # is it a column of the leaderboard?
 
     @property
     def percent(self) -> bool:
@@ -130,7 +116,7 @@ class Metric:
         return "−" * (value < 0) + "+" * (value > 0) + self.number(abs(value), unit=False)
 
     def difference(self, interval: Interval | None) -> str:
-        """A difference with its interval: `+2.0 [−1.1, +5.1]`, in percentage points for proportions."""
+        """A difference with its interval: `+2.0 [−1.1, +5.1]`; in points for proportions."""
         if not interval:
             return NONE
         mean, low, high = (self.signed(interval[end]) for end in ("mean", "low", "high"))
@@ -141,28 +127,24 @@ class Metric:
 class Score:
     """The score of one case.
 
-    Attributes:
-        scores: by metric, 0 to 1; for proportions 0 or 1.
-        counts: for a ratio [numerator, denominator], for a macro {class: [numerator, denominator]}.
-        failure: the failure class; None for a right case.
+    The counts of a ratio are [numerator, denominator], those of a macro {class: the same}.
     """
 
-    scores: Mapping[str, float]
+    scores: Mapping[str, float]  # by metric, 0 to 1; for proportions 0 or 1
     counts: Mapping[str, Any] = field(default_factory=dict)
-    failure: str | None = None
+    failure: str | None = None  # the failure class; None for a right case
 
 
 @dataclass(frozen=True)
 class Transcript:
-    """A finished conversation; `answers` are the completions as the prompt reads them, and scored."""
+    """A finished conversation."""
 
-    messages: Sequence[Message]
-    completions: Sequence[Completion]
-    answers: Sequence[str]
+    messages: Sequence[Message]  # everything that was said, tool results included
+    completions: Sequence[Completion]  # as the model wrote them
+    answers: Sequence[str]  # the completions as the prompt reads them: what is scored
 
     @property
     def last(self) -> Completion:
-        """The last completion."""
         return self.completions[-1]
 
 
@@ -170,35 +152,21 @@ class Environment(Protocol):
     """The world that answers a model between its turns; it must be deterministic."""
 
     def step(self, answer: str) -> Sequence[Message] | None:
-        """Take the model's answer; return the messages that follow it, or None at the end.
-
-        The messages begin with the assistant's own, and end with what the model is to answer next.
-        """
+        """The messages from the model's answer to what it is to answer next; None at the end."""
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt template; `fill` turns a sample into the fields of the user message.
+    """A prompt template."""
 
-    Attributes:
-        name: key in `Task.prompts`.
-        system: system message; empty for none.
-        user: template of the user message, filled by `str.format_map`.
-        fill: fields of the template.
-        shots: worked examples, pairs of a question and its answer, before the sample.
-        chat: whether the model's chat template is applied; without it the contents follow one another.
-        tools: tools that the model is shown.
-        read: turns a completion of this prompt into the task's canonical answer.
-    """
-
-    name: str
-    system: str
-    user: str
-    fill: Callable[[Sample], Mapping[str, str]]
-    shots: tuple[tuple[str, str], ...] = ()
-    chat: bool = True
-    tools: Callable[[Sample], Sequence[Tool]] = lambda sample: ()
-    read: Callable[[Sample, str], str] = lambda sample, text: text
+    name: str  # key in `Task.prompts`
+    system: str  # system message; empty for none
+    user: str  # template of the user message, filled by `str.format_map`
+    fill: Callable[[Sample], Mapping[str, str]]  # fields of the template
+    shots: tuple[tuple[str, str], ...] = ()  # worked examples before the sample: question, answer
+    chat: bool = True  # in the model's chat template? Otherwise the contents follow one another
+    tools: Callable[[Sample], Sequence[Tool]] = lambda sample: ()  # that the model is shown
+    read: Callable[[Sample, str], str] = lambda sample, text: text  # completion → canonical answer
 
     def messages(self, sample: Sample) -> list[Message]:
         """Chat messages that ask a sample."""
@@ -304,7 +272,7 @@ class NamedComparison:
 
 
 class Report(Protocol):
-    """Numbers for prose that only this task has; each as printed, by the last part of its variable."""
+    """Numbers for prose that only this task has, as printed, by the last part of the variable."""
 
     comparisons: Mapping[str, NamedComparison]
 
@@ -318,47 +286,30 @@ class Report(Protocol):
 class Task(ABC):
     """A benchmark task: where its samples are, how to ask them, and how to score the answers.
 
-    Attributes:
-        name: name of its package, data folder and results folder.
-        title: printed name.
-        about: one sentence: what goes in, what comes out.
-        version: of the task's definition.
-        scorer_version: a new one makes published results be scored again.
-        splits: in order of display; `ranking_split` ranks the board.
-        slices: ways to break results down, at least one; the first is shown beside the means.
-        metrics: the first ranks the board.
-        failures: failure classes and their titles; the first that applies is given.
-        prompts: by name; `default_prompts` names one for each decoding mode. A model that was trained
-            on the task is asked in the prompt that its training record names.
-        max_new_tokens: limit of one completion.
-        stop: where a completion ends besides the end token.
-        want_scores: log-probabilities that the metrics need.
-        completion_modules: modules of the task's package that decide completions; a half-done run is
-            begun again when one of them changes.
-        timing_slice: name and value of a slice: the cases whose latency is measured; None for all.
-        timed_split: the split whose published runs had the machine to themselves; its speeds are shown.
-        training, generator, report: what trains on the task, makes its data and quotes its numbers, if
-            anything does.
+    A model that was trained on the task is asked in the prompt that its training record names.
     """
 
-    name: ClassVar[str]
+    name: ClassVar[str]  # of its package, data folder and results folder
     title: ClassVar[str]
-    about: ClassVar[str] = ""
+    about: ClassVar[str] = ""  # one sentence: what goes in, what comes out
     version: ClassVar[str]
-    scorer_version: ClassVar[str]
-    splits: ClassVar[tuple[Split, ...]]
-    ranking_split: ClassVar[str]
-    slices: ClassVar[tuple[Slice, ...]]
-    metrics: ClassVar[tuple[Metric, ...]]
-    failures: ClassVar[Mapping[str, str]]
+    scorer_version: ClassVar[str]  # a new one makes published results be scored again
+    splits: ClassVar[tuple[Split, ...]]  # in order of display
+    ranking_split: ClassVar[str]  # ranks the board
+    slices: ClassVar[tuple[Slice, ...]]  # at least one; the first is shown beside the means
+    metrics: ClassVar[tuple[Metric, ...]]  # the first ranks the board
+    failures: ClassVar[Mapping[str, str]]  # classes and titles; the first that applies is given
     prompts: ClassVar[Mapping[str, Prompt]]
-    default_prompts: ClassVar[Mapping[str, str]]
-    max_new_tokens: ClassVar[int]
+    default_prompts: ClassVar[Mapping[str, str]]  # by decoding mode
+    max_new_tokens: ClassVar[int]  # of one completion
     max_turns: ClassVar[int] = 1
-    stop: ClassVar[Stop] = "eos"
-    want_scores: ClassVar[Scores] = ""
+    stop: ClassVar[Stop] = "eos"  # where a completion ends besides the end token
+    want_scores: ClassVar[Scores] = ""  # log-probabilities that the metrics need
+    # Modules of its package that decide completions: a change begins half-done runs again.
     completion_modules: ClassVar[tuple[str, ...]] = ("task.py", "prompts.py")
+    # Name and value of a slice: the cases whose latency is measured; None for all.
     timing_slice: ClassVar[tuple[str, str] | None] = None
+    # The split whose published runs had the machine to themselves: its speeds are shown.
     timed_split: ClassVar[str] = ""
     training: TrainingData | None = None
     generator: Generator | None = None
@@ -377,11 +328,11 @@ class Task(ABC):
         return None
 
     def show(self, sample: Sample) -> str:
-        """A case as HTML: what the model is given, and the right answer, with evidence if there is any."""
-        written = (
-            json.dumps(part, ensure_ascii=False, indent=1) for part in (sample.input, sample.target)
-        )
-        return "\n".join(f"<pre>{html.escape(part)}</pre>" for part in written)
+        """A case as HTML: what the model is given, and the right answer."""
+        pre = ""
+        for part in (sample.input, sample.target):
+            pre += f"<pre>{html.escape(json.dumps(part, ensure_ascii=False, indent=1))}</pre>\n"
+        return pre
 
     @abstractmethod
     def render(self, sample: Sample, row: Mapping, *, model: str) -> str:
@@ -395,24 +346,22 @@ class Task(ABC):
         return f"{'; '.join([*parts, f'failure class: {failure}'])}.\n"
 
     def showcase(self, sample: Sample, row: Mapping) -> tuple:
-        """Sort key of the case to show first where one case is shown; by default the first wrong one."""
+        """Sort key for choosing one case to show; by default the first wrong one."""
         return (row["failure"] is None, sample.id)
 
     def breaks_constraint(self, row: Mapping) -> bool:
-        """Whether scores show that a constrained completion, ended by itself, breaks its constraint."""
+        """Whether the scores show that a constrained completion breaks its constraint."""
         return False
 
     def calibration(self, sample: Sample) -> str:
-        """The first answer that a model should write, for calibrating a quantisation by importance."""
+        """The first answer that a model should write, for calibrating a quantisation."""
         messages = self.prompts[self.default_prompt("free")].messages(sample)
         return self.controls["oracle"](sample, messages)
 
     @cached_property
     def controls(self) -> dict[str, Callable[[Sample, Sequence[Message]], str]]:
-        """Answers that need no model, by name: what a sample and the conversation so far are answered."""
+        """Answers that need no model, by name: sample and conversation so far → the answer."""
         return {"no-op": lambda sample, messages: ""}
-
-    # --- what all tasks share -----------------------------------------------------------------
 
     @property
     def folder(self) -> Path:
@@ -450,7 +399,7 @@ class Task(ABC):
     def request(
         self, sample: Sample, prompt: Prompt, mode: str = "free", messages: Sequence[Message] = ()
     ) -> Request:
-        """The request for the next turn of a sample; `messages` is the conversation so far, if any."""
+        """The request for the next turn of a sample; `messages` is the conversation so far."""
         return Request(
             sample.id,
             list(messages) or prompt.messages(sample),
@@ -479,7 +428,7 @@ class Task(ABC):
         """
         choose(f"split of {self.name}", split, self.split_names())
         path = self.folder / f"{split}.jsonl"
-        fix = f"Restore it: git checkout {path}, or make the data again with notebooks/01_generate.ipynb."
+        fix = f"Restore it: git checkout {path}, or make it with notebooks/01_generate.ipynb."
         io.verify_sha256(path, self.manifest()["files"][path.name]["sha256"], fix=fix)
         schema = self.folder / "sample.schema.json"
         return [Sample(**row) for row in io.read_jsonl(path, schema=schema)[:limit]]
@@ -494,7 +443,7 @@ REGISTERED: dict[str, Task] = {}  # tasks from outside this package, by name
 
 
 def names() -> list[str]:
-    """Names of all tasks: the packages of `slmlib.tasks` that have a module `task`, and registered ones."""
+    """Names of all tasks: packages of `slmlib.tasks` with a module `task`, and registered ones."""
     folders = sys.modules[__package__].__path__
     packages = [module.name for module in pkgutil.iter_modules(folders) if module.ispkg]
     found = [name for name in packages if importlib.util.find_spec(f"slmlib.tasks.{name}.task")]

@@ -74,12 +74,11 @@ def contract(rows: Rows, schema: Path) -> Check:
 
 def sizes(rows: Rows, expected: Mapping[str, int]) -> Check:
     """Every split has its number of cases, and there is no other split."""
-    counts = {split: len(cases) for split, cases in rows.items()}
-    failures = [
-        f"{split}: {counts.get(split, 0)} cases, not {expected.get(split, 0)}"
-        for split in {**expected, **counts}
-        if counts.get(split) != expected.get(split)
-    ]
+    counts, failures = {split: len(cases) for split, cases in rows.items()}, []
+    for split in {**expected, **counts}:
+        count, size = counts.get(split), expected.get(split)
+        if count != size:
+            failures.append(f"{split}: {count or 0} cases, not {size or 0}")
     return Check("sizes", len(expected), tuple(failures))
 
 
@@ -88,10 +87,8 @@ def canary(rows: Rows, marker: str, role: Role) -> Check:
 
     @row_check("canary")
     def check(row: dict) -> str | None:
-        expected, value = (
-            None if role(row["split"]) == "train" else marker,
-            row["meta"].get("canary"),
-        )
+        value = row["meta"].get("canary")
+        expected = None if role(row["split"]) == "train" else marker
         return None if value == expected else f"canary is {value!r}"
 
     return check(rows)
@@ -100,10 +97,7 @@ def canary(rows: Rows, marker: str, role: Role) -> Check:
 def english(rows: Rows, text: Text, running: Callable[[dict], bool] = lambda row: True) -> Check:
     """Texts are English in Latin letters, without stray control or private characters.
 
-    Args:
-        rows: Split -> rows.
-        text: The text of a row.
-        running: Whether the text is in sentences, and so has common words.
+    `running` says if the text of a row is in sentences, and so has common words.
     """
 
     @row_check("English")
@@ -137,23 +131,16 @@ def no_near_duplicates(rows: Rows, text: Text) -> Check:
 
 
 def masked_texts(rows: Rows, masked: Text, role: Role) -> Check:
-    """No test text has the structure of a training text: they differ also without their values.
-
-    Args:
-        rows: Split -> rows.
-        masked: The text of a row without its values (`near_duplicates.masked`).
-        role: The role of a split.
-    """
-    index, failures, count = near_duplicates.Index(), [], 0
+    """No test text has the structure of a training text: without values they differ, too."""
+    index, failures = near_duplicates.Index(), []
     for row in every(rows):
         if row["split"] == "train":
             index.add(row["id"], masked(row))
-    for row in every(rows):
-        if role(row["split"]) == "test":
-            count += 1
-            if same := index.like(masked(row)):
-                failures.append(f"{row['id']}: masked like {', '.join(same[:3])}")
-    return Check("masked texts, train to tests", count, tuple(failures))
+    tests = [row for row in every(rows) if role(row["split"]) == "test"]
+    for row in tests:
+        if same := index.like(masked(row)):
+            failures.append(f"{row['id']}: masked like {', '.join(same[:3])}")
+    return Check("masked texts, train to tests", len(tests), tuple(failures))
 
 
 def held_out_names(rows: Rows, text: Text, names: Collection[str], role: Role) -> Check:
@@ -162,12 +149,9 @@ def held_out_names(rows: Rows, text: Text, names: Collection[str], role: Role) -
     for row in every(rows):
         for name in pattern.findall(text(row)):
             roles[name.casefold()].add(role(row["split"]))  # noise may take the capitals
-    shared = tuple(
-        f"{name}: in {' and '.join(sorted(its))}"
-        for name, its in sorted(roles.items())
-        if len(its) > 1
-    )
-    return Check("names held out", len(roles), shared)
+    shared = {name: " and ".join(sorted(its)) for name, its in roles.items() if len(its) > 1}
+    failures = tuple(f"{name}: in {its}" for name, its in sorted(shared.items()))
+    return Check("names held out", len(roles), failures)
 
 
 def any_of(words: Collection[str]) -> re.Pattern:

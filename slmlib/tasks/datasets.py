@@ -1,7 +1,7 @@
 """Data sets on disk: splits, manifest, checks, and the comparison with what is published.
 
-The same for all tasks: a data set is a folder of `<split>.jsonl` files and other files, whose hashes and
-counts are in `manifest.json`. A manifest has no times, so that the same data give the same bytes.
+A data set is a folder of `<split>.jsonl` files and other files, whose hashes and counts are in
+`manifest.json`. A manifest has no times, so that the same data give the same bytes.
 """
 
 from collections import Counter, defaultdict
@@ -20,7 +20,7 @@ CARD = "README.md"  # not in the manifest: it quotes counts
 def count_rows(
     rows: Iterable[dict], more: Mapping[str, Callable[[dict], str]] | None = None
 ) -> dict:
-    """Counts of a split: cases, the values of each slice, groups, and `more`: {name: value of a row}."""
+    """Counts of a split: cases, values of slices, groups, and `more`: {name: value of a row}."""
     rows, slices = list(rows), defaultdict(list)
     for row in rows:
         for name, value in row["slices"].items():
@@ -72,10 +72,7 @@ def _hashed(path: Path) -> dict:
 
 
 def compare(folder: Path, published: Path) -> list[dict]:
-    """Compare a data set with the published one: for each file its bytes, both hashes, and if they agree.
-
-    A file that one of the two lacks has no hash there.
-    """
+    """For each file of a data set its bytes, its hash, the published one's, and if they agree."""
     names = [*io.read_json(folder / MANIFEST)["files"], CARD, MANIFEST]
     rows = []
     for name in (n for n in names if (folder / n).exists() or (published / n).exists()):
@@ -93,9 +90,9 @@ def require_same(comparison: Sequence[Mapping], published: Path) -> None:
     changed = [row["file"] for row in comparison if not row["same"]]
     if changed:
         raise io.DataError(
-            f"{', '.join(changed)}: the generated files differ from the published ones. Restore those: "
-            f"git checkout {published}. If the generator was changed on purpose, publish what it makes "
-            'with `profile = "full"`.'
+            f"{', '.join(changed)}: the generated files differ from the published ones. Restore "
+            f"those: git checkout {published}. If the generator was changed on purpose, publish "
+            'what it makes with `profile = "full"`.'
         )
 
 
