@@ -120,8 +120,8 @@ rule train:
     params:
         options=lambda wildcards: options(TRAININGS[wildcards.name]),
     threads: CORES
-    shell:  # threads that wait give up their core, as slmlib/training/__init__.py explains
-        "GOMP_SPINCOUNT=0 {SLMBENCH} notebook 03_train {output} {params.options} > {log} 2>&1"
+    shell:
+        "{SLMBENCH} notebook 03_train {output} {params.options} > {log} 2>&1"
 
 
 rule ablations:

@@ -153,10 +153,12 @@ def evaluate(
     depends_on = plan.settings | _deciding(environment, plan.settings["engine"]["name"])
     with _explained(plan), ResumeLog(plan.log, depends_on) as log:
         earlier, started_engine = log.seconds, plan.engine()
-        completed = _complete(plan, started_engine, log)
+        mode = plan.settings["decoding"]["mode"]
+        conversations = complete(
+            plan.task, plan.samples, plan.prompt, started_engine, mode=mode, log=log
+        )
         rows = [
-            _row(plan.task, sample, plan.prompt, completions)
-            for sample, completions in zip(plan.samples, completed, strict=True)
+            _row(plan.task, each.sample, plan.prompt, each.completions) for each in conversations
         ]
         turns = [turn for row in rows for turn in row["turns"]]
         tokens_in, tokens_out = (sum(t[key] for t in turns) for key in ("tokens_in", "tokens_out"))
@@ -447,11 +449,19 @@ class Conversation:
         return Transcript(self.messages, self.completions, answers)
 
 
-def _complete(plan: Plan, engine: Engine, log: ResumeLog) -> list[list[Completion]]:
-    """Complete the turns that are missing from the resume log; completions by sample, in their order."""
-    task, prompt, mode = plan.task, plan.prompt, plan.settings["decoding"]["mode"]
-    conversations = {s.id: Conversation.begin(task, s, prompt) for s in plan.samples}
-    for (name, _), record in sorted(log.done.items(), key=lambda item: item[0][1]):
+def complete(
+    task: Task,
+    samples: Sequence[Sample],
+    prompt: Prompt,
+    engine: Engine,
+    *,
+    mode: str = "free",
+    log: ResumeLog | None = None,
+) -> list[Conversation]:
+    """Complete the turns of samples, except for those in a resume log; in the samples' order."""
+    conversations = {sample.id: Conversation.begin(task, sample, prompt) for sample in samples}
+    recorded = sorted(log.done.items(), key=lambda item: item[0][1]) if log else []
+    for (name, _), record in recorded:
         conversations[name].take(Completion(**record))
     done = sum(c.over for c in conversations.values())
     bar = progress.bar(total=len(conversations), initial=done, unit="case", desc="cases")
@@ -463,18 +473,19 @@ def _complete(plan: Plan, engine: Engine, log: ResumeLog) -> list[list[Completio
             conversations[completion.id].take(completion)
             bar.update(conversations[completion.id].over)
     bar.close()
-    return [c.completions for c in conversations.values()]
+    return list(conversations.values())
 
 
 def _generate(
-    engine: Engine, requests: Sequence[Request], tokens, log: ResumeLog, turn: int
+    engine: Engine, requests: Sequence[Request], tokens, log: ResumeLog | None, turn: int
 ) -> Iterator[Completion]:
-    """Complete requests, each written to the log before it is passed on."""
+    """Complete requests, each written to the log, if any, before it is passed on."""
     for batch in engine.batches(requests) if requests else ():
         last = time.perf_counter()
         for completion in engine.generate(batch, tokens):
             last, before = time.perf_counter(), last
-            log.add((completion.id, turn), _slim(completion), last - before)
+            if log is not None:
+                log.add((completion.id, turn), _slim(completion), last - before)
             yield completion
 
 

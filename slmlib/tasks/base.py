@@ -196,6 +196,7 @@ class TrainingSample:
     answer: str  # without the end token
     group: str
     tools: Sequence[Tool] = ()
+    chat: bool = True  # as of a prompt
 
 
 class TrainingData(Protocol):

@@ -57,16 +57,9 @@ class Ablation:
 
 
 def names(task: str) -> list[str]:
-    """A task's ablations, each after the one that it starts from."""
-    prefix = f"{task}/{FOLDER}/"
-    found = [name.removeprefix(prefix) for name in recipes.names() if name.startswith(prefix)]
-    return sorted(found, key=lambda name: _lineage(task, name))
-
-
-def _lineage(task: str, name: str) -> tuple[str, ...]:
-    """The ablations from which one descends, and itself."""
-    parent = recipes.parent(f"{task}/{FOLDER}/{name}").removeprefix(f"{task}/{FOLDER}/")
-    return (*_lineage(task, parent), name) if parent else (name,)
+    """Recipes of a task's ablations, each after the one that it starts from."""
+    ablations = [name for name in recipes.names() if name.startswith(f"{task}/{FOLDER}/")]
+    return sorted(ablations, key=recipes.lineage)
 
 
 def cases(task: str) -> dict[str, int]:
@@ -90,15 +83,16 @@ def make(
     task, _, name = recipe.partition(f"/{FOLDER}/")
     folder = folder or tasks.get(task).results / FOLDER
     path, settings = folder / "training" / f"{name}.json", recipes.load(recipe)
-    if not again and path.exists() and is_current(io.read_json(path), settings):
+    before = io.read_json(path) if path.exists() else None
+    if before and not again and is_current(before, settings):
         return
     command = f"slmbench ablations {recipe}" + (" --again" if again else "")
     run = sft.train(settings, out=out / "training", command=command)
     for split, limit in cases(task).items():
         options = {"split": split, "limit": limit, "dtype": "float32", "out": out / FOLDER}
         copy(evaluate(task, model=run.name, **options), folder)
-    if path.exists() and (before := io.read_json(path)["run"]) != run.name:
-        for old in folder.glob(f"{before}-*"):
+    if before and before["run"] != run.name:
+        for old in folder.glob(f"{before['run']}-*"):
             old.unlink()
     io.write_json(path, io.read_json(run / registry.RECORD))
 
@@ -129,28 +123,24 @@ def load_all(task: Task, folder: Path | None = None) -> list[Ablation]:
     for result in results.load_all(folder.parent, folder.name):
         by_model.setdefault(result.model["name"], {})[result.split] = result
     ablations = []
-    for path in sorted((folder / "training").glob("*.json")):
+    for recipe in names(task.name):
+        *_, beside, name = ["", *(Path(each).name for each in recipes.lineage(recipe))]
+        path = folder / "training" / f"{name}.json"
+        if not path.exists():
+            continue
         record = io.read_json(path)
         runs = by_model.pop(record["run"], {})
         if missing := sorted(splits.keys() - runs.keys()):
             raise io.DataError(
                 f"{path}: no result of {record['run']} on {', '.join(missing)}. Run: "
-                f"slmbench ablations {record['recipe']['name']}"
+                f"slmbench ablations {recipe}"
             )
-        *_, beside, name = ("", *_lineage(task.name, path.stem))
         ablations.append(Ablation(name, record, runs, beside))
     for model in by_model:
         raise io.DataError(
             f"{folder / model}-*: has no training record in {folder / 'training'}. Remove it."
         )
-    return sorted(ablations, key=lambda ablation: _lineage(task.name, ablation.name))
-
-
-def suitable() -> list[str]:
-    """Names of all ablation recipes that this machine can train; bfloat16 ones need a GPU."""
-    every = [f"{task}/{FOLDER}/{name}" for task in tasks.names() for name in names(task)]
-    gpu = machine.has_gpu()
-    return [name for name in every if gpu or recipes.load(name)["precision"] != "bfloat16"]
+    return ablations
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -162,3 +152,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for recipe in options.recipes or suitable():
         print(f"== {recipe}", flush=True)
         make(recipe, again=options.again)
+
+
+def suitable() -> list[str]:
+    """Names of all ablation recipes that this machine can train; bfloat16 ones need a GPU."""
+    every = [name for task in tasks.names() for name in names(task)]
+    gpu = machine.has_gpu()
+    return [name for name in every if gpu or recipes.load(name)["precision"] != "bfloat16"]

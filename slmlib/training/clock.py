@@ -12,19 +12,19 @@ from slmlib.core import machine
 TRAINING, EVALUATION = "training", "evaluation"
 WARM_UP = 3  # steps that compile or fill caches
 ESTIMATED = 10  # steps after which time and energy are estimated
+SAVED = "seconds", "joules", "source", "tokens", "peak", "estimate", "warm"
 
 
 class GracefulStop:
     """Let Ctrl-C or SIGTERM request a stop after the current step; a second one stops at once."""
-
-    SIGNALS = signal.SIGINT, signal.SIGTERM
 
     def __init__(self):
         self.requested, self.previous = False, {}
 
     def __enter__(self) -> "GracefulStop":
         if threading.current_thread() is threading.main_thread():  # others may set no handler
-            self.previous = {each: signal.signal(each, self._request) for each in self.SIGNALS}
+            for each in (signal.SIGINT, signal.SIGTERM):
+                self.previous[each] = signal.signal(each, self._request)
         return self
 
     def __exit__(self, *_) -> None:
@@ -47,14 +47,13 @@ class Clock:
         tokens: tokens trained on.
         peak: peak memory in bytes; of the GPU where there is one.
         estimate: seconds and joules of the whole training, extrapolated from its first steps.
+        warm: steps that warm up, their seconds and joules.
     """
-
-    SAVED = "seconds", "joules", "source", "tokens", "peak", "estimate", "warm"
 
     def __init__(self):
         self.seconds, self.joules = ({TRAINING: 0.0, EVALUATION: 0.0} for _ in range(2))
         self.source, self.tokens, self.peak, self.estimate = "", 0, 0, {}
-        self.warm = 0, 0.0, 0.0  # steps that warm up, their seconds and joules
+        self.warm = 0, 0.0, 0.0
         self._activity = TRAINING
 
     def __enter__(self) -> "Clock":
@@ -92,24 +91,28 @@ class Clock:
 
     def extrapolate(self, done: int, total: int) -> bool:
         """Estimate the whole training after some steps; whether there is a new estimate."""
-        if done not in (WARM_UP, min(ESTIMATED, total)):
+        last = min(ESTIMATED, total)
+        if done not in (WARM_UP, last):
             return False
         self._read()
-        now, (warm, *before) = (self.seconds[TRAINING], self.joules[TRAINING]), self.warm
-        if done == WARM_UP < total:
-            self.warm = done, *now
+        seconds, joules = self.seconds[TRAINING], self.joules[TRAINING]
+        if done < last:
+            self.warm = done, seconds, joules
             return False
+        warm, warm_seconds, warm_joules = self.warm
         factor = (total - warm) / (done - warm)
-        seconds, joules = (a + (b - a) * factor for a, b in zip(before, now, strict=True))
-        self.estimate = {"after_steps": done, "seconds": round(seconds, 1), "joules": round(joules)}
+        self.estimate = {
+            "after_steps": done,
+            "seconds": round(warm_seconds + (seconds - warm_seconds) * factor, 1),
+            "joules": round(warm_joules + (joules - warm_joules) * factor),
+        }
         return True
 
     def state(self) -> dict:
         """The state for `restore`, as JSON."""
         self._read()
-        return {name: getattr(self, name) for name in self.SAVED}
+        return {name: getattr(self, name) for name in SAVED}
 
     def restore(self, state: dict) -> None:
         """Go on from a saved state."""
-        for name in self.SAVED:
-            setattr(self, name, state[name])
+        vars(self).update(state)

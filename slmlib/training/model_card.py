@@ -1,7 +1,7 @@
 """Facts about a training as printed, and the model card, filled from `model_card.md`.
 
-What a card says of a task (its data, how to prompt the model, limits) comes from the task's own
-template.
+What a card says of a task (its data, how to prompt the model and read its answer, limits) comes
+from the task's own template, whose sections take the place of the same words in `model_card.md`.
 """
 
 import json
@@ -16,13 +16,18 @@ from slmlib.engines import chat
 from slmlib.evaluation import comparisons
 from slmlib.evaluation.results import Result
 from slmlib.models import registry
+from slmlib.models.registry import Model
 from slmlib.tasks import base as tasks
-from slmlib.tasks.base import Task
+from slmlib.tasks.base import Prompt, Task
 from slmlib.training import recipes
 
 REPOSITORY = "https://github.com/CycleCore-Technologies/slmbench"
 TEMPLATE = Path(__file__).with_name("model_card.md")
 LIBRARIES = "torch", "transformers", "peft"
+LOAD = """base = "{}"
+tokenizer = AutoTokenizer.from_pretrained(base)
+model = AutoModelForCausalLM.from_pretrained(base, dtype="float32")
+model = PeftModel.from_pretrained(model, ".")"""
 PLAIN_ENCODE = r"""tokenizer(
     "\n\n".join(message["content"] for message in messages) + "\n", return_tensors="pt"
 )"""
@@ -87,7 +92,15 @@ def card(name: str, record: Mapping, results: Sequence[Result], kept: Mapping[st
     model, recipe = registry.get(record["base"]["name"]), recipes.from_record(record)
     trained_on = [tasks.get(each) for each in recipe["data"]]
     rounding = Table.of(["Type", "Kept"], [(k, f"{100 * x:.0f} %") for k, x in kept.items()])
-    titles = {task.title: task.manifest().get("licence", "no licence") for task in trained_on}
+    licences = [
+        f"{task.title}'s training data: {task.manifest().get('licence', 'no licence')}."
+        for task in trained_on
+    ]
+    hashes = {
+        **record["weights"],
+        "base weights": record["base"]["sha256"],
+        **{f"training data of {name}": h for name, h in record["data"]["datasets"].items()},
+    }
     values = {
         **facts(record),
         "name": name,
@@ -96,26 +109,22 @@ def card(name: str, record: Mapping, results: Sequence[Result], kept: Mapping[st
         "repository": REPOSITORY,
         "licence_id": model.licence.lower(),
         "licence": model.licence,
-        "data_licence": " ".join(f"{t}'s training data: {each}." for t, each in titles.items()),
+        "data_licence": " ".join(licences),
         "tags": json.dumps(["edge", "lora", *recipe["data"]]),
         "size": f"{model.parameters / 1e6:.0f}M",
-        "benchmarks": " and ".join(titles),
-        "encode": PLAIN_ENCODE,
-        "max_new_tokens": trained_on[0].max_new_tokens,
+        "benchmarks": " and ".join(task.title for task in trained_on),
+        "load": LOAD.format(record["base"]["hub"]),
         "origin": f"the weights of {record['base']['hub']}",
         "started": "",
         "results": "\n".join(_tables(results)) or "None are published yet.\n",
         "recipe": json.dumps(record["recipe"], indent=1),
         "speed": f"{record['tokens_per_second']:,.0f}",
         "files": rounding.markdown() if kept else "Not measured for this model.\n",
-        "hashes": Table.of(["File", "SHA-256"], _hashes(record)).markdown().rstrip(),
+        "hashes": Table.of(["File", "SHA-256"], hashes.items()).markdown().rstrip(),
     }
     values["memory"] = f"{values['memory_gb']} GB of memory"
     if "gpus" in record["environment"]["machine"]:
         values["memory"] += f" with {record['packs_together']} of a step's packs at once"
-    if model.chat:
-        date = f'date_string="{chat.TEMPLATE_DATE}", ' if model.chat == "Llama 3" else ""
-        values["encode"] = CHAT_ENCODE.format(date)
     if recipe["method"] == "qlora":
         values["started"] = " They were in four bits (NF4); for the results they are in fp32."
     if model.file:
@@ -127,15 +136,27 @@ def card(name: str, record: Mapping, results: Sequence[Result], kept: Mapping[st
         )
     sections: dict[str, list[str]] = {}
     for task in trained_on:
-        own = task_facts(task, record) | task.training.texts(recipe["data"][task.name])
+        own = {
+            **task_facts(task, record),
+            **task.training.texts(recipe["data"][task.name]),
+            "encode": _encode(model, task.prompts[record["prompts"][task.name]]),
+            "max_new_tokens": task.max_new_tokens,
+        }
         text = Template(task.training.card.read_text("utf-8")).substitute(values | own)
         for title, body in re.findall(r"^## (\w+)\n\n(.*?)(?=\n## |\Z)", text, re.S | re.M):
             sections.setdefault(title, []).append(body.rstrip())
-    values |= {title: bodies[0] for title, bodies in sections.items()}  # one example is enough
-    remarks = " ".join(_remarks(record))
-    values["data"] = "\n\n".join([*sections["data"], *filter(None, [remarks])])
-    values["limits"] = "\n\n".join([*sections["limits"], *_failures(results)])
+    sections["data"] += filter(None, [" ".join(_remarks(record))])
+    sections["limits"] += _failures(results)
+    values |= {title: "\n\n".join(bodies) for title, bodies in sections.items()}
     return Template(TEMPLATE.read_text("utf-8")).substitute(values)
+
+
+def _encode(model: Model, prompt: Prompt) -> str:
+    """Code that turns `messages` into tokens as the evaluation does (`chat.prompt_tokens`)."""
+    if not model.chat or not prompt.chat:
+        return PLAIN_ENCODE
+    date = f'date_string="{chat.TEMPLATE_DATE}", ' if model.chat == "Llama 3" else ""
+    return CHAT_ENCODE.format(date)
 
 
 def _order(result: Result) -> tuple:
@@ -191,10 +212,3 @@ def _remarks(record: Mapping) -> Iterator[str]:
             "nearest to what each matrix of the layers learned, and the results are of that."
         )
     yield from record.get("remarks", ())
-
-
-def _hashes(record: Mapping) -> Iterator[tuple[str, str]]:
-    yield from record["weights"].items()
-    yield "base weights", record["base"]["sha256"]
-    for name, digest in record["data"]["datasets"].items():
-        yield f"training data of {name}", digest

@@ -13,10 +13,9 @@ attends to its prefix and to itself. On a GPU so many small products would wait 
 there one kernel with a block mask skips the blocks of other trees (FlexAttention).
 """
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,15 +35,11 @@ class Example:
         return len(self.prompt) + len(self.answer)
 
 
-@dataclass(frozen=True)
-class Tree:
+class Tree(NamedTuple):
     """Lengths in tokens: the shared prefix; rest of the prompt and answer of each branch."""
 
     prefix: int
     branches: tuple[tuple[int, int], ...]
-
-    def __len__(self) -> int:
-        return self.prefix + sum(map(sum, self.branches))
 
 
 @dataclass(frozen=True)
@@ -71,11 +66,7 @@ class Pack:
 
 
 def pack(groups: Iterable[Sequence[Example]], *, limit: int) -> Iterator[Pack]:
-    """Pack groups in their order into sequences of at most `limit` tokens.
-
-    Raises:
-        ValueError: an example is longer than the limit.
-    """
+    """Pack groups in their order into sequences of at most `limit` tokens."""
     tokens: list[int] = []
     trees: list[Tree] = []
     cases: list[str] = []
@@ -112,17 +103,14 @@ def _size(examples: Sequence[Example]) -> int:
 
 
 def _split(group: Sequence[Example], limit: int) -> Iterator[list[Example]]:
-    """Split a group into parts whose trees fit a pack."""
+    """Split a group into parts whose trees fit a pack; a single example must fit by itself."""
     part: list[Example] = []
     for example in group:
-        if len(example) > limit:
-            raise ValueError(f"{example.id} has {len(example)} tokens; a pack holds {limit}")
         if part and _size([*part, example]) > limit:
             yield part
             part = []
         part.append(example)
-    if part:
-        yield part
+    yield part
 
 
 def join(packs: Sequence[Pack]) -> Pack:
@@ -165,19 +153,19 @@ class Layout:
 def layout(pack: Pack) -> Layout:
     """Derive the layout of a pack from the lengths of its trees."""
     positions, trees, branches, keep, spans, first = [], [], [], [], [], 0
-    for number, tree in enumerate(pack.trees):
-        positions.append(np.arange(tree.prefix))
-        branches.append(np.zeros(tree.prefix, int))
-        trees.append(np.full(len(tree), number))
-        start = first + tree.prefix
-        for branch, (prompt, answer) in enumerate(tree.branches, 1):
+    for number, (prefix, lengths) in enumerate(pack.trees):
+        positions.append(np.arange(prefix))
+        branches.append(np.zeros(prefix, int))
+        start = first + prefix
+        for branch, (prompt, answer) in enumerate(lengths, 1):
             end = start + prompt + answer
-            positions.append(np.arange(tree.prefix, tree.prefix + prompt + answer))
+            positions.append(np.arange(prefix, prefix + prompt + answer))
             branches.append(np.full(prompt + answer, branch))
             keep.append(np.arange(end - answer - 1, end - 1))
-            behind_prefix = (start, end, first, first + tree.prefix)
+            behind_prefix = (start, end, first, first + prefix)
             spans.append((first, end, first, first) if branch == 1 else behind_prefix)
             start = end
+        trees.append(np.full(start - first, number))
         first = start
     return Layout(*map(np.concatenate, (positions, trees, branches, keep)), spans)
 
@@ -203,14 +191,14 @@ def inputs(pack: Pack, *, length: int = 0) -> dict:
     import torch
 
     places, tokens = layout(pack), np.asarray(pack.tokens, dtype=np.int64)
-    arrays = {"input_ids": tokens[None], "position_ids": places.positions[None]}
+    arrays = {"logits_to_keep": places.keep, "labels": tokens[places.keep + 1]}
+    missing = (0, max(0, length - len(pack)))
+    arrays["input_ids"] = np.pad(tokens, missing)[None]
+    arrays["position_ids"] = np.pad(places.positions, missing)[None]
     if length:
-        missing = (0, length - len(pack))
         padding = len(pack.trees) + np.arange(len(pack), length) // BLOCK  # one tree per block
-        arrays = {name: np.pad(values, ((0, 0), missing)) for name, values in arrays.items()}
-        rows = np.concatenate([places.tree, padding]), np.pad(places.branch, missing)
-        arrays["trees"] = np.stack(rows)
-    arrays |= {"logits_to_keep": places.keep, "labels": tokens[places.keep + 1]}
+        tree = np.concatenate([places.tree, padding])
+        arrays["trees"] = np.stack([tree, np.pad(places.branch, missing)])
     tensors = {name: torch.from_numpy(values) for name, values in arrays.items()}
     return tensors if length else tensors | {"spans": places.spans}
 
@@ -229,11 +217,7 @@ def prepare(network) -> None:
 
 
 def compile_layers(network) -> None:
-    """Compile the layers of a causal language model, once for all of them, for inputs of one size.
-
-    FlexAttention is a kernel only where it is compiled; otherwise it computes every pair of
-    positions.
-    """
+    """Compile the layers for inputs of one size; FlexAttention is a kernel only where compiled."""
     for layer in network.base_model.layers:
         layer.compile(dynamic=False)
 
@@ -305,33 +289,3 @@ def block_mask(trees):
         mask_mod=sees,
         seq_lengths=(length, length),
     )
-
-
-# --- files ------------------------------------------------------------------------------------
-
-
-def save(packs: Sequence[Pack], path: Path) -> None:
-    """Write packs to a safetensors file, their layout and the ids of their cases as metadata."""
-    from safetensors.numpy import save_file
-
-    parts = [
-        {"tokens": len(p), "trees": [[t.prefix, t.branches] for t in p.trees], "cases": p.cases}
-        for p in packs
-    ]
-    tokens = np.concatenate([each.tokens for each in packs])
-    save_file({"tokens": tokens}, path, metadata={"packs": json.dumps(parts)})
-
-
-def load(path: Path) -> list[Pack]:
-    """Read packs that `save` wrote; their tokens are views of one array."""
-    from safetensors import safe_open
-
-    with safe_open(path, "numpy") as file:
-        tokens, parts = file.get_tensor("tokens"), json.loads(file.metadata()["packs"])
-    packs, start = [], 0
-    for part in parts:
-        end = start + part["tokens"]
-        trees = [Tree(prefix, tuple(map(tuple, branches))) for prefix, branches in part["trees"]]
-        packs.append(Pack(tokens[start:end], trees, part["cases"]))
-        start = end
-    return packs

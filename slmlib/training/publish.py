@@ -15,7 +15,7 @@ import argparse
 import json
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from slmlib.core import io, paths
@@ -35,7 +35,7 @@ ROUNDED = ("q8_0", "q4_k_m", "q4_k_m_i", "q4_1")  # types of GGUF file whose rou
 def publish(run: Path, name: str, *, rank: int = 32, replace: bool = False) -> Path:
     """Write the model of a training run to `data/adapters/<name>`: bf16 weights, record, card.
 
-    A model of this name from the same recipe is replaced.
+    A model of this name from the same recipe is replaced, together with what was measured of it.
 
     Args:
         run: folder of a finished training run.
@@ -49,6 +49,9 @@ def publish(run: Path, name: str, *, rank: int = 32, replace: bool = False) -> P
             that the run started from have changed.
         NoRepository: there is no clone of the repository to publish in.
     """
+    import torch
+    from safetensors.torch import load_file, save_file
+
     paths.repository("publishing a model")
     if not (run / RECORD).exists():
         fix = "Resume it with the command that started it; finished work is kept."
@@ -57,23 +60,28 @@ def publish(run: Path, name: str, *, rank: int = 32, replace: bool = False) -> P
     for file, digest in record["weights"].items():
         io.verify_sha256(run / "model" / file, digest, fix=f"Remove {run} and train it again.")
     require_name(name, record["recipe"]["name"], replace=replace)
+    if record["recipe"]["method"] == "full":
+        tensors, config = low_rank(run, rank)
+        record["published_as"] = {"low_rank_difference": rank}
+    else:
+        tensors = load_file(run / "model" / ADAPTER)
+        config = io.read_json(run / "model" / CONFIG)
+    tensors = {key: t.to(torch.bfloat16).contiguous() for key, t in sorted(tensors.items())}
+    config["target_modules"] = sorted(config["target_modules"])
+    config |= {"inference_mode": True, "base_model_name_or_path": record["base"]["hub"]}
     target = paths.ADAPTERS / name
     with io.atomic_folder(target) as scratch:
-        if record["recipe"]["method"] == "full":
-            tensors, config = low_rank(run, rank)
-            record["published_as"] = {"low_rank_difference": rank}
-        else:
-            from safetensors.torch import load_file
-
-            tensors = load_file(run / "model" / ADAPTER)
-            config = io.read_json(run / "model" / CONFIG)
-        _write_adapter(scratch, tensors, config, base=record["base"]["hub"])
+        save_file(tensors, scratch / ADAPTER, metadata={"format": "pt"})
+        size = (scratch / ADAPTER).stat().st_size
+        if size >= LARGEST:
+            raise ModelError(
+                f"the adapter has {size / 1e6:.1f} MB; the limit for publishing is "
+                f"{LARGEST / 1e6:.0f} MB. Choose a lower rank."
+            )
+        io.write_json(scratch / CONFIG, config)
         record["weights"] = {ADAPTER: io.sha256(scratch / ADAPTER)}
         io.write_json(scratch / RECORD, record)
-        measured = target / ROUNDING  # still true if the adapter is the same
-        if measured.exists() and io.read_json(measured)["weights"] == record["weights"][ADAPTER]:
-            shutil.copyfile(measured, scratch / ROUNDING)
-        io.write_text(scratch / CARD, model_card.card(name, record, (), rounding(scratch)))
+        io.write_text(scratch / CARD, model_card.card(name, record, (), {}))
     return target
 
 
@@ -107,9 +115,6 @@ def low_rank(run: Path, rank: int) -> tuple[dict, dict]:
 
     Returns:
         Tensors by peft's names, and the configuration; `lora_B @ lora_A` is the difference.
-
-    Raises:
-        ModelError: the weights that the run started from have changed.
     """
     import torch
     from peft import LoraConfig
@@ -135,22 +140,6 @@ def low_rank(run: Path, rank: int) -> tuple[dict, dict]:
     return tensors, json.loads(json.dumps(config, default=str))
 
 
-def _write_adapter(folder: Path, tensors: Mapping, config: Mapping, *, base: str) -> None:
-    import torch
-    from safetensors.torch import save_file
-
-    half = {name: t.to(torch.bfloat16).contiguous() for name, t in sorted(tensors.items())}
-    save_file(half, folder / ADAPTER, metadata={"format": "pt"})
-    size = (folder / ADAPTER).stat().st_size
-    if size >= LARGEST:
-        raise ModelError(
-            f"the adapter has {size / 1e6:.1f} MB; the limit for publishing is "
-            f"{LARGEST / 1e6:.0f} MB. Choose a lower rank."
-        )
-    changes = {"target_modules": sorted(config["target_modules"]), "inference_mode": True}
-    io.write_json(folder / CONFIG, {**config, **changes, "base_model_name_or_path": base})
-
-
 def write_cards(results: Sequence[Result]) -> list[Path]:
     """Rewrite the card of every published model with its published results.
 
@@ -170,12 +159,13 @@ def numbers(task: Task) -> dict[str, dict]:
     """Facts about the training of each published model of a task, for `_variables.yml`."""
     facts = {}
     for path in registry.published():
-        record, shares = io.read_json(path), rounding(path.parent).items()
+        record = io.read_json(path)
         if task.name in record["recipe"]["data"]:
+            kept = rounding(path.parent).items()
             facts[re.sub(r"\W", "_", path.parent.name)] = {
                 **model_card.facts(record),
                 **model_card.task_facts(task, record),
-                **{f"kept_{kind}": f"{100 * share:.0f} %" for kind, share in shares},
+                **{f"kept_{kind}": f"{100 * share:.0f} %" for kind, share in kept},
             }
     return facts
 
@@ -192,11 +182,7 @@ def _intact_record(folder: Path) -> dict:
 
 
 def rounding(folder: Path) -> dict[str, float]:
-    """Share of the training that each type of GGUF file of a published adapter keeps, if measured.
-
-    Raises:
-        DataError: it was measured on other weights.
-    """
+    """Share of the training that each type of GGUF file of a published adapter keeps."""
     if not (folder / ROUNDING).exists():
         return {}
     measured = io.read_json(folder / ROUNDING)
@@ -260,7 +246,7 @@ def push(name: str, repository: str, *, api=None) -> str:
         The address of the upload.
 
     Raises:
-        DataError: a file is missing or is not the one that the record names.
+        DataError: the adapter is not the one that the record names.
         ModelError: the hub cannot be reached, or refuses the upload.
     """
     from httpx2 import HTTPError
@@ -268,9 +254,6 @@ def push(name: str, repository: str, *, api=None) -> str:
 
     folder, api = paths.ADAPTERS / name, api or HfApi()
     message = f"{name}, run {_intact_record(folder)['run']}"
-    for part in (CONFIG, CARD):
-        if not (folder / part).exists():
-            raise io.DataError(f"{folder / part} is missing. Publish the run again.")
     options = {"repo_id": repository, "folder_path": folder, "commit_message": message}
     try:
         api.create_repo(repository, exist_ok=True)
@@ -301,12 +284,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     three.add_argument("name")
     three.add_argument("repository")
     given = parser.parse_args(arguments)
-    if given.command == "publish":
-        print(publish(given.run, given.name, rank=given.rank, replace=given.replace))
-    elif given.command == "export":
-        print(*export(given.name, given.out, kinds=given.kinds), sep="\n")
-    elif given.command == "rounding":
-        for kind, share in write_rounding(given.name).items():
-            print(f"{kind} keeps {share:.3f}")
-    else:
-        print(push(given.name, given.repository))
+    match given.command:
+        case "publish":
+            print(publish(given.run, given.name, rank=given.rank, replace=given.replace))
+        case "export":
+            print(*export(given.name, given.out, kinds=given.kinds), sep="\n")
+        case "rounding":
+            for kind, share in write_rounding(given.name).items():
+                print(f"{kind} keeps {share:.3f}")
+        case "push":
+            print(push(given.name, given.repository))

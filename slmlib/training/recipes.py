@@ -10,7 +10,6 @@ import hashlib
 import json
 import math
 import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,25 +32,22 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node, deep=False):
         mapping = super().construct_mapping(node, deep)
         if len(mapping) < len(node.value):
-            ((key, _),) = Counter(key.value for key, _ in node.value).most_common(1)
-            mark = str(node.start_mark).strip()
-            raise yaml.YAMLError(f"duplicate key {key!r}, {mark}; remove one.")
+            problem = "a key occurs twice; remove one"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
         return mapping
 
     def construct_yaml_float(self, node):
         value = super().construct_yaml_float(node)
         if not math.isfinite(value):
-            mark = str(node.start_mark).strip()
-            raise yaml.YAMLError(f"{node.value} is not a finite number, {mark}")
+            problem = f"{node.value} is not a finite number"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
         return value
 
 
-_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_yaml_float)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
-    list("-+0123456789"),
-)
+_FLOAT = "tag:yaml.org,2002:float"
+_EXPONENT = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$")
+_Loader.add_constructor(_FLOAT, _Loader.construct_yaml_float)
+_Loader.add_implicit_resolver(_FLOAT, _EXPONENT, list("-+0123456789"))
 
 
 @dataclass(frozen=True)
@@ -93,58 +89,58 @@ def load(name: str, *, seed: int | None = None, folder: Path | None = None) -> R
     Raises:
         UnknownName: no such recipe; the message lists them.
         DataError: an unknown task or key, or a value out of bounds; the message names file, key and
-        rule.
+            rule.
     """
     folder = folder or SCHEMA.parent
-    settings = _resolve(choose("recipe", name, names(folder)), folder, ())
+    settings: dict = {}
+    for each in lineage(name, folder=folder):
+        settings = _merge(settings, _read(folder / f"{each}.yaml"))
+    settings.pop("from", None)
     if seed is not None:
         settings["seed"] = seed
-    where = f"{folder / name}.yaml"
-    _check(settings, _shared_schema(), where)
+    path = folder / f"{name}.yaml"
+    _check(settings, path)
     if not settings.get("data"):
-        raise io.DataError(f"{where}: $.data: names no task. Valid: {', '.join(tasks.names())}.")
-    return Recipe(name, _fill_all(settings, where))
+        raise io.DataError(f"{path}: $.data: names no task. Valid: {', '.join(tasks.names())}.")
+    return Recipe(name, _fill(settings, _schema()))
+
+
+def lineage(name: str, *, folder: Path | None = None) -> list[str]:
+    """The recipe that a recipe starts from, the one before that, and so on; the oldest first."""
+    folder = folder or SCHEMA.parent
+    valid = names(folder)
+    line = [choose("recipe", name, valid)]
+    while origin := _read(path := folder / f"{line[0]}.yaml").get("from"):
+        if origin in line or origin not in valid:
+            raise io.DataError(
+                f"{path}: $.from: {origin!r} is not another recipe. Valid: {', '.join(valid)}."
+            )
+        line.insert(0, origin)
+    return line
 
 
 def from_record(record: Mapping) -> Recipe:
     """The recipe in a training record; keys that did not exist then have their defaults."""
-    settings = dict(record["recipe"])
-    return Recipe(settings.pop("name"), _fill_all(settings, record["run"]))
+    return Recipe(record["recipe"]["name"], _fill(record["recipe"], _schema()))
 
 
-def parent(name: str, *, folder: Path | None = None) -> str:
-    """Name of the recipe that a recipe starts from; "" if it starts from none."""
-    folder = folder or SCHEMA.parent
-    return _read(choose("recipe", name, names(folder)), folder).get("from", "")
+def _schema() -> dict:
+    """The schema of recipes; what `data` takes of a task is described by the task's own schema."""
+    schema = json.loads(SCHEMA.read_text("utf-8"))
+    training = {name: tasks.get(name).training for name in tasks.names()}
+    data = {name: each.schema for name, each in training.items() if each is not None}
+    schema["properties"]["data"] |= {"properties": data, "additionalProperties": False}
+    return schema
 
 
-def _shared_schema() -> dict:
-    return json.loads(SCHEMA.read_text("utf-8"))
-
-
-def _resolve(name: str, folder: Path, below: tuple[str, ...]) -> dict:
-    """The keys of a recipe over those of the recipe that it starts from."""
-    if name in below:
-        raise io.DataError(f"{folder / name}.yaml: circular `from`: {' → '.join((*below, name))}.")
-    settings = _read(name, folder)
-    base = settings.pop("from", None)
-    return _merge(_resolve(base, folder, (*below, name)), settings) if base else settings
-
-
-def _read(name: str, folder: Path) -> dict:
+def _read(path: Path) -> dict:
     """A recipe as it is in its file, checked."""
-    path = folder / f"{name}.yaml"
     try:
-        settings = yaml.load(path.read_text("utf-8"), _Loader)
-    except OSError as error:
-        available = ", ".join(names(folder))
-        raise io.DataError(f"{path}: {error.strerror}. Available recipes: {available}.") from None
-    except UnicodeDecodeError as error:
-        raise io.DataError(f"{path}: not UTF-8: {error}. Save it as UTF-8.") from None
+        settings = yaml.load(path.read_bytes(), _Loader)
     except yaml.YAMLError as error:
         reason = " ".join(str(error).split())
-        raise io.DataError(f"{path}: not valid recipe YAML: {reason}") from None
-    _check(settings, _shared_schema(), str(path))
+        raise io.DataError(f"{path}: not valid YAML in UTF-8: {reason}") from None
+    _check(settings, path)
     return settings
 
 
@@ -156,33 +152,16 @@ def _merge(base: Mapping, changes: Mapping) -> dict:
     return merged
 
 
-def _check(value, schema: Mapping, where: str, *, path: str = "$") -> None:
-    """Raise `DataError` if a value breaks a schema; for an unknown key it lists the valid ones."""
-    error = best_match(Draft202012Validator(schema).iter_errors(value))
+def _check(settings, path: Path) -> None:
+    """Raise `DataError` if settings break the schema; an unknown key lists the valid ones."""
+    error = best_match(Draft202012Validator(_schema()).iter_errors(settings))
     if error is None:
         return
-    message, place = error.message, path + error.json_path.removeprefix("$")
+    message = error.message
     if error.validator == "additionalProperties":
         valid = error.schema["properties"]
         message = str(UnknownName("key", next(k for k in error.instance if k not in valid), valid))
-    raise io.DataError(f"{where}: {place}: {message}")
-
-
-def _fill_all(settings: Mapping, where: str) -> dict:
-    """The settings with all defaults, those of the tasks included."""
-    filled = _fill(settings, _shared_schema())
-    filled["data"] = {}
-    for name, mix in settings["data"].items():
-        path = f"$.data.{name}"
-        try:
-            training = tasks.get(name).training
-        except UnknownName as error:
-            raise io.DataError(f"{where}: {path}: {error}") from None
-        if training is None:
-            raise io.DataError(f"{where}: {path}: the task {name} has no training data; remove it.")
-        _check(mix, training.schema, where, path=path)
-        filled["data"][name] = _fill(mix, training.schema)
-    return filled
+    raise io.DataError(f"{path}: {error.json_path}: {message}")
 
 
 def _fill(given: Mapping, schema: Mapping) -> dict:

@@ -8,11 +8,11 @@ from pathlib import Path
 from slmlib.core import io, machine
 from slmlib.engines import launch
 from slmlib.evaluation import metrics
-from slmlib.evaluation.run import Conversation, graded
+from slmlib.evaluation import run as evaluation
 from slmlib.models import registry, weights
 from slmlib.models.registry import RECORD
 from slmlib.tasks import base as tasks
-from slmlib.training import checkpoints, packing, training_set
+from slmlib.training import packing, training_set
 from slmlib.training.clock import EVALUATION, TRAINING, Clock
 from slmlib.training.packing import Pack
 from slmlib.training.recipes import Recipe
@@ -28,8 +28,21 @@ class TrainingError(RuntimeError):
     """A run that cannot go on: says why, what is kept, and how to go on."""
 
 
-class Diverged(TrainingError):
-    """The loss or gradient became NaN or infinite; the same run would end there again."""
+def latest_checkpoint(folder: Path) -> Path | None:
+    """The newest intact checkpoint of a run; a damaged one is reported and skipped."""
+    for checkpoint in _checkpoints(folder):
+        fault = io.folder_fault(checkpoint)
+        if fault is None:
+            return checkpoint
+        print(f"{checkpoint.name} is skipped: {fault}", flush=True)
+    return None
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """The folders `checkpoint-<step>` of a run, the newest first."""
+    found = {path.name.rpartition("-")[2]: path for path in folder.glob("checkpoints/checkpoint-*")}
+    steps = sorted((int(step) for step in found if step.isdecimal()), reverse=True)
+    return [found[str(step)] for step in steps]
 
 
 class Trainer:
@@ -51,11 +64,9 @@ class Trainer:
         self.trained = {n: p for n, p in self.network.named_parameters() if p.requires_grad}
         matrices = [p for p in self.trained.values() if p.ndim > 1]
         vectors = [p for p in self.trained.values() if p.ndim < 2]
+        groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
         decay = recipe["optimiser"]["weight_decay"]
-        groups = ((matrices, decay), (vectors, 0.0))
-        self.optimiser = torch.optim.AdamW(
-            [{"params": params, "weight_decay": decay} for params, decay in groups]
-        )
+        self.optimiser = torch.optim.AdamW(groups, weight_decay=decay)
         self.steps = math.ceil(len(data.packs) / recipe["batch"]["packs"])
         self.packs_at_once = packs_at_once(recipe, self.network)
         self.validation = training_set.validation(recipe, vocabulary.tokenizer)
@@ -77,12 +88,12 @@ class Trainer:
         for i in range(0, len(packs), self.packs_at_once):
             sequence = packing.join(packs[i : i + self.packs_at_once])
             loss = self._loss(sequence) / answered
-            _require_finite("loss", loss, where)
+            _require_finite("loss", loss.item(), where)
             loss.backward()
             total = total + loss.detach()
             self.clock.tokens += len(sequence)
         norm = torch.nn.utils.clip_grad_norm_(self.trained.values(), optimiser["clip"])
-        _require_finite("gradient", norm, where)
+        _require_finite("gradient", norm.item(), where)
         rate = learning_rate(optimiser, step, self.steps)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
@@ -121,7 +132,7 @@ class Trainer:
         with self.clock.evaluating(), torch.no_grad():
             losses = [self._loss(pack).item() for pack in self.validation]
             loss = sum(losses) / sum(pack.answered for pack in self.validation)
-            _require_finite("validation loss", torch.tensor(loss), f"after step {step}")
+            _require_finite("validation loss", loss, f"after step {step}")
             row = {"loss": loss}
             if count := self.recipe["evaluation"]["answers"]:
                 with torch.compiler.set_stance("force_eager"):  # else compiled for each length
@@ -143,15 +154,9 @@ class Trainer:
             prompt, splits = task.prompts[task.training.prompt(mix)], task.split_names("val")
             samples = [sample for split in splits for sample in task.load(split, limit=count)]
             engine = Transformers(loaded, batch_size=len(samples))
-            conversations = {s.id: Conversation.begin(task, s, prompt) for s in samples}
-            while waiting := [c for c in conversations.values() if not c.over]:
-                requests = [task.request(c.sample, prompt, "free", c.messages) for c in waiting]
-                for batch in engine.batches(requests):
-                    for completion in engine.generate(batch):
-                        conversations[completion.id].take(completion)
             rows = [
-                {"group": c.sample.group, **graded(task.score(c.sample, c.transcript()))}
-                for c in conversations.values()
+                {"group": c.sample.group, **evaluation.graded(task.score(c.sample, c.transcript()))}
+                for c in evaluation.complete(task, samples, prompt, engine)
             ]
             estimates = {metric.name: metrics.estimate(metric, rows) for metric in task.board}
             scores[name] = {key: float(each.mean) for key, each in estimates.items() if each}
@@ -173,14 +178,15 @@ class Trainer:
             state = self.optimiser.state[parameter]
             tensors[f"weight.{name}"] = parameter.detach().contiguous()
             tensors |= {f"{moment}.{name}": state[moment].contiguous() for moment in MOMENTS}
-        about = {"packs_sha256": self.data.sha256, "clock": self.clock.state()}
-        folder = self.folder / "checkpoints"
-        with io.atomic_folder(checkpoints.path(folder, step)) as scratch:
+        clock, losses = self.clock.state(), self.losses
+        about = {"packs_sha256": self.data.sha256, "clock": clock, "losses": losses}
+        with io.atomic_folder(self.folder / "checkpoints" / f"checkpoint-{step}") as scratch:
             save_file(tensors, scratch / STATE)
-            io.write_json(scratch / ABOUT, about | {"losses": self.losses})
+            io.write_json(scratch / ABOUT, about)
             io.write_manifest(scratch)
         self.saved = step
-        checkpoints.keep_newest(folder, self.recipe["checkpoints"]["keep"])
+        for old in _checkpoints(self.folder)[self.recipe["checkpoints"]["keep"] :]:
+            shutil.rmtree(old, ignore_errors=True)
 
     def resume(self) -> int:
         """Restore the newest intact checkpoint; returns the number of steps that are done.
@@ -191,10 +197,10 @@ class Trainer:
         import torch
         from safetensors.torch import load_file
 
-        checkpoint = checkpoints.latest(self.folder / "checkpoints")
+        checkpoint = latest_checkpoint(self.folder)
         if checkpoint is None:
             return 0
-        step, about = checkpoints.step(checkpoint), io.read_json(checkpoint / ABOUT)
+        step, about = int(checkpoint.name.rpartition("-")[2]), io.read_json(checkpoint / ABOUT)
         if about["packs_sha256"] != self.data.sha256:
             raise TrainingError(
                 f"{checkpoint} was trained on other samples than this version of the library "
@@ -214,17 +220,15 @@ class Trainer:
         print(f"resuming from {checkpoint.name} of {self.steps}", flush=True)
         return step
 
-    # --- the end ----------------------------------------------------------------------------------
-
     def finish(self) -> None:
         """Save the model and, last, the record, which marks the run as finished."""
         with io.atomic_folder(self.folder / "model") as scratch:
             self.network.save_pretrained(scratch)
             self.vocabulary.tokenizer.save_pretrained(scratch)
         io.write_json(self.folder / RECORD, self._record())
-        for rest in ("checkpoints", training_set.FOLDER):
-            shutil.rmtree(self.folder / rest, ignore_errors=True)
-        (self.folder / EVALUATIONS).unlink(missing_ok=True)
+        shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
+        for rest in (training_set.FILE, EVALUATIONS):
+            (self.folder / rest).unlink(missing_ok=True)
 
     def _record(self) -> dict:
         recipe, data, clock, budget = self.recipe, self.data, self.clock, self.recipe["budget"]
@@ -328,6 +332,10 @@ def packs_at_once(recipe: Recipe, network) -> int:
     return max(count for count in range(1, packs + 1) if packs % count == 0 and count <= limit)
 
 
-def _require_finite(what: str, value, where: str) -> None:
-    if not math.isfinite(value.detach()):
-        raise Diverged(f"the {what} is {value.item()} {where}.")
+def _require_finite(what: str, value: float, where: str) -> None:
+    if not math.isfinite(value):
+        raise TrainingError(
+            f"the {what} is {value} {where}. The same run would end there again: set a lower "
+            "optimiser.learning_rate or a longer optimiser.warmup in the recipe, which is another "
+            "run."
+        )

@@ -1,9 +1,9 @@
 """The training set of a recipe: samples of its tasks, tokenized and packed, in order."""
 
 import hashlib
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain, groupby
+from itertools import groupby
 from pathlib import Path
 from random import Random
 
@@ -16,10 +16,10 @@ from slmlib.models.weights import Vocabulary
 from slmlib.tasks import base as tasks
 from slmlib.tasks.base import TrainingSample
 from slmlib.training import packing
-from slmlib.training.packing import Example, Pack
+from slmlib.training.packing import Example, Pack, Tree
 from slmlib.training.recipes import Recipe
 
-FOLDER = "training_set"  # in the folder of a run
+FILE = "training_set.json"  # in the folder of a run
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,6 @@ class TrainingSet:
         groups: number of groups of samples that share the beginning of their prompts.
         tasks: for each task what its samples are, in numbers.
         left_out: number of samples longer than a pack or than the model's context.
-        shortest: tokens of the shortest sample, left out or not.
         saved: share of the tokens that packing saves.
     """
 
@@ -39,7 +38,6 @@ class TrainingSet:
     groups: int
     tasks: dict[str, dict[str, int]]
     left_out: int
-    shortest: int
     saved: float
 
     @property
@@ -52,7 +50,7 @@ class TrainingSet:
         """SHA-256 over the training tokens and their layout, in order."""
         digest = hashlib.sha256()
         for pack in self.packs:
-            layout = [(tree.prefix, tree.branches) for tree in pack.trees]
+            layout = [tuple(tree) for tree in pack.trees]
             digest.update(np.asarray(pack.tokens, np.uint32).tobytes() + repr(layout).encode())
         return digest.hexdigest()
 
@@ -60,62 +58,81 @@ class TrainingSet:
 def build(recipe: Recipe, vocabulary: Vocabulary) -> TrainingSet:
     """Generate, tokenize and pack the samples of a recipe; too long ones are left out whole."""
     limit = min(recipe["batch"]["tokens"], vocabulary.context)
-    size = sum(tasks.get(name).training.size(mix) for name, mix in recipe["data"].items())
-    with progress.bar(total=size, desc="samples", unit="sample") as bar:
-        groups = sample_groups(recipe, bar.update)
     used: dict[str, list[TrainingSample]] = {name: [] for name in recipe["data"]}
-    tokenized, lengths = [], []
-    for group in progress.bar(groups, desc="tokens", unit="group"):
-        pairs = [(sample, tokenize(sample, vocabulary.tokenizer)) for sample in group]
-        lengths += [len(example) for _, example in pairs]
-        pairs = [(sample, example) for sample, example in pairs if len(example) <= limit]
-        if pairs:
-            used[group[0].sample.task] += [sample for sample, _ in pairs]
-            tokenized.append([example for _, example in pairs])
+    tokenized, left_out = [], 0
+    for group in progress.bar(_groups(recipe), desc="tokens", unit="group"):
+        examples = []
+        for sample in group:
+            example = tokenize(sample, vocabulary.tokenizer)
+            if len(example) > limit:
+                left_out += 1
+            else:
+                examples.append(example)
+                used[sample.sample.task].append(sample)
+        if examples:
+            tokenized.append(examples)
     packs = list(packing.pack(tokenized, limit=recipe["batch"]["tokens"]))
-    unpacked = sum(length for length in lengths if length <= limit)
+    unpacked = sum(len(example) for examples in tokenized for example in examples)
     return TrainingSet(
         packs,
-        len(tokenized),
-        {name: tasks.get(name).training.describe(samples) for name, samples in used.items()},
-        left_out=sum(length > limit for length in lengths),
-        shortest=min(lengths, default=0),
+        groups=len(tokenized),
+        tasks={name: tasks.get(name).training.describe(given) for name, given in used.items()},
+        left_out=left_out,
         saved=1 - sum(map(len, packs)) / unpacked if unpacked else 0.0,
     )
 
 
+def _groups(recipe: Recipe) -> list[list[TrainingSample]]:
+    """The samples of a recipe in groups; those of several tasks are shuffled together."""
+    groups, size = [], recipe["batch"]["group"]
+    number = sum(tasks.get(name).training.size(mix) for name, mix in recipe["data"].items())
+    with progress.bar(total=number, desc="samples", unit="sample") as bar:
+        for name, mix in recipe["data"].items():
+            options = {"seed": recipe["seed"], "group_size": size, "on_sample": bar.update}
+            samples = tasks.get(name).training.samples(mix, **options)
+            groups += [list(group) for _, group in groupby(samples, key=lambda each: each.group)]
+    if len(recipe["data"]) > 1:
+        Random(f"{recipe['seed']}/tasks").shuffle(groups)
+    return groups
+
+
 def load_or_build(recipe: Recipe, vocabulary: Vocabulary, folder: Path) -> TrainingSet:
     """The training set in a run's folder; built if missing, damaged or of other generators."""
-    place, sources = folder / FOLDER, _sources_sha256(recipe)
-    if io.folder_fault(place) is None:
-        about = io.read_json(place / "about.json")
+    path, sources = folder / FILE, _sources_sha256(recipe)
+    with suppress(ValueError):  # there is none, or it is damaged
+        about, *rows = io.read_jsonl(path)
         if about.pop("sources") == sources:
-            return TrainingSet(packing.load(place / "packs.safetensors"), **about)
-        print("the generators have changed, so the training set is built again", flush=True)
+            return TrainingSet(packs=[_pack(**row) for row in rows], **about)
     built = build(recipe, vocabulary)
     if built.packs:
-        with io.atomic_folder(place) as scratch:
-            packing.save(built.packs, scratch / "packs.safetensors")
-            about = {key: value for key, value in vars(built).items() if key != "packs"}
-            io.write_json(scratch / "about.json", about | {"sources": sources})
-            io.write_manifest(scratch)
+        rows = [{**vars(pack), "tokens": pack.tokens.tolist()} for pack in built.packs]
+        about = {key: value for key, value in vars(built).items() if key != "packs"}
+        io.write_jsonl(path, [about | {"sources": sources}, *rows])
     return built
+
+
+def _pack(tokens: list[int], trees: list, cases: list[str]) -> Pack:
+    """A pack as it was before it was written."""
+    trees = [Tree(prefix, tuple(map(tuple, branches))) for prefix, branches in trees]
+    return Pack(np.array(tokens, np.uint32), trees, cases)
 
 
 def validation(recipe: Recipe, tokenizer) -> list[Pack]:
     """Validation samples whose loss is measured, prompted as in the evaluation, one in a pack."""
-    samples = (
-        task.training.examples(task.load(split, limit=recipe["evaluation"]["loss"]), mix)
-        for task, mix in ((tasks.get(name), mix) for name, mix in recipe["data"].items())
-        for split in task.split_names("val")
-    )
-    examples = [tokenize(sample, tokenizer) for sample in chain.from_iterable(samples)]
-    return [pack for each in examples for pack in packing.pack([[each]], limit=len(each))]
+    packs = []
+    for name, mix in recipe["data"].items():
+        task = tasks.get(name)
+        for split in task.split_names("val"):
+            samples = task.load(split, limit=recipe["evaluation"]["loss"])
+            for sample in task.training.examples(samples, mix):
+                example = tokenize(sample, tokenizer)
+                packs += packing.pack([[example]], limit=len(example))
+    return packs
 
 
 def tokenize(sample: TrainingSample, tokenizer) -> Example:
     """A sample in tokens; its answer ends with the end token."""
-    prompt = chat.prompt_tokens(tokenizer, sample.messages, tools=sample.tools)
+    prompt = chat.prompt_tokens(tokenizer, sample.messages, tools=sample.tools, chat=sample.chat)
     answer = tokenizer(sample.answer, add_special_tokens=False)["input_ids"]
     return Example(sample.sample.id, prompt, [*answer, tokenizer.eos_token_id])
 
@@ -128,20 +145,6 @@ def datasets(recipe: Recipe) -> dict[str, str]:
         files = (task.manifest()["files"][f"{split}.jsonl"] for split in task.split_names("train"))
         digests[name] = ",".join(file["sha256"] for file in files)
     return digests
-
-
-def sample_groups(
-    recipe: Recipe, on_sample: Callable[[], object] = lambda: None
-) -> list[list[TrainingSample]]:
-    """The samples of a recipe in groups; those of several tasks are shuffled together."""
-    groups, size = [], recipe["batch"]["group"]
-    for name, mix in recipe["data"].items():
-        options = {"seed": recipe["seed"], "group_size": size, "on_sample": on_sample}
-        samples = tasks.get(name).training.samples(mix, **options)
-        groups += [list(group) for _, group in groupby(samples, key=lambda each: each.group)]
-    if len(recipe["data"]) > 1:
-        Random(f"{recipe['seed']}/tasks").shuffle(groups)
-    return groups
 
 
 def _sources_sha256(recipe: Recipe) -> str:

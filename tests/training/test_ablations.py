@@ -1,6 +1,7 @@
 """Ablations: would break if one was compared with another baseline, or lacked its results."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 import toy
@@ -52,23 +53,21 @@ def publish(folder, name: str, right: int) -> None:
 
 
 def test_each_ablation_has_its_baseline_and_results(folder):
+    """Families stand together."""
     loaded = ablations.load_all(TASK, folder)
-    assert [(each.name, each.beside) for each in loaded] == [
-        ("base", ""), ("again", "base"), ("whole", "base"),
+    assert [(each.name, each.beside, each.about) for each in loaded] == [
+        ("base", "", "About base"), ("again", "base", "About again"),
+        ("whole", "base", "About whole"),
     ]  # fmt: skip
-    assert [each.about for each in loaded] == ["About base", "About again", "About whole"]
     assert loaded[2].pair == "whole – base"
     assert all(each.runs.keys() == SPLITS.keys() for each in loaded)
     assert loaded[2].runs["test"].right == 15
-
-
-def test_families_stand_together(folder):
     for name in ("few", "extended", "large", "large-plain"):
         publish(folder, name, 12)
-    names = [each.name for each in ablations.load_all(TASK, folder)]
-    assert names == ["base", "again", "extended", "few", "whole", "large", "large-plain"]
-    assert ablations.names("toy") == names
-    assert ablations.load_all(TASK, folder)[3].beside == "extended"
+    loaded = ablations.load_all(TASK, folder)
+    names = ["base", "again", "extended", "few", "whole", "large", "large-plain"]
+    assert [each.name for each in loaded] == names and loaded[3].beside == "extended"
+    assert ablations.names("toy") == [f"toy/ablations/{name}" for name in names]
 
 
 def test_records_and_results_need_each_other(folder):
@@ -114,19 +113,17 @@ def test_finished_work_is_not_repeated(folder, tmp_path, monkeypatch):
 def test_a_record_is_current_only_with_its_recipe_data_and_base(monkeypatch):
     """All published ones are; keys that did not exist when they were made have their defaults."""
     monkeypatch.setattr(tasks.paths, "DATA", tasks.paths.ROOT / "data")
-    for task in map(tasks.get, tasks.names()):
-        for name in ablations.names(task.name):
-            path = task.results / ablations.FOLDER / "training" / f"{name}.json"
-            recipe = recipes.load(f"{task.name}/{ablations.FOLDER}/{name}")
-            record = io.read_json(path)
-            assert ablations.is_current(record, recipe), name
-            assert not ablations.is_current({**record, "version": "0"}, recipe)
-            for part, change in {
-                "recipe": {**record["recipe"], "seed": 77},
-                "base": {**record["base"], "sha256": "0" * 64},
-                "data": {**record["data"], "datasets": {task.name: "0" * 64}},
-            }.items():
-                assert not ablations.is_current({**record, part: change}, recipe), (name, part)
+    for name in ablations.names("edgejson"):
+        path = tasks.get("edgejson").results / "ablations" / "training" / f"{Path(name).name}.json"
+        record, recipe = io.read_json(path), recipes.load(name)
+        assert ablations.is_current(record, recipe), name
+    for change in (
+        {"version": "0"},
+        {"recipe": {**record["recipe"], "seed": 77}},
+        {"base": {**record["base"], "sha256": "0" * 64}},
+        {"data": {**record["data"], "datasets": {"edgejson": "0" * 64}}},
+    ):
+        assert not ablations.is_current({**record, **change}, recipe), change
 
 
 def test_bfloat16_recipes_need_a_gpu(monkeypatch):
@@ -160,8 +157,9 @@ def test_every_published_ablation_differs_in_one_thing():
 
     found = {}
     for name in ablations.names("edgejson"):
-        full = f"edgejson/ablations/{name}"
-        if parent := recipes.parent(full):
-            before, after = flat(parent), flat(full)
-            found[name] = {k for k, v in after.items() if v != before[k]} - {"about"}
+        *_, parent, _ = [None, *recipes.lineage(name)]
+        if parent:
+            before, after = flat(parent), flat(name)
+            changed = {key for key, value in after.items() if value != before[key]} - {"about"}
+            found[Path(name).name] = changed
     assert found == differing

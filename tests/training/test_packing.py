@@ -80,20 +80,17 @@ def test_equal_prompts_keep_a_token_each():
 
 
 def test_a_branch_sees_its_prefix_and_itself():
+    """By the mask, and by the spans in which a CPU computes it."""
     (pack,) = packing.pack(GROUPS[:2], limit=80)
     seen, first_of_b = packing.mask(pack)[0, 0], 25
     assert seen[first_of_b, :20].all() and seen[first_of_b, first_of_b]
     assert not seen[first_of_b, 20:25].any() and not seen[first_of_b, 26:].any()
     assert not seen[28:, :28].any()  # the second group is a tree of its own
-
-
-def test_spans_see_what_the_mask_allows():
-    for pack in packing.pack(GROUPS, limit=80):
-        seen = torch.zeros(len(pack), len(pack), dtype=torch.bool)
-        for start, end, first, last in packing.layout(pack).spans:
-            seen[start:end, first:last] = True
-            seen[start:end, start:end] = torch.ones(end - start, end - start).bool().tril()
-        assert torch.equal(seen, packing.mask(pack)[0, 0])
+    spanned = torch.zeros_like(seen)
+    for start, end, first, last in packing.layout(pack).spans:
+        spanned[start:end, first:last] = True
+        spanned[start:end, start:end] = torch.ones(end - start, end - start).bool().tril()
+    assert torch.equal(spanned, seen)
 
 
 def test_other_inputs_are_read_as_before(network):
@@ -110,8 +107,6 @@ def test_packs_respect_the_limit_and_lose_nothing():
         packs = list(packing.pack(GROUPS, limit=limit))
         assert all(len(pack) <= limit for pack in packs), limit
         assert [case for pack in packs for case in pack.cases] == [*"abcde"], limit
-    with pytest.raises(ValueError, match="a has 25 tokens; a pack holds 24"):
-        list(packing.pack(GROUPS, limit=24))
 
 
 def test_one_kernel_and_packs_side_by_side_give_the_same_loss(network):
@@ -160,11 +155,3 @@ def test_the_compiled_kernel_teaches_the_same(long_pack):
     assert blocks == pytest.approx(spans, rel=1e-3)
     for name, gradient in one.items():
         torch.testing.assert_close(other[name], gradient, rtol=1e-2, atol=1e-3)
-
-
-def test_packs_are_the_same_from_a_file(tmp_path):
-    packs = list(packing.pack(GROUPS, limit=40))
-    packing.save(packs, tmp_path / "packs.safetensors")
-    for before, after in zip(packs, packing.load(tmp_path / "packs.safetensors"), strict=True):
-        assert before.tokens.tolist() == after.tokens.tolist()
-        assert (before.trees, before.cases) == (after.trees, after.cases)

@@ -4,11 +4,9 @@ A toy network with the embedded model's tokenizer learns a toy task.
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,42 +14,34 @@ import pytest
 import toy_training
 from safetensors import SafetensorError
 
-from slmlib.core import io, paths
+from slmlib.core import io, machine, paths
 from slmlib.models.registry import RECORD
-from slmlib.training import checkpoints, clock, packing, recipes, sft, trainer, training_set
+from slmlib.training import clock, packing, recipes, sft, trainer, training_set
+
+
+class Killed(BaseException):
+    """Ends a run without its leave."""
 
 
 def weights(folder: Path) -> dict[str, str]:
     return {path.name: io.sha256(path) for path in (folder / "model").glob("*.safetensors")}
 
 
-KILLED = """
-import os, sys
-from pathlib import Path
-import pytest, toy_training
-from slmlib.core import io
-from slmlib.training import packing, recipes, sft, trainer
+def at_call(patch: pytest.MonkeyPatch, owner, name: str, number: int, action) -> None:
+    """Make a function do something else, first, at one of its calls."""
+    original, calls = getattr(owner, name), []
 
-home, folder, out, place, call, number = sys.argv[1:]
-patch = pytest.MonkeyPatch()
-toy_training.use_one_thread(patch)
-toy_training.install(Path(home), patch)
-owner, name = {
-    "step": (packing, "loss"),
-    "checkpoint": (io, "write_manifest"),
-    "evaluation": (trainer.Trainer, "_scores"),
-}[place]
-original, calls = getattr(owner, name), []
+    def replaced(*arguments, **options):
+        calls.append(1)
+        if len(calls) == number:
+            action()
+        return original(*arguments, **options)
 
-def killing(*arguments):
-    calls.append(1)
-    if len(calls) == int(call):
-        os.kill(os.getpid(), int(number))
-    return original(*arguments)
+    patch.setattr(owner, name, replaced)
 
-setattr(owner, name, killing)
-sft.train(recipes.load("toy", folder=Path(folder)), out=Path(out))
-"""
+
+def kill() -> None:
+    raise Killed
 
 
 @pytest.fixture(scope="module")
@@ -67,46 +57,168 @@ def unbroken(home, tmp_path_factory):
     return run
 
 
-def stopped(home: Path, out: Path, place: str, call: int, number: signal.Signals):
-    """A run of the toy recipe that gets a signal at a call, and its folder."""
+# --- kills and resumption ---------------------------------------------------------------------
+
+
+def test_a_killed_run_ends_in_the_weights_of_an_unbroken_one(recipe, unbroken, tmp_path):
+    """To the bit, and in its record: killed between two packs of a step, and in evaluations."""
+    settings = recipe()
+    for owner, name, number in (
+        (packing, "loss", 6),
+        (trainer.Trainer, "_scores", 1),
+        (trainer.Trainer, "_scores", 2),
+    ):
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+            at_call(patch, owner, name, number, kill)
+            sft.train(settings, out=tmp_path / f"{name}-{number}")
+        folder = sft.train(settings, out=tmp_path / f"{name}-{number}")
+        assert weights(folder) == weights(unbroken(settings)), (name, number)
+        assert sorted(path.name for path in folder.iterdir()) == [
+            ".lock", "model", "tensorboard", RECORD
+        ]  # fmt: skip
+        one, other = (io.read_json(each / RECORD) for each in (folder, unbroken(settings)))
+        assert one["validation"] == other["validation"] and len(one["validation"]) == 2
+        assert one["loss"] == other["loss"]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import pytest, test_sft, toy_training
+from slmlib.core import io
+from slmlib.training import recipes, sft
+
+home, folder, out = map(Path, sys.argv[1:])
+patch = pytest.MonkeyPatch()
+toy_training.use_one_thread(patch)
+toy_training.install(home, patch)
+test_sft.at_call(patch, io, "write_manifest", 2, lambda: os.kill(os.getpid(), signal.SIGKILL))
+sft.train(recipes.load("toy", folder=folder), out=out)
+"""
+
+
+def test_a_process_killed_while_it_writes_a_checkpoint_resumes_from_the_one_before(
+    home, recipe, unbroken, tmp_path
+):
+    settings, out = recipe(method="full"), tmp_path / "runs"
     search = (paths.ROOT, paths.ROOT / "tests", paths.ROOT / "tests" / "training")
     environment = os.environ | {"PYTHONPATH": ":".join(map(str, search))}
-    words = [home, out.parent / "recipes", out, place, call, int(number)]
-    command = [sys.executable, "-c", KILLED, *map(str, words)]
+    command = [sys.executable, "-c", KILLED, home, tmp_path / "recipes", out]
     process = subprocess.run(command, env=environment, capture_output=True, text=True)
-    (folder,) = out.iterdir()
-    assert not (folder / RECORD).exists(), process.stderr
-    assert checkpoints.latest(folder / "checkpoints"), process.stderr
-    return folder, process
-
-
-@pytest.mark.parametrize(
-    ("method", "place", "call"),
-    [("lora", "step", 6), ("full", "checkpoint", 3), ("lora", "evaluation", 2)],
-)
-def test_a_killed_run_ends_in_the_weights_of_an_unbroken_one(
-    home, recipe, unbroken, tmp_path, method, place, call
-):
-    """To the bit, and in its record: killed between two packs of a step, while a checkpoint is
-    written (the first manifest is that of the training set), and in an evaluation."""
-    settings, out = recipe(method=method), tmp_path / "runs"
-    folder, process = stopped(home, out, place, call, signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL, process.stderr
-    assert sft.train(settings, out=out) == folder
-    assert weights(folder) == weights(unbroken(settings))
-    assert not (folder / "checkpoints").exists()
-    one, other = (io.read_json(f / RECORD) for f in (folder, unbroken(settings)))
-    assert one["validation"] == other["validation"] and len(one["validation"]) == 2
-    assert one["loss"] == other["loss"]
+    assert trainer.latest_checkpoint(next(out.iterdir())).name == "checkpoint-1"
+    assert weights(sft.train(settings, out=out)) == weights(unbroken(settings))
 
 
-def test_a_run_that_is_asked_to_stop_writes_a_checkpoint(home, recipe, unbroken, tmp_path):
+def test_a_run_that_is_asked_to_stop_writes_a_checkpoint(recipe, unbroken, tmp_path, monkeypatch):
     """As by Ctrl-C or at the end of a rented machine; nothing learned is lost."""
-    settings, out = recipe(checkpoints={"every": 100}), tmp_path / "runs"
-    _, process = stopped(home, out, "step", 4, signal.SIGTERM)
-    assert "stopping after this step or evaluation" in process.stdout
-    assert "checkpoint-2 is kept. To resume from it" in process.stderr and process.returncode == 1
-    assert weights(sft.train(settings, out=out)) == weights(unbroken(recipe()))
+    settings, handler = recipe(checkpoints={"every": 100}), signal.getsignal(signal.SIGTERM)
+    with monkeypatch.context() as patch:
+        at_call(patch, packing, "loss", 4, lambda: signal.raise_signal(signal.SIGTERM))
+        with pytest.raises(sft.TrainingError, match=r"stopped\. .*checkpoint-2 is kept\. To resum"):
+            sft.train(settings, out=tmp_path)
+    assert signal.getsignal(signal.SIGTERM) == handler
+    assert weights(sft.train(settings, out=tmp_path)) == weights(unbroken(recipe()))
+
+
+def test_a_run_resumes_only_on_its_own_training_set(recipe, unbroken, tmp_path, monkeypatch):
+    """Edited generators build the set again; if it is the same, the run goes on."""
+    settings = recipe()
+    sft.train(settings, out=tmp_path, until=2)
+    monkeypatch.setattr(training_set, "_sources_sha256", lambda recipe: "edited")
+    with monkeypatch.context() as patch:
+        sample = toy_training.ToyTraining._sample
+        patch.setattr(
+            toy_training.ToyTraining, "_sample", lambda self, s, group: sample(self, s, "one")
+        )
+        with pytest.raises(sft.TrainingError, match=r"checkpoint-2 was trained on other samples"):
+            sft.train(settings, out=tmp_path)
+    (next(tmp_path.glob("toy-*")) / training_set.FILE).unlink()
+    assert weights(sft.train(settings, out=tmp_path)) == weights(unbroken(settings))
+
+
+def test_a_damaged_checkpoint_is_skipped(recipe, tmp_path, capsys):
+    folder = sft.train(recipe(), out=tmp_path, until=3)
+    newest = trainer.latest_checkpoint(folder)
+    state = newest / trainer.STATE
+    state.write_bytes(state.read_bytes()[:-100])
+    older = trainer.latest_checkpoint(folder)
+    assert (newest.name, older.name) == ("checkpoint-3", "checkpoint-2")
+    assert f"checkpoint-3 is skipped: {trainer.STATE} changed" in capsys.readouterr().out
+    (newest / io.FOLDER_MANIFEST).unlink()
+    newest.rename(newest.with_name("checkpoint-3.bak"))  # someone's own copy
+    assert trainer.latest_checkpoint(folder) == older
+
+
+# --- what stops a run -------------------------------------------------------------------------
+
+
+def test_a_run_that_diverges_stops(recipe, tmp_path, monkeypatch):
+    """The loss may be finite and the gradient not: such a step would leave worthless weights."""
+    loss = packing.loss
+    for broken, message in (
+        ("loss", r"loss is nan at step 1\."),
+        ("gradient", r"gradient is (nan|inf) at step 1\."),
+        ("validation", r"validation loss is nan after step 3\."),
+    ):
+
+        def failing(network, batch, broken=broken):
+            value = loss(network, batch)
+            if broken == "gradient":
+                weight = next(p for p in network.parameters() if p.requires_grad)
+                return value + (weight.flatten()[0] * 0).sqrt()  # 0, with an infinite slope
+            return value * float("nan") if network.training == (broken == "loss") else value
+
+        monkeypatch.setattr(packing, "loss", failing)
+        with pytest.raises(sft.TrainingError, match=message + r".* set a lower optimiser\.learn"):
+            sft.train(recipe(), out=tmp_path / broken)
+
+
+def test_what_stops_a_run_is_explained(recipe, tmp_path, monkeypatch):
+    """The text of the safetensors error is that of a full disk."""
+    for number, (error, message) in enumerate(
+        (
+            (RuntimeError("DefaultCPUAllocator: can't allocate memory"), r"out of memory\. Free"),
+            (OSError(28, "No space left on device"), "no space left on the disk"),
+            (SafetensorError("I/O error: No space left on device (os error 28)"), "no space left"),
+            (KeyboardInterrupt(), r"stopped\."),
+        )
+    ):
+
+        def fail(error=error):
+            raise error
+
+        end = r".*checkpoint-1 is kept\. To resume from it: make full$"
+        with (
+            monkeypatch.context() as patch,
+            pytest.raises(sft.TrainingError, match=message + end),
+        ):
+            at_call(patch, io, "write_manifest", 2, fail)
+            sft.train(recipe(), out=tmp_path / str(number), command="make full")
+
+
+def test_a_recipe_that_selects_nothing_says_what_to_change(recipe, tmp_path):
+    settings = recipe().settings
+    for changes, message in (
+        ({"data": {"toy": {"people": 0, "tone": "calm"}}}, r"0 are longer .*select more in `data`"),
+        ({"batch": {**settings["batch"], "tokens": 9}}, "26 are longer than batch.tokens, 9"),
+    ):
+        with pytest.raises(sft.TrainingError, match=message):
+            sft.train(recipes.Recipe("toy", {**settings, **changes}), out=tmp_path)
+
+
+def test_only_registered_models_are_trained_and_by_one_process(recipe, tmp_path):
+    with pytest.raises(ValueError, match="unknown model to train 'cpu-1-0123abcd'"):
+        sft.train(recipe(model="cpu-1-0123abcd"))
+    settings = recipe()
+    with (
+        io.lock(tmp_path / sft.run_name(settings) / ".lock"),
+        pytest.raises(io.Busy, match="another process is working on toy-1-"),
+    ):
+        sft.train(settings, out=tmp_path)
+
+
+# --- the record -------------------------------------------------------------------------------
 
 
 def test_the_record_describes_the_run(recipe, unbroken):
@@ -123,117 +235,11 @@ def test_the_record_describes_the_run(recipe, unbroken):
     assert record["data"]["saved_by_packing"] > 0.1 and record["prompts"] == {"toy": "plain"}
     training = record["seconds"] - record["seconds_of_evaluation"]
     assert 0 < record["estimated"]["seconds"] <= training + 0.1
-    assert record["tokens_per_second"] == pytest.approx(
-        record["data"]["tokens"] / training, rel=0.2
-    )
+    speed = record["data"]["tokens"] / training
+    assert record["tokens_per_second"] == pytest.approx(speed, rel=0.2)
     assert record["energy"].startswith(("estimated", "measured"))
     assert list((folder / "tensorboard").iterdir())
     assert sft.train(settings, out=folder.parent) == folder  # finished work is not repeated
-
-
-def test_a_run_resumes_only_on_its_own_training_set(recipe, unbroken, tmp_path, monkeypatch):
-    """Edited generators build the set again; if it is the same, the run goes on."""
-    settings = recipe()
-    folder = sft.train(settings, out=tmp_path, until=2)
-    monkeypatch.setattr(training_set, "_sources_sha256", lambda recipe: "edited")
-    with monkeypatch.context() as patch:
-        patch.setattr(toy_training.ToyTraining, "prompt", lambda self, mix: "bare")  # unused there
-        sample = toy_training.ToyTraining._sample
-        patch.setattr(
-            toy_training.ToyTraining, "_sample", lambda self, s, group: sample(self, s, "one")
-        )
-        with pytest.raises(sft.TrainingError, match=r"checkpoint-2 was trained on other samples"):
-            sft.train(settings, out=tmp_path)
-    shutil.rmtree(folder / training_set.FOLDER)
-    assert weights(sft.train(settings, out=tmp_path)) == weights(unbroken(settings))
-
-
-def test_a_damaged_checkpoint_is_skipped(recipe, tmp_path, capsys):
-    folder = sft.train(recipe(), out=tmp_path, until=3) / "checkpoints"
-    newest = checkpoints.latest(folder)
-    state = newest / trainer.STATE
-    state.write_bytes(state.read_bytes()[:-100])
-    older = checkpoints.latest(folder)
-    assert (newest.name, older.name) == ("checkpoint-3", "checkpoint-2")
-    assert f"checkpoint-3 is skipped: {trainer.STATE} changed" in capsys.readouterr().out
-    for text in ("null", '{"files": []}'):
-        (newest / io.FOLDER_MANIFEST).write_text(text)
-        assert checkpoints.latest(folder) == older
-    (newest / io.FOLDER_MANIFEST).unlink()
-    newest.rename(newest.with_name("checkpoint-3.bak"))  # someone's own copy
-    assert checkpoints.latest(folder) == older
-
-
-@pytest.mark.parametrize(
-    ("broken", "message"),
-    [
-        ("loss", r"loss is nan at step 3\..*checkpoint-2 is kept"),
-        ("gradient", r"gradient is (nan|inf) at step 3\..*checkpoint-2 is kept"),
-        ("validation", r"validation loss is nan after step 3\..*checkpoint-3 is kept"),
-    ],
-)
-def test_a_run_that_diverges_stops_and_keeps_its_last_checkpoint(
-    recipe, tmp_path, monkeypatch, broken, message
-):
-    """The loss may be finite and the gradient not: such a step would leave worthless weights."""
-    loss, calls = packing.loss, []
-
-    def failing(network, batch):
-        calls.append(1)
-        value = loss(network, batch)
-        if broken == "validation":
-            return value * (1 if network.training else float("nan"))
-        if len(calls) == 5 and broken == "loss":
-            return value * float("nan")
-        if len(calls) == 5:
-            weight = next(p for p in network.parameters() if p.requires_grad)
-            return value + (weight.flatten()[0] * 0).sqrt()  # 0, with an infinite slope
-        return value
-
-    monkeypatch.setattr(packing, "loss", failing)
-    end = r".* The same run would end there again.* starts anew: make full$"
-    with pytest.raises(sft.Diverged, match=message + end):
-        sft.train(recipe(), out=tmp_path, command="make full")
-
-
-def test_what_stops_a_run_is_explained(recipe, tmp_path, monkeypatch):
-    """The text of the safetensors error is that of a full disk."""
-    write = io.write_manifest
-    for number, (error, message) in enumerate(
-        (
-            (RuntimeError("DefaultCPUAllocator: can't allocate memory"), r"out of memory\. Free"),
-            (OSError(28, "No space left on device"), "no space left on the disk"),
-            (SafetensorError("I/O error: No space left on device (os error 28)"), "no space left"),
-            (KeyboardInterrupt(), r"stopped\."),
-        )
-    ):
-        calls = iter([None, None, error])  # the training set, a checkpoint, and the next one
-
-        def failing(folder, calls=calls):
-            if failure := next(calls):
-                raise failure
-            write(folder)
-
-        monkeypatch.setattr(io, "write_manifest", failing)
-        end = r".*checkpoint-1 is kept\. To resume from it: make full$"
-        with pytest.raises(sft.TrainingError, match=message + end):
-            sft.train(recipe(), out=tmp_path / str(number), command="make full")
-
-
-def test_a_recipe_that_selects_nothing_says_what_to_change(recipe, tmp_path):
-    settings = recipe().settings
-    for changes, message in (
-        (
-            {"data": {"toy": {"people": 0, "tone": "calm"}}},
-            r"its `data` selects none\. Select more",
-        ),
-        (
-            {"batch": {**settings["batch"], "tokens": 9}},
-            r"shortest has \d+ tokens, .* is 9\. Raise",
-        ),
-    ):
-        with pytest.raises(sft.TrainingError, match=message):
-            sft.train(recipes.Recipe("toy", {**settings, **changes}), out=tmp_path)
 
 
 def test_the_estimate_leaves_out_evaluations_and_counts_warm_up_once(monkeypatch):
@@ -265,22 +271,7 @@ def test_the_estimate_leaves_out_evaluations_and_counts_warm_up_once(monkeypatch
     assert timer.joules == {"training": 218, "evaluation": 80}
 
 
-def test_wandb_continues_one_curve_and_is_optional(recipe, tmp_path, monkeypatch, capsys):
-    """The package is a stand-in; without it a run goes on and does not print the key."""
-    monkeypatch.setenv("WANDB_API_KEY", "secret")
-    monkeypatch.setitem(sys.modules, "wandb", None)
-    folder = sft.train(recipe(), out=tmp_path, until=1)
-    output, calls = capsys.readouterr().out, []
-    assert "pip install wandb" in output and "secret" not in output
-    fake = SimpleNamespace(init=lambda **options: calls.append(options) or nullcontext())
-    monkeypatch.setitem(sys.modules, "wandb", fake)
-    sft.train(recipe(), out=tmp_path, until=2)
-    assert (calls[0]["id"], calls[0]["resume"]) == (folder.name, "allow")
-
-
-def test_only_registered_models_are_trained(recipe):
-    with pytest.raises(ValueError, match="unknown model to train 'cpu-1-0123abcd'"):
-        sft.train(recipe(model="cpu-1-0123abcd"))
+# --- settings ---------------------------------------------------------------------------------
 
 
 def test_packs_of_a_step_go_together_as_a_gpu_has_memory(monkeypatch):
@@ -298,20 +289,11 @@ def test_packs_of_a_step_go_together_as_a_gpu_has_memory(monkeypatch):
 def test_a_run_in_another_precision_is_another_run(recipe, monkeypatch):
     """If the recipe leaves it to the machine; else the machine does not matter."""
     fixed, auto, names = recipe(), recipe(precision="auto"), set()
-    for precision in ("float32", "bfloat16"):
-        resolve = lambda dtype, precision=precision: precision if dtype == "auto" else dtype  # noqa: E731
-        monkeypatch.setattr(trainer.launch, "resolve_dtype", resolve)
+    for faster in (False, True):
+        for question in ("torch_has_gpu", "bfloat16_is_faster"):
+            monkeypatch.setattr(machine, question, lambda faster=faster: faster)
         names |= {sft.run_name(fixed), sft.run_name(auto)}
     assert len(names) == 3
-
-
-def test_one_process_trains_a_run(recipe, tmp_path):
-    settings = recipe()
-    with (
-        io.lock(tmp_path / sft.run_name(settings) / ".lock"),
-        pytest.raises(io.Busy, match="another process is working on toy-1-"),
-    ):
-        sft.train(settings, out=tmp_path)
 
 
 def test_the_command_prepares_and_trains(recipe, tmp_path, monkeypatch, capsys):
@@ -319,7 +301,7 @@ def test_the_command_prepares_and_trains(recipe, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(recipes, "load", lambda name, seed: settings)
     sft.main(["toy", "--out", out, "--prepare"])
     folder = Path(capsys.readouterr().out.splitlines()[-1])
-    assert (folder / training_set.FOLDER).exists() and not (folder / RECORD).exists()
+    assert (folder / training_set.FILE).exists() and not (folder / RECORD).exists()
     sft.main(["toy", "--out", out])
     assert (folder / RECORD).exists()
 

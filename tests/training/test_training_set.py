@@ -6,7 +6,6 @@ import pytest
 import toy
 import toy_training
 
-from slmlib.core import io
 from slmlib.models import weights
 from slmlib.tasks.base import Sample, TrainingSample
 from slmlib.training import sft, training_set
@@ -60,8 +59,8 @@ def test_the_groups_of_several_tasks_are_mixed(recipe, vocabulary):
     ]
 
 
-def test_a_sample_is_tokenized_as_a_request_is():
-    """A base model without a chat template gets the token that its tokenizer puts first."""
+def test_a_sample_is_tokenized_as_a_request_is(vocabulary):
+    """In the chat template, or without; a model that has none gets its tokenizer's first token."""
 
     class Plain:
         chat_template, eos_token_id = None, 9
@@ -71,27 +70,34 @@ def test_a_sample_is_tokenized_as_a_request_is():
 
     messages = [{"role": "user", "content": "Who?"}]
     sample = Sample("a", "toy", "train", "g", {}, {"text": "", "schema": toy.SCHEMA}, {}, {})
-    example = training_set.tokenize(TrainingSample(sample, messages, "I", "g"), Plain())
+    asked = TrainingSample(sample, messages, "I", "g")
+    example = training_set.tokenize(asked, Plain())
     assert (example.id, example.prompt, example.answer) == ("a", [1, 2], [2, 9])
+    tokenizer = vocabulary.tokenizer
+    templated, plain = (
+        tokenizer.decode(training_set.tokenize(replace(asked, chat=chat), tokenizer).prompt)
+        for chat in (True, False)
+    )
+    assert "<|im_start|>user\nWho?" in templated and plain == "Who?\n"
 
 
 def test_a_set_is_built_once_and_again_if_it_is_damaged_or_its_generators_change(
     recipe, tmp_path, monkeypatch
 ):
-    settings, builds = recipe(), []
-    build = training_set.build
+    settings, builds, build = recipe(), [], training_set.build
     monkeypatch.setattr(
         training_set, "build", lambda *arguments: builds.append(1) or build(*arguments)
     )
-    folder = sft.train(settings, out=tmp_path, until=0)
-    packs = folder / training_set.FOLDER / "packs.safetensors"
-    content = packs.read_bytes()
+    path = sft.train(settings, out=tmp_path, until=0) / training_set.FILE
+    content = path.read_bytes()
+    vocabulary = weights.vocabulary("toy-1m")
+    loaded = training_set.load_or_build(settings, vocabulary, path.parent)
+    assert len(builds) == 1
+    assert loaded.sha256 == build(settings, vocabulary).sha256 and len(cases(loaded)) == 26
+    path.write_bytes(content[:-10])
     sft.train(settings, out=tmp_path, until=0)
-    assert len(builds) == 1 and io.folder_fault(packs.parent) is None
-    packs.write_bytes(content[:-10])
-    sft.train(settings, out=tmp_path, until=0)
-    assert len(builds) == 2 and packs.read_bytes() == content
+    assert len(builds) == 2 and path.read_bytes() == content
     monkeypatch.setattr(training_set, "_sources_sha256", lambda recipe: "edited")
     sft.train(settings, out=tmp_path, until=0)
     sft.train(settings, out=tmp_path, until=0)
-    assert len(builds) == 3 and packs.read_bytes() == content
+    assert len(builds) == 3

@@ -27,9 +27,10 @@ RECIPE = {
     "checkpoints": {"every": 1, "keep": 2},
 }
 CARD = """## summary\n\nReads a sentence.\n\n## library\n\n`from toy import read`\n
-## imports\n\nimport json\n\n## question\n\nmessages = [{"role": "user", "content": "Ann is 31."}]\n
-## reading\n\nanswer\n\n## note\n\nNo more.\n\n## data\n\n$people people of $name.\n
-## limits\n\nPeople only.\n"""
+## example\n\n```python
+from peft import PeftModel\n\n$load\nmessages = [{"role": "user", "content": "Ann is 31."}]
+inputs = $encode\nmodel.generate(**inputs, max_new_tokens=$max_new_tokens)\n```\n
+## note\n\nNo more.\n\n## data\n\n$people people of $name.\n\n## limits\n\nPeople only.\n"""
 
 
 class ToyTraining:

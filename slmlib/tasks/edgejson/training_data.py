@@ -63,7 +63,7 @@ def examples(samples: Iterable[Sample], mix: Mapping) -> Iterator[TrainingSample
 
 def _sample(case: Sample, wording: Prompt, group: str) -> TrainingSample:
     answer = json.dumps(case.target, ensure_ascii=False)  # as constrained decoding writes it
-    return TrainingSample(case, wording.messages(case), answer, group)
+    return TrainingSample(case, wording.messages(case), answer, group, chat=wording.chat)
 
 
 def _groups(mix: Mapping, seed: int, size: int, on_sample: Callable) -> Iterator[list[Sample]]:
