@@ -31,19 +31,12 @@ FOLDER = "ablations"  # of recipes, and of results
 
 @dataclass(frozen=True)
 class Ablation:
-    """A recipe that was trained and evaluated.
+    """A recipe that was trained and evaluated."""
 
-    Attributes:
-        name: of the recipe, without its folder.
-        record: training record of the run.
-        runs: its results by split.
-        beside: the ablation from which it differs in one thing; "" if it starts from none.
-    """
-
-    name: str
-    record: Mapping
-    runs: Mapping[str, Result]
-    beside: str
+    name: str  # of the recipe, without its folder
+    record: Mapping  # of the training
+    runs: Mapping[str, Result]  # by split
+    beside: str  # the ablation from which it differs in one thing; "" if it starts from none
 
     @property
     def about(self) -> str:
@@ -76,8 +69,7 @@ def make(
     Args:
         recipe: name of the recipe.
         out: working folder of training and evaluation; what is finished in it is not repeated.
-        folder: where records and results are kept, the task's own by default; those of another run
-            of the recipe are removed.
+        folder: where records and results are kept, the task's own by default.
         again: also if the published record is that of this recipe.
     """
     task, _, name = recipe.partition(f"/{FOLDER}/")
@@ -111,12 +103,8 @@ def is_current(record: Mapping, recipe: recipes.Recipe) -> bool:
 def load_all(task: Task, folder: Path | None = None) -> list[Ablation]:
     """Load a task's ablations, each after the one that it starts from.
 
-    Args:
-        task: the task.
-        folder: of records and results, the task's own by default.
-
-    Raises:
-        DataError: a result is damaged or has no training record, or a record has no result.
+    The folder of records and results is the task's own by default. Each record needs a result on
+    every split, and each result a record.
     """
     folder, splits = folder or task.results / FOLDER, cases(task.name)
     by_model: dict[str, dict[str, Result]] = {}
@@ -149,13 +137,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("recipes", nargs="*", help="default: all that suit this machine")
     parser.add_argument("--again", action="store_true", help="the published ones, too")
     options = parser.parse_args(arguments)
-    for recipe in options.recipes or suitable():
-        print(f"== {recipe}", flush=True)
-        make(recipe, again=options.again)
-
-
-def suitable() -> list[str]:
-    """Names of all ablation recipes that this machine can train; bfloat16 ones need a GPU."""
-    every = [name for task in tasks.names() for name in names(task)]
-    gpu = machine.has_gpu()
-    return [name for name in every if gpu or recipes.load(name)["precision"] != "bfloat16"]
+    every, gpu = [name for task in tasks.names() for name in names(task)], machine.has_gpu()
+    for recipe in options.recipes or every:
+        if recipe in options.recipes or gpu or recipes.load(recipe)["precision"] != "bfloat16":
+            print(f"== {recipe}", flush=True)
+            make(recipe, again=options.again)

@@ -12,52 +12,44 @@ from slmlib.core import machine
 TRAINING, EVALUATION = "training", "evaluation"
 WARM_UP = 3  # steps that compile or fill caches
 ESTIMATED = 10  # steps after which time and energy are estimated
-SAVED = "seconds", "joules", "source", "tokens", "peak", "estimate", "warm"
+SAVED = "seconds", "joules", "source", "tokens", "peak", "estimate"
 
 
-class GracefulStop:
-    """Let Ctrl-C or SIGTERM request a stop after the current step; a second one stops at once."""
+@contextmanager
+def stop_requests() -> Iterator[threading.Event]:
+    """An event that Ctrl-C or SIGTERM sets, to stop after a step; a second one stops at once."""
+    requested = threading.Event()
 
-    def __init__(self):
-        self.requested, self.previous = False, {}
-
-    def __enter__(self) -> "GracefulStop":
-        if threading.current_thread() is threading.main_thread():  # others may set no handler
-            for each in (signal.SIGINT, signal.SIGTERM):
-                self.previous[each] = signal.signal(each, self._request)
-        return self
-
-    def __exit__(self, *_) -> None:
-        for each, handler in self.previous.items():
-            signal.signal(each, handler)
-
-    def _request(self, *_) -> None:
-        if self.requested:
+    def request(*_) -> None:
+        if requested.is_set():
             raise KeyboardInterrupt
-        self.requested = True
+        requested.set()
         os.write(1, b"stopping after this step or evaluation; repeat to stop at once\n")
+
+    signals = signal.SIGINT, signal.SIGTERM
+    if threading.current_thread() is not threading.main_thread():  # others may set no handler
+        signals = ()
+    previous = {each: signal.signal(each, request) for each in signals}
+    try:
+        yield requested
+    finally:
+        for each, handler in previous.items():
+            signal.signal(each, handler)
 
 
 class Clock:
-    """Time and energy over all sessions of a run, excluding work that a kill undid.
-
-    Attributes:
-        seconds, joules: by activity, training and evaluation.
-        source: how the energy was measured.
-        tokens: tokens trained on.
-        peak: peak memory in bytes; of the GPU where there is one.
-        estimate: seconds and joules of the whole training, extrapolated from its first steps.
-        warm: steps that warm up, their seconds and joules.
-    """
+    """Time and energy over all sessions of a run, excluding work that a kill undid."""
 
     def __init__(self):
         self.seconds, self.joules = ({TRAINING: 0.0, EVALUATION: 0.0} for _ in range(2))
-        self.source, self.tokens, self.peak, self.estimate = "", 0, 0, {}
-        self.warm = 0, 0.0, 0.0
-        self._activity = TRAINING
+        self.source = ""  # how the energy was measured
+        self.tokens = 0  # trained on
+        self.peak = 0  # bytes of memory; of the GPU where there is one
+        self.estimate = {}  # seconds and joules of the whole training
+        self._activity, self._warm = TRAINING, (0, 0.0, 0.0)
 
     def __enter__(self) -> "Clock":
-        self._began, self._tokens = time.perf_counter(), self.tokens
+        self._began = time.perf_counter()
         self._energy = machine.Energy(every=5)
         self._energy.__enter__()
         return self
@@ -74,11 +66,6 @@ class Clock:
         self.__exit__()
         self._activity = activity
         self.__enter__()
-
-    @property
-    def speed(self) -> float:
-        """Tokens per second since the last reading."""
-        return (self.tokens - self._tokens) / (time.perf_counter() - self._began)
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
@@ -97,9 +84,9 @@ class Clock:
         self._read()
         seconds, joules = self.seconds[TRAINING], self.joules[TRAINING]
         if done < last:
-            self.warm = done, seconds, joules
+            self._warm = done, seconds, joules
             return False
-        warm, warm_seconds, warm_joules = self.warm
+        warm, warm_seconds, warm_joules = self._warm
         factor = (total - warm) / (done - warm)
         self.estimate = {
             "after_steps": done,

@@ -24,10 +24,6 @@ from slmlib.training import recipes
 REPOSITORY = "https://github.com/CycleCore-Technologies/slmbench"
 TEMPLATE = Path(__file__).with_name("model_card.md")
 LIBRARIES = "torch", "transformers", "peft"
-LOAD = """base = "{}"
-tokenizer = AutoTokenizer.from_pretrained(base)
-model = AutoModelForCausalLM.from_pretrained(base, dtype="float32")
-model = PeftModel.from_pretrained(model, ".")"""
 PLAIN_ENCODE = r"""tokenizer(
     "\n\n".join(message["content"] for message in messages) + "\n", return_tensors="pt"
 )"""
@@ -92,10 +88,6 @@ def card(name: str, record: Mapping, results: Sequence[Result], kept: Mapping[st
     model, recipe = registry.get(record["base"]["name"]), recipes.from_record(record)
     trained_on = [tasks.get(each) for each in recipe["data"]]
     rounding = Table.of(["Type", "Kept"], [(k, f"{100 * x:.0f} %") for k, x in kept.items()])
-    licences = [
-        f"{task.title}'s training data: {task.manifest().get('licence', 'no licence')}."
-        for task in trained_on
-    ]
     hashes = {
         **record["weights"],
         "base weights": record["base"]["sha256"],
@@ -109,14 +101,15 @@ def card(name: str, record: Mapping, results: Sequence[Result], kept: Mapping[st
         "repository": REPOSITORY,
         "licence_id": model.licence.lower(),
         "licence": model.licence,
-        "data_licence": " ".join(licences),
+        "data_licence": " ".join(
+            f"{task.title}'s training data: {task.manifest().get('licence', 'no licence')}."
+            for task in trained_on
+        ),
         "tags": json.dumps(["edge", "lora", *recipe["data"]]),
         "size": f"{model.parameters / 1e6:.0f}M",
         "benchmarks": " and ".join(task.title for task in trained_on),
-        "load": LOAD.format(record["base"]["hub"]),
         "origin": f"the weights of {record['base']['hub']}",
         "started": "",
-        "results": "\n".join(_tables(results)) or "None are published yet.\n",
         "recipe": json.dumps(record["recipe"], indent=1),
         "speed": f"{record['tokens_per_second']:,.0f}",
         "files": rounding.markdown() if kept else "Not measured for this model.\n",
@@ -145,8 +138,15 @@ def card(name: str, record: Mapping, results: Sequence[Result], kept: Mapping[st
         text = Template(task.training.card.read_text("utf-8")).substitute(values | own)
         for title, body in re.findall(r"^## (\w+)\n\n(.*?)(?=\n## |\Z)", text, re.S | re.M):
             sections.setdefault(title, []).append(body.rstrip())
-    sections["data"] += filter(None, [" ".join(_remarks(record))])
-    sections["limits"] += _failures(results)
+    if remarks := list(_remarks(record)):
+        sections["data"].append(" ".join(remarks))
+    tables = []
+    for name, group in groupby(sorted(results, key=_order), key=lambda result: result.task):
+        task, runs = tasks.get(name), list(group)
+        tables.append(_table(task, runs))
+        ranking = [run for run in runs if run.split == task.ranking_split]
+        sections["limits"] += [_failures(task, run) for run in ranking[:1]]
+    values["results"] = "\n".join(tables) or "None are published yet.\n"
     values |= {title: "\n\n".join(bodies) for title, bodies in sections.items()}
     return Template(TEMPLATE.read_text("utf-8")).substitute(values)
 
@@ -165,40 +165,33 @@ def _order(result: Result) -> tuple:
     return result.task, place, result.mode, -comparisons.bits(result), result.engine["name"]
 
 
-def _tables(results: Sequence[Result]) -> Iterator[str]:
-    """The results of each task."""
-    for name, own in groupby(sorted(results, key=_order), key=lambda result: result.task):
-        board = tasks.get(name).board
-        header = ["Split", "Decoding", "Engine", *(metric.title for metric in board), "Cases"]
-        rows = [
-            (
-                *(run.split, run.mode, f"{run.engine['name']}, {run.engine['dtype']}"),
-                *map(run.estimate, board),
-                str(run.n),
-            )
-            for run in own
-        ]
-        yield Table.of(header, rows).markdown()
+def _table(task: Task, runs: Sequence[Result]) -> str:
+    """The results of a task."""
+    columns = {
+        "Split": lambda run: run.split,
+        "Decoding": lambda run: run.mode,
+        "Engine": lambda run: f"{run.engine['name']}, {run.engine['dtype']}",
+        **{each.title: lambda run, each=each: run.estimate(each) for each in task.board},
+        "Cases": lambda run: str(run.n),
+    }
+    return Table.by(columns, runs).markdown()
 
 
-def _failures(results: Sequence[Result]) -> Iterator[str]:
-    """How the model fails on the split that ranks each task, in its first row."""
-    ranking = [run for run in results if run.split == run.benchmark.ranking_split]
-    for name, own in groupby(sorted(ranking, key=_order), key=lambda result: result.task):
-        run, task = next(own), tasks.get(name)
-        classes = ", ".join(f"{task.failures[each]} {n}" for each, n in run.failures_by_count())
-        text = (
-            f"Of its {run.n} answers to `{run.split}` in the first row of that split, "
-            f"{run.n - run.right} are wrong, by their first fault: {classes or 'none'}."
-        )
-        metric = task.ranking_metric
-        for each in task.slices:
-            part = run.by_slice.get(each.name, {})
-            if each.values and part:
-                means = [(part[value][metric.name]["mean"], value) for value in each.ordered(part)]
-                shares = ", ".join(f"{metric.number(mean)} ({value})" for mean, value in means)
-                text += f" {metric.title} by {each.title.lower()}: {shares}."
-        yield text
+def _failures(task: Task, run: Result) -> str:
+    """How the model fails in a run."""
+    classes = ", ".join(f"{task.failures[each]} {n}" for each, n in run.failures_by_count())
+    text = (
+        f"Of its {run.n} answers to `{run.split}` in the first row of that split, "
+        f"{run.n - run.right} are wrong, by their first fault: {classes or 'none'}."
+    )
+    metric = task.ranking_metric
+    for each in task.slices:
+        part = run.by_slice.get(each.name, {})
+        if each.values and part:
+            means = [(part[value][metric.name]["mean"], value) for value in each.ordered(part)]
+            shares = ", ".join(f"{metric.number(mean)} ({value})" for mean, value in means)
+            text += f" {metric.title} by {each.title.lower()}: {shares}."
+    return text
 
 
 def _remarks(record: Mapping) -> Iterator[str]:

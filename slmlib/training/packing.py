@@ -44,17 +44,11 @@ class Tree(NamedTuple):
 
 @dataclass(frozen=True)
 class Pack:
-    """One training sequence.
+    """One training sequence: trees side by side, each as its prefix followed by its branches."""
 
-    Attributes:
-        tokens: (L,) tokens, tree by tree, each as its prefix followed by its branches.
-        trees: their layout.
-        cases: ids of the cases.
-    """
-
-    tokens: np.ndarray
+    tokens: np.ndarray  # (L,)
     trees: list[Tree]
-    cases: list[str]
+    cases: list[str]  # their ids
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -122,11 +116,6 @@ def join(packs: Sequence[Pack]) -> Pack:
     )
 
 
-def padded(tokens: int) -> int:
-    """The smallest multiple of `BLOCK` that is not below a number of tokens."""
-    return -(-tokens // BLOCK) * BLOCK
-
-
 # --- layout -----------------------------------------------------------------------------------
 
 
@@ -134,19 +123,15 @@ def padded(tokens: int) -> int:
 class Layout:
     """A pack, position by position.
 
-    Attributes:
-        positions: (L,) position of each token in its case.
-        tree, branch: (L,) which tree a token belongs to, and which branch of it; 0 is the prefix.
-        keep: (A,) places whose next token is predicted.
-        spans: `(start, end, seen_start, seen_end)` in order, together the whole pack, each with the
-            stretch before it that it attends to besides itself. The first branch of a tree forms
-            one span with the prefix, because a plain causal mask applies to both.
+    Spans are `(start, end, seen_start, seen_end)`, together the whole pack, each with the stretch
+    before it that it attends to besides itself. The first branch of a tree forms one span with the
+    prefix, because a plain causal mask applies to both.
     """
 
-    positions: np.ndarray
-    tree: np.ndarray
-    branch: np.ndarray
-    keep: np.ndarray
+    positions: np.ndarray  # (L,) of each token in its case
+    tree: np.ndarray  # (L,) that a token belongs to
+    branch: np.ndarray  # (L,) of the tree; 0 is the prefix
+    keep: np.ndarray  # (A,) places whose next token is predicted
     spans: list[tuple[int, int, int, int]]
 
 
@@ -185,13 +170,14 @@ def inputs(pack: Pack, *, length: int = 0) -> dict:
 
     Args:
         pack: the pack.
-        length: pad it to so many tokens, a multiple of `BLOCK`, and give each position's tree and
-            branch, for one kernel over the whole pack; without it, give the spans.
+        length: pad it to so many tokens, rounded up to whole blocks, and give each position's tree
+            and branch, for one kernel over the whole pack; without it, give the spans.
     """
     import torch
 
     places, tokens = layout(pack), np.asarray(pack.tokens, dtype=np.int64)
     arrays = {"logits_to_keep": places.keep, "labels": tokens[places.keep + 1]}
+    length = -(-length // BLOCK) * BLOCK
     missing = (0, max(0, length - len(pack)))
     arrays["input_ids"] = np.pad(tokens, missing)[None]
     arrays["position_ids"] = np.pad(places.positions, missing)[None]
@@ -225,9 +211,7 @@ def compile_layers(network) -> None:
 def loss(network, batch: dict):
     """Sum of the cross-entropy over the answer tokens of a pack, in fp32.
 
-    Args:
-        network: a causal language model of transformers, prepared.
-        batch: from `inputs`, on the network's device.
+    The network is prepared; the batch is of `inputs`, on the network's device.
     """
     import torch
 

@@ -86,22 +86,15 @@ def publish(run: Path, name: str, *, rank: int = 32, replace: bool = False) -> P
 
 
 def require_name(name: str, recipe: str, *, replace: bool = False) -> None:
-    """Refuse a name by which a model of a recipe cannot be published; one name is one model.
-
-    Raises:
-        ModelError: it is not a valid name, is taken by the registry or a control, or belongs to a
-            published model of another recipe that may not be replaced.
-    """
+    """Refuse a name by which a model of a recipe cannot be published; one name is one model."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", name):
         rule = "Use lowercase letters, digits, '.', '_' and '-'."
         raise ModelError(f"{name!r} is not a valid model name. {rule}")
     if name in registry.MODELS or any(name in tasks.get(task).controls for task in tasks.names()):
         raise ModelError(f"{name} is a registered model or a control. Publish by another name.")
     before = paths.ADAPTERS / name / RECORD
-    if replace or not before.exists():
-        return
-    theirs = io.read_json(before)["recipe"]["name"]
-    if theirs != recipe:
+    theirs = io.read_json(before)["recipe"]["name"] if before.exists() else recipe
+    if theirs != recipe and not replace:
         raise ModelError(
             f"{before.parent} contains a model of the recipe {theirs}; this run is of {recipe}. "
             "Publish by another name, or replace it with `--replace`, in Python `replace=True`."
@@ -141,11 +134,7 @@ def low_rank(run: Path, rank: int) -> tuple[dict, dict]:
 
 
 def write_cards(results: Sequence[Result]) -> list[Path]:
-    """Rewrite the card of every published model with its published results.
-
-    Raises:
-        DataError: the weights of a model are not those that its record names.
-    """
+    """Rewrite the card of every published model with its published results; returns the cards."""
     cards = []
     for path in registry.published():
         name, record = path.parent.name, _intact_record(path.parent)
@@ -197,15 +186,13 @@ def write_rounding(name: str) -> dict[str, float]:
     Returns:
         The share by type of file; nothing for a model whose base has no GGUF file.
     """
-    model, folder = registry.get(name), paths.ADAPTERS / name
-    if not weights.has_gguf(model):
-        return {}
-    origin, exact = weights.find(registry.get(model.origin)), evaluation.gguf(model.name, "f16")
-    kept = {
-        kind: round(gguf_files.update_kept(origin, exact, evaluation.gguf(model.name, kind)), 4)
-        for kind in ROUNDED
-    }
-    io.write_json(folder / ROUNDING, {"weights": io.sha256(folder / ADAPTER), "kept": kept})
+    model, folder, kept = registry.get(name), paths.ADAPTERS / name, {}
+    if weights.has_gguf(model):
+        origin, exact = weights.find(registry.get(model.origin)), evaluation.gguf(name, "f16")
+        for kind in ROUNDED:
+            share = gguf_files.update_kept(origin, exact, evaluation.gguf(name, kind))
+            kept[kind] = round(share, 4)
+        io.write_json(folder / ROUNDING, {"weights": io.sha256(folder / ADAPTER), "kept": kept})
     return kept
 
 
@@ -219,18 +206,16 @@ def export(name: str, out: Path, *, kinds: Sequence[str] = ("q8_0", "q4_k_m")) -
 
     Returns:
         The folder of safetensors, and the GGUF files in the order of `kinds`.
-
-    Raises:
-        ModelError: the model was not trained here, or has no GGUF file of such a type.
     """
     model = registry.get(name)
     if not model.origin:
         raise ModelError(f"{name} was not trained here; there is nothing to merge.")
-    files = [out / name, *(out / f"{name}.{kind}.gguf" for kind in kinds)]
-    manifest = shutil.ignore_patterns(io.FOLDER_MANIFEST)
-    shutil.copytree(weights.converted(model), files[0], dirs_exist_ok=True, ignore=manifest)
-    for kind, file in zip(kinds, files[1:], strict=True):
-        shutil.copyfile(evaluation.gguf(model.name, kind), file)
+    files = [out / name]
+    shutil.copytree(weights.converted(model), files[0], dirs_exist_ok=True)
+    (files[0] / io.FOLDER_MANIFEST).unlink(missing_ok=True)
+    for kind in kinds:
+        files.append(out / f"{name}.{kind}.gguf")
+        shutil.copyfile(evaluation.gguf(name, kind), files[-1])
     return files
 
 
@@ -244,10 +229,6 @@ def push(name: str, repository: str, *, api=None) -> str:
 
     Returns:
         The address of the upload.
-
-    Raises:
-        DataError: the adapter is not the one that the record names.
-        ModelError: the hub cannot be reached, or refuses the upload.
     """
     from httpx2 import HTTPError
     from huggingface_hub import HfApi

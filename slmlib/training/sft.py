@@ -8,7 +8,6 @@ so that it can be prepared on a machine without a GPU.
 """
 
 import argparse
-import errno
 import hashlib
 import json
 import shlex
@@ -24,12 +23,12 @@ from slmlib.core.optional import require
 from slmlib.models import registry, weights
 from slmlib.models.registry import RECORD
 from slmlib.training import recipes, trainer, training_set
-from slmlib.training.clock import GracefulStop
+from slmlib.training.clock import stop_requests
 from slmlib.training.recipes import Recipe
 from slmlib.training.trainer import Trainer, TrainingError
 
 OUT_OF_MEMORY = "not enough memory", "can't allocate memory", "out of memory"
-DISK_FULL = "No space left", "file write failed", "iostream error"  # the last two are PyTorch's
+DISK_FULL = "No space left", "Disk quota exceeded"
 
 
 def train(
@@ -99,34 +98,34 @@ def _run(recipe: Recipe, folder: Path, data, vocabulary, until: int | None) -> N
     set_seed(recipe["seed"])
     done, steps = state.resume(), state.steps
     with (
-        GracefulStop() as stop,
+        stop_requests() as stop,
         state.clock as clock,
         progress.bar(total=steps, initial=done, unit="step", desc=folder.name) as bar,
         SummaryWriter(str(folder / "tensorboard")) as writer,
     ):
         while True:
-            if state.evaluation_due(done) and not stop.requested:
+            if state.evaluation_due(done) and not stop.is_set():
                 state.save(done)  # the evaluation may take minutes
                 row = state.evaluate(done)
                 log("validation", {"loss": row["loss"]}, done)
                 bar.write(f"validation loss after {done} steps: {row['loss']:.3f}")
                 for task, scores in row.get("tasks", {}).items():
                     log(task, scores, done)
-            if done in (steps, until) or stop.requested:
+            if done in (steps, until) or stop.is_set():
                 break
             row = state.learn(done)
             done += 1
             log("train", {key: row[key] for key in ("loss", "learning_rate")}, done)
-            bar.set_postfix_str(f"loss {row['loss']:.3f}, {clock.speed:.0f} tok/s")
+            bar.set_postfix_str(f"loss {row['loss']:.3f}")
             bar.update()
             if clock.extrapolate(done, steps):
                 minutes, kwh = clock.estimate["seconds"] / 60, clock.estimate["joules"] / 3.6e6
                 bar.write(f"estimate without evaluations: {minutes:.1f} minutes, {kwh:.3f} kWh")
-            if done % recipe["checkpoints"]["every"] == 0 or done == until or stop.requested:
+            if done % recipe["checkpoints"]["every"] == 0 or done == until or stop.is_set():
                 state.save(done)
     if done == steps and not state.evaluation_due(done):
         state.finish()
-    elif stop.requested:
+    elif stop.is_set():
         raise KeyboardInterrupt
 
 
@@ -154,7 +153,7 @@ def _explained(recipe: Recipe, folder: Path, command: str) -> Iterator[None]:
 
 
 def _reason(error: BaseException, recipe: Recipe) -> str | None:
-    """Why a run stopped, if a user can fix it; PyTorch may hide the cause behind another error."""
+    """Why a run stopped, if a user can fix it."""
     text = str(error)
     if isinstance(error, KeyboardInterrupt):
         return "stopped."
@@ -164,10 +163,9 @@ def _reason(error: BaseException, recipe: Recipe) -> str | None:
             f"{recipe['batch']['tokens']} and raise batch.packs by the same factor, which is "
             "another run."
         )
-    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
-    if full or any(words in text for words in DISK_FULL):
-        return "no space left on the disk, or it cannot be written to. Free some."
-    return _reason(error.__context__, recipe) if error.__context__ else None
+    if any(words in text for words in DISK_FULL):
+        return "no space left on the disk. Free some."
+    return None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -46,13 +46,7 @@ def _checkpoints(folder: Path) -> list[Path]:
 
 
 class Trainer:
-    """A run between two steps: network, optimiser, clock, and losses so far.
-
-    Attributes:
-        steps: number of optimiser steps of the run.
-        trained: the parameters that are trained, by name.
-        packs_at_once: packs of a step that go through a GPU as one sequence.
-    """
+    """A run between two steps: network, optimiser, clock, losses and evaluations so far."""
 
     def __init__(self, recipe: Recipe, folder: Path, data: TrainingSet, vocabulary):
         import torch
@@ -71,8 +65,8 @@ class Trainer:
         self.packs_at_once = packs_at_once(recipe, self.network)
         self.validation = training_set.validation(recipe, vocabulary.tokenizer)
         self.clock, self.losses, self.saved = Clock(), [], -1
-
-    # --- steps ------------------------------------------------------------------------------------
+        evaluations = folder / EVALUATIONS  # a file of their own, so that no kill makes them again
+        self.evaluations = io.read_json(evaluations) if evaluations.exists() else {}
 
     def learn(self, step: int) -> dict[str, float]:
         """Take one optimiser step, counted from 0; returns its loss and learning rate.
@@ -105,24 +99,18 @@ class Trainer:
     def _loss(self, pack: Pack):
         import torch
 
-        # compiled layers need inputs of one size; on a CPU nothing is compiled
-        length = max(self.packs_at_once * self.recipe["batch"]["tokens"], len(pack))
-        batch = packing.inputs(pack, length=0 if self.device == "cpu" else packing.padded(length))
+        length = 0
+        if self.device == "cuda":  # where compiled layers need inputs of one size
+            length = max(self.packs_at_once * self.recipe["batch"]["tokens"], len(pack))
+        batch = packing.inputs(pack, length=length)
         batch = {k: v.to(self.device) if torch.is_tensor(v) else v for k, v in batch.items()}
         with torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bfloat16"):
             return packing.loss(self.network, batch)
 
-    # --- evaluations ------------------------------------------------------------------------------
-
-    def evaluations(self) -> dict[str, dict]:
-        """Evaluations by step, in a file of their own, so that no kill makes them again."""
-        path = self.folder / EVALUATIONS
-        return io.read_json(path) if path.exists() else {}
-
     def evaluation_due(self, step: int) -> bool:
         """Return whether an evaluation is due after a step."""
         regular = step > 0 and step % self.recipe["evaluation"]["every"] == 0
-        return (regular or step == self.steps) and str(step) not in self.evaluations()
+        return (regular or step == self.steps) and str(step) not in self.evaluations
 
     def evaluate(self, step: int) -> dict:
         """Measure the loss and the board metrics of each task on the first validation samples."""
@@ -137,7 +125,8 @@ class Trainer:
             if count := self.recipe["evaluation"]["answers"]:
                 with torch.compiler.set_stance("force_eager"):  # else compiled for each length
                     row |= {"answers": count, "tasks": self._scores(count)}
-        io.write_json(self.folder / EVALUATIONS, {**self.evaluations(), str(step): row})
+        self.evaluations[str(step)] = row
+        io.write_json(self.folder / EVALUATIONS, self.evaluations)
         return row
 
     def _scores(self, count: int) -> dict[str, dict[str, float]]:
@@ -162,8 +151,6 @@ class Trainer:
             scores[name] = {key: float(each.mean) for key, each in estimates.items() if each}
         return scores
 
-    # --- checkpoints ------------------------------------------------------------------------------
-
     def save(self, step: int) -> None:
         """Write the checkpoint after a step, if it is not there yet, and remove old ones."""
         import torch
@@ -178,22 +165,17 @@ class Trainer:
             state = self.optimiser.state[parameter]
             tensors[f"weight.{name}"] = parameter.detach().contiguous()
             tensors |= {f"{moment}.{name}": state[moment].contiguous() for moment in MOMENTS}
-        clock, losses = self.clock.state(), self.losses
-        about = {"packs_sha256": self.data.sha256, "clock": clock, "losses": losses}
+        about = {"packs_sha256": self.data.sha256, "clock": self.clock.state()}
         with io.atomic_folder(self.folder / "checkpoints" / f"checkpoint-{step}") as scratch:
             save_file(tensors, scratch / STATE)
-            io.write_json(scratch / ABOUT, about)
+            io.write_json(scratch / ABOUT, about | {"losses": self.losses})
             io.write_manifest(scratch)
         self.saved = step
         for old in _checkpoints(self.folder)[self.recipe["checkpoints"]["keep"] :]:
             shutil.rmtree(old, ignore_errors=True)
 
     def resume(self) -> int:
-        """Restore the newest intact checkpoint; returns the number of steps that are done.
-
-        Raises:
-            TrainingError: it was trained on another training set.
-        """
+        """Restore the newest intact checkpoint; returns the number of steps that are done."""
         import torch
         from safetensors.torch import load_file
 
@@ -213,7 +195,7 @@ class Trainer:
             moments = {moment: tensors[f"{moment}.{name}"].to(self.device) for moment in MOMENTS}
             self.optimiser.state[parameter] = {"step": torch.tensor(float(step)), **moments}
         torch.set_rng_state(tensors["random.cpu"])
-        if self.device == "cuda" and "random.cuda" in tensors:
+        if self.device == "cuda":
             torch.cuda.set_rng_state(tensors["random.cuda"])
         self.clock.restore(about["clock"])
         self.losses, self.saved = about["losses"], step
@@ -256,7 +238,7 @@ class Trainer:
             "precision": self.precision,
             "prompts": {name: tasks.get(name).training.prompt(mix) for name, mix in mixes},
             "loss": self.losses,
-            "validation": [{"step": int(s), **row} for s, row in self.evaluations().items()],
+            "validation": [{"step": int(s), **row} for s, row in self.evaluations.items()],
             "estimated": clock.estimate,
             "seconds": round(seconds, 1),
             "seconds_of_evaluation": round(clock.seconds[EVALUATION], 1),
@@ -301,13 +283,8 @@ def load_network(recipe: Recipe, device: str):
     from peft import LoraConfig, get_peft_model
 
     lora = recipe["lora"]
-    config = LoraConfig(
-        r=lora["rank"],
-        lora_alpha=lora["alpha"],
-        lora_dropout=lora["dropout"],
-        target_modules=list(lora["targets"]),
-        task_type="CAUSAL_LM",
-    )
+    shape = {"r": lora["rank"], "lora_alpha": lora["alpha"], "target_modules": lora["targets"]}
+    config = LoraConfig(**shape, lora_dropout=lora["dropout"], task_type="CAUSAL_LM")
     for module in network.modules():
         # else evaluating repacks NF4 weights for CPU kernels that have no backward pass
         if hasattr(module, "support_avx512bf16_for_cpu"):

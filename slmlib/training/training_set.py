@@ -24,21 +24,13 @@ FILE = "training_set.json"  # in the folder of a run
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """The training sequences of a run, in order.
-
-    Attributes:
-        packs: the training sequences.
-        groups: number of groups of samples that share the beginning of their prompts.
-        tasks: for each task what its samples are, in numbers.
-        left_out: number of samples longer than a pack or than the model's context.
-        saved: share of the tokens that packing saves.
-    """
+    """The training sequences of a run, in order."""
 
     packs: list[Pack]
-    groups: int
-    tasks: dict[str, dict[str, int]]
-    left_out: int
-    saved: float
+    groups: int  # of samples that share the beginning of their prompts
+    tasks: dict[str, dict[str, int]]  # for each task what its samples are, in numbers
+    left_out: int  # samples longer than a pack or than the model's context
+    saved: float  # share of the tokens that packing saves
 
     @property
     def cases(self) -> int:

@@ -85,9 +85,10 @@ def test_a_full_fine_tune_is_published_as_a_difference(trained):
     """With all ranks of the matrices only rounding is lost; with one, something is."""
     import torch
 
+    before = weights.load("toy-1m").network.state_dict()
+
     def change(name: str):
-        before = dict(weights.load("toy-1m").network.named_parameters())
-        after = dict(weights.load(name).network.named_parameters())
+        after = weights.load(name).network.state_dict()
         matrices = [n for n in before if ".layers." in n and before[n].ndim == 2]
         return torch.cat([(after[n] - before[n]).flatten() for n in matrices])
 
@@ -104,7 +105,7 @@ def test_a_full_fine_tune_is_published_as_a_difference(trained):
 # --- what publishing replaces and refuses -----------------------------------------------------
 
 
-def test_names_that_are_invalid_or_taken_are_refused(trained):
+def test_one_name_is_one_model(trained, capsys):
     """A model by a registered name would be hidden behind the registry's own."""
     for name in ("owner/name", "../elsewhere", "My model", ""):
         with pytest.raises(ModelError, match=r"is not a valid model name\. Use lowercase letters"):
@@ -112,10 +113,6 @@ def test_names_that_are_invalid_or_taken_are_refused(trained):
     for name in ("toy-1m", "oracle"):
         with pytest.raises(ModelError, match=rf"^{name} is a registered model or a control\."):
             publish.publish(trained["lora"], name)
-        assert not (paths.ADAPTERS / name).exists()
-
-
-def test_another_recipe_replaces_a_model_only_on_request(trained, capsys):
     published = publish.publish(trained["lora"], "toy-taken")
     ours = io.sha256(published / ADAPTER)
     with pytest.raises(ModelError, match=r"of the recipe lora; this run is of full.*--replace"):
@@ -137,22 +134,17 @@ def test_measurements_are_only_of_the_weights_beside_them(trained):
     with pytest.raises(io.DataError, match="Measure it again: slmbench rounding toy-measured"):
         publish.rounding(folder)
     publish.publish(trained["lora"], "toy-measured")
-    assert publish.rounding(folder) == {}
     assert "Not measured" in (folder / publish.CARD).read_text("utf-8")
 
 
 def test_runs_that_cannot_be_published_are_refused(trained, tmp_path, monkeypatch):
     """Over another base, changed, unfinished, or too large."""
-    run = shutil.copytree(trained["full"], tmp_path / "base")
-    changed = io.read_json(run / RECORD)
-    changed["base"]["sha256"] = "0" * 64
-    io.write_json(run / RECORD, changed)
-    with pytest.raises(
-        ModelError, match=r"trained over weights of toy-1m with sha256 000000000000…"
-    ):
+    run = shutil.copytree(trained["full"], tmp_path / "run")
+    record = io.read_json(run / RECORD)
+    io.write_json(run / RECORD, record | {"base": record["base"] | {"sha256": "0" * 64}})
+    with pytest.raises(ModelError, match="trained over weights of toy-1m with sha256 0000"):
         publish.publish(run, "toy-bad")
-    run = shutil.copytree(trained["lora"], tmp_path / "run")
-    file = run / "model" / ADAPTER
+    file = run / "model" / "model.safetensors"
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(io.DataError, match=r"sha256 .*Remove .*run and train it again"):
         publish.publish(run, "toy-bad")
@@ -195,7 +187,7 @@ def test_the_card_says_what_was_trained_on_what(trained, record):
         assert part in text, part
     front = yaml.safe_load(text.split("---")[1])
     assert front["base_model"] == "toy/toy-1m" and front["license"] == "apache-2.0"
-    assert "$" not in text.replace("`$schema`", "") and "Left out" not in text
+    assert "$" not in text and "Left out" not in text
     machine["gpus"] = [{"name": "ACME 9", "memory_bytes": 1}]
     record["data"]["left_out"] = 7
     record["energy"] = "measured in part: RAM(), GPU() (ACME 9), CPU(Cpu Load)"
@@ -411,15 +403,13 @@ def test_everything_but_the_upload_is_done(trained):
 # --- files that changed -----------------------------------------------------------------------
 
 
-def test_a_changed_adapter_is_not_merged(trained):
+def test_an_adapter_that_changed_is_not_merged(trained):
     file = publish.publish(trained["lora"], "toy-changed") / ADAPTER
     file.write_bytes(file.read_bytes()[:-4])
-    with pytest.raises(
-        io.DataError, match=r"safetensors: sha256 .*expected. Restore .*git checkout"
-    ):
+    with pytest.raises(ModelError, match=r"safetensors: sha256 .* names .*damaged.*git checkout"):
         weights.load("toy-changed")
     file.unlink()
-    with pytest.raises(io.DataError, match="safetensors: No such file"):
+    with pytest.raises(ModelError, match=r"safetensors: missing, but training\.json names"):
         weights.load("toy-changed")
     shutil.rmtree(file.parent)
 
@@ -428,13 +418,9 @@ def test_an_adapter_is_merged_only_into_its_own_base(trained, monkeypatch):
     path = publish.publish(trained["lora"], "toy-moved") / RECORD
     record = io.read_json(path)
     io.write_json(path, record | {"base": record["base"] | {"sha256": "0" * 64}})
-    with pytest.raises(
-        ModelError, match=r"trained over weights of toy-1m with sha256 000000000000…"
-    ):
+    with pytest.raises(ModelError, match="trained over weights of toy-1m with sha256 0000"):
         weights.load("toy-moved")
     monkeypatch.delitem(registry.MODELS, "toy-1m")
     assert "toy-moved" not in registry.names() and registry.get("smollm2-135m-instruct")
-    with pytest.raises(
-        ModelError, match=r"training.json: was trained over toy-1m, which is not in"
-    ):
+    with pytest.raises(ModelError, match="was trained over toy-1m, which is not in"):
         registry.get("toy-moved")

@@ -28,7 +28,7 @@ RECIPE = {
 }
 CARD = """## summary\n\nReads a sentence.\n\n## library\n\n`from toy import read`\n
 ## example\n\n```python
-from peft import PeftModel\n\n$load\nmessages = [{"role": "user", "content": "Ann is 31."}]
+from peft import PeftModel\n\nbase = "$hub"\nmessages = [{"role": "user", "content": "Ann is 31."}]
 inputs = $encode\nmodel.generate(**inputs, max_new_tokens=$max_new_tokens)\n```\n
 ## note\n\nNo more.\n\n## data\n\n$people people of $name.\n\n## limits\n\nPeople only.\n"""
 
