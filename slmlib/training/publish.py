@@ -211,8 +211,8 @@ def export(name: str, out: Path, *, kinds: Sequence[str] = ("q8_0", "q4_k_m")) -
     if not model.origin:
         raise ModelError(f"{name} was not trained here; there is nothing to merge.")
     files = [out / name]
-    shutil.copytree(weights.converted(model), files[0], dirs_exist_ok=True)
-    (files[0] / io.FOLDER_MANIFEST).unlink(missing_ok=True)
+    manifest = shutil.ignore_patterns(io.FOLDER_MANIFEST)
+    shutil.copytree(weights.converted(model), files[0], dirs_exist_ok=True, ignore=manifest)
     for kind in kinds:
         files.append(out / f"{name}.{kind}.gguf")
         shutil.copyfile(evaluation.gguf(name, kind), files[-1])
