@@ -12,8 +12,7 @@ be wrong; the results of the model say how often.
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 from jsonschema import Draft202012Validator, SchemaError
@@ -21,7 +20,7 @@ from referencing.exceptions import Unresolvable
 
 from slmlib.core.names import UnknownName, choose
 from slmlib.engines import constraints, launch
-from slmlib.engines.base import Completion, UnsupportedConstraint
+from slmlib.engines.base import UnsupportedConstraint
 from slmlib.models import registry, weights
 from slmlib.tasks import base as tasks
 from slmlib.tasks.base import Sample
@@ -99,52 +98,21 @@ class Extractor:
             UnsupportedConstraint: a grammar cannot enforce the schema.
             ExtractionError: the text is too long, or the answer was cut off or is not valid.
         """
-        (answer,) = self._answers([self._sample("0", text, schema)])
-        if isinstance(answer, ExtractionError):
-            raise answer
-        return answer
-
-    def batch(self, pairs: Iterable[tuple[str, Mapping]]) -> list[dict | ExtractionError]:
-        """Extract a JSON object from each of several texts, each with its schema.
-
-        Returns:
-            In order, the object of each pair, or the error if there is no valid answer.
-
-        Raises:
-            InvalidInput, UnsupportedConstraint: as for one text; the message gives the number of
-                the pair, from 1.
-        """
-        samples = []
-        for number, (text, schema) in enumerate(pairs, 1):
-            with _located(f"pair {number}"):
-                samples.append(self._sample(str(number), text, schema))
-        return self._answers(samples)
-
-    def _sample(self, name: str, text: str, schema: Mapping) -> Sample:
+        schema = _checked(schema, constrained=self.decoding == "constrained")
         try:
             text.encode("utf-8")
         except UnicodeEncodeError as error:
-            fix = "Read the file with its own encoding, such as encoding='utf-8'."
             raise InvalidInput(
-                f"the text is not valid Unicode: {error.reason} at {error.start}. {fix}"
+                f"the text is not valid Unicode: {error.reason} at {error.start}. "
+                "Read the file with its own encoding, such as encoding='utf-8'."
             ) from None
-        schema = _checked(schema, constrained=self.decoding == "constrained")
-        data = {"text": text, "schema": schema}
-        return Sample(name, self.task.name, "", "", {}, data, None, {})
-
-    def _answers(self, samples: list[Sample]) -> list[dict | ExtractionError]:
-        requests = [self.task.request(sample, self.prompt, self.decoding) for sample in samples]
-        batches = self.engine.batches(requests)
-        completions = {c.id: c for batch in batches for c in self.engine.generate(batch)}
-        return [self._validated(completions[s.id], s.input["schema"]) for s in samples]
-
-    def _validated(self, completion: Completion, schema: dict) -> dict | ExtractionError:
+        sample = Sample("", self.task.name, "", "", {}, {"text": text, "schema": schema}, None, {})
+        request = self.task.request(sample, self.prompt, self.decoding)
+        (completion,) = self.engine.generate([request])
         if completion.finish == "error":
-            return ExtractionError(completion.error)
-        parsed, fix = (
-            parse(completion.text),
-            "Use constrained=True, which allows only valid answers.",
-        )
+            raise ExtractionError(completion.error)
+        parsed = parse(completion.text)
+        fix = "Use constrained=True, which allows only valid answers."
         if self.decoding == "constrained":
             fix = "Try another engine, and report this schema."
         if completion.finish == "length":
@@ -161,16 +129,7 @@ class Extractor:
             if broken is None:
                 return parsed.value
             fault = f"is not valid under its schema: {broken}"
-        return ExtractionError(f"the answer {fault}. {fix}", completion.text)
-
-
-@contextmanager
-def _located(where: str | Path) -> Iterator[None]:
-    """Begin the message of an invalid text or schema with the place that it comes from."""
-    try:
-        yield
-    except (InvalidInput, UnsupportedConstraint) as error:
-        raise type(error)(f"{where}: {error}") from error
+        raise ExtractionError(f"the answer {fault}. {fix}", completion.text)
 
 
 def _checked(schema: Mapping, *, constrained: bool) -> dict:
@@ -212,12 +171,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--model", default=MODEL)
     parser.add_argument("--engine", default="auto", choices=("auto", *launch.LOCAL))
     options = parser.parse_args(arguments)
-    with _located(options.schema):  # before a model is loaded
-        try:
-            schema = json.loads(options.schema.read_text("utf-8"))
-        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-            raise InvalidInput(f"not readable as JSON: {error}. Correct the file.") from None
-        schema = _checked(schema, constrained=True)
+    try:  # before a model is loaded
+        schema = _checked(json.loads(options.schema.read_text("utf-8")), constrained=True)
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise InvalidInput(
+            f"{options.schema}: not readable as JSON: {error}. Correct the file."
+        ) from None
+    except ValueError as error:
+        raise InvalidInput(f"{options.schema}: {error}") from None
     try:
         text = sys.stdin.buffer.read().decode("utf-8")  # whatever the locale
     except UnicodeDecodeError as error:

@@ -8,13 +8,14 @@ are filled line by line, one object from each line that has all required fields.
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import date
 
 from slmlib.tasks.base import Sample
+from slmlib.textgen import parsers
 
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+MONTHS = [name[:3] for name in parsers.MONTHS]
 _MONTH = rf"(?P<m>{'|'.join(MONTHS)})[a-z]*"
 _DATES = (
     r"(?P<y>\d{4})-(?P<n>\d\d)-(?P<d>\d\d)",
@@ -103,35 +104,36 @@ def _labelled(node: dict, text: str, keys: tuple[str, ...]) -> list[Candidate]:
 
 def candidates(node: dict, text: str) -> list[Candidate]:
     """Every place in the text that could give the value of a leaf."""
-    pattern = node.get("pattern", "")
+    kind, form, pattern = node.get("type"), node.get("format"), node.get("pattern", "")
     if "enum" in node:
         return list(_choices(node["enum"], text))
-    if node.get("type") == "boolean":
-        return [(*match.span(), match[0].lower() == "yes") for match in _YES_NO.finditer(text)]
-    if node.get("format") == "date":
+    if kind == "boolean":
+        return _matches(_YES_NO, text, lambda match: match[0].lower() == "yes")
+    if form == "date":
         return list(_dates(text))
     if pattern.endswith(r":[0-5]\d$"):
         return list(_times(text))
-    if node.get("type") in ("integer", "number"):
+    if kind in ("integer", "number"):
         return list(_numbers(node, text))
-    if node.get("format") == "date-time":
-        return [(*match.span(), f"{match[1]}T{match[2]}Z") for match in _MOMENT.finditer(text)]
-    if node.get("format") == "email":
-        return [(*match.span(), match[0]) for match in _EMAIL.finditer(text)]
+    if form == "date-time":
+        return _matches(_MOMENT, text, lambda match: f"{match[1]}T{match[2]}Z")
+    if form == "email":
+        return _matches(_EMAIL, text)
     if pattern.startswith(r"^\+"):
-        phones = _PHONE.finditer(text)
-        return [(*match.span(), re.sub(r"[ ()-]", "", match[0])) for match in phones]
-    return list(_codes(pattern[1:-1], text) if pattern else _names(node, text))
+        return _matches(_PHONE, text, lambda match: re.sub(r"[ ()-]", "", match[0]))
+    if not pattern:
+        return list(_names(node, text))
+    code = pattern[1:-1]
+    spaced = _matches(_SPACED_CODE, text, lambda match: match[0].replace(" ", ""))
+    return _matches(rf"(?<!\w){code}(?!\w)", text) or [
+        candidate for candidate in spaced if re.fullmatch(code, candidate[2])
+    ]
 
 
-def _codes(pattern: str, text: str) -> Iterator[Candidate]:
-    """Matches of the pattern; if there are none, matches without their spaces."""
-    exact = [(*match.span(), match[0]) for match in re.finditer(rf"(?<!\w){pattern}(?!\w)", text)]
-    yield from exact
-    for match in _SPACED_CODE.finditer("" if exact else text):
-        code = match[0].replace(" ", "")
-        if re.fullmatch(pattern, code):
-            yield *match.span(), code
+def _matches(
+    pattern: str | re.Pattern, text: str, value: Callable = lambda match: match[0]
+) -> list[Candidate]:
+    return [(*match.span(), value(match)) for match in re.finditer(pattern, text)]
 
 
 def _names(node: dict, text: str) -> Iterator[Candidate]:
@@ -144,7 +146,8 @@ def _names(node: dict, text: str) -> Iterator[Candidate]:
         fits = len(match[0]) <= node.get("maxLength", 99)
         if fits and not label and not _overlaps((start, end, None), dates):
             yield start, end, match[0]
-    yield from ((*match.span(1), match[1]) for match in re.finditer(r'"([^"]+)"', text))
+    for match in re.finditer(r'"([^"]+)"', text):
+        yield *match.span(1), match[1]
 
 
 def _choices(values: list, text: str) -> Iterator[Candidate]:

@@ -9,7 +9,6 @@ count; `x-rules` are cross-field rules (`generate.field_rules`).
 import json
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
@@ -36,25 +35,21 @@ def load(group: str) -> dict:
     """The schema of a group, checked.
 
     Raises:
-        DataError: the file is missing, is not a valid schema, or breaks a house rule.
+        DataError: the file is missing, or it breaks some of the rules, which the message lists.
     """
-    return read(FOLDER / f"{group}.json")
-
-
-@cache
-def groups() -> tuple[str, ...]:
-    """Names of all schemas, in alphabetical order."""
-    return tuple(sorted(path.stem for path in FOLDER.glob("*.json")))
-
-
-def read(path: Path) -> dict:
-    """Read and check one schema file; raises `DataError` with every broken rule."""
+    path = FOLDER / f"{group}.json"
     schema = io.read_json(path)
     named = schema.get("title") and schema.get("description")
     problems = ([] if named else ["root: no title or description"]) + faults(schema)
     if problems:
         raise io.DataError(f"{path}: " + "; ".join(problems))
     return schema
+
+
+@cache
+def groups() -> tuple[str, ...]:
+    """Names of all schemas, in alphabetical order."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.json")))
 
 
 def faults(schema: dict) -> list[str]:

@@ -107,15 +107,15 @@ def test_schemas_fit_into_prompts():
         assert "x-rules" not in text, group
 
 
-def test_house_rules_are_enforced(tmp_path):
+def test_house_rules_are_enforced(tmp_path, monkeypatch):
     """A schema that breaks a house rule must not be loaded, and the message names the file."""
     assert not schemas.faults(SCHEMA)
     for change, fault in FAULTS:
         assert fault in "; ".join(schemas.faults(SCHEMA | change)), change
-    path = tmp_path / "bad.json"
-    path.write_text(json.dumps(SCHEMA | {"title": ""}))
+    monkeypatch.setattr(schemas, "FOLDER", tmp_path)
+    tmp_path.joinpath("bad.json").write_text(json.dumps(SCHEMA | {"title": ""}))
     with pytest.raises(io.DataError, match=r"bad\.json.*no title"):
-        schemas.read(path)
+        schemas.load("bad")
 
 
 def test_cross_field_rules_hold_and_break():

@@ -41,9 +41,6 @@ class Engine:
     def __init__(self, text: str, finish: str):
         self.text, self.finish, self.requests = text, finish, []
 
-    def batches(self, requests):
-        return [requests]
-
     def generate(self, batch):
         self.requests += batch
         return [Completion(r.id, self.text, self.finish, 10, 5, 0.1, 0.1) for r in batch]
@@ -68,13 +65,14 @@ def having(part) -> dict:
 
 
 @pytest.mark.model
-def test_the_published_model_reads_and_faults_are_in_their_place():
-    """Also under a schema as Pydantic writes it; the second text is too long."""
-    pairs = [(TEXT, SCHEMA), ("word " * 9000, SCHEMA), (TEXT, OPTIONAL)]
-    answer, fault, other = slmlib.Extractor().batch(pairs)
-    assert answer == {"name": "Ana Ruiz", "room": 12}
-    assert isinstance(fault, ExtractionError) and "context" in str(fault)
-    assert isinstance(other["name"], str) and isinstance(other.get("room"), int | None)
+def test_the_published_model_reads_but_no_text_that_is_too_long():
+    """Also under a schema as Pydantic writes it."""
+    extract = slmlib.Extractor()
+    assert extract(TEXT, SCHEMA) == {"name": "Ana Ruiz", "room": 12}
+    answer = extract(TEXT, OPTIONAL)
+    assert isinstance(answer["name"], str) and isinstance(answer.get("room"), int | None)
+    with pytest.raises(ExtractionError, match="context"):
+        extract("word " * 9000, SCHEMA)
 
 
 def test_an_invalid_answer_is_an_error_that_says_why(answering):
@@ -158,16 +156,9 @@ def test_references_that_cannot_be_followed_are_errors(answering):
             extract(TEXT, schema)
 
 
-def test_of_several_pairs_the_wrong_one_is_named(answering):
-    extract = answering(ANSWER)
-    for pair, kind, message in [
-        ((TEXT, {"type": "array"}), InvalidInput, r"^pair 2: \$\.type: "),
-        ((TEXT, having({"not": {}})), UnsupportedConstraint, "^pair 2: .* cannot enforce not"),
-        (("caf\udce9", SCHEMA), InvalidInput, r"^pair 2: the text is not valid Unicode: .* at 3\."),
-    ]:
-        with pytest.raises(kind, match=message):
-            extract.batch([(TEXT, SCHEMA), pair])
-    assert extract.engine.requests == []
+def test_a_text_that_is_not_unicode_is_refused(answering):
+    with pytest.raises(InvalidInput, match=r"the text is not valid Unicode: .* at 3\."):
+        answering(ANSWER)("caf\udce9", SCHEMA)
 
 
 def test_an_unknown_model_lists_the_known_ones():
