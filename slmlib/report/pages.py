@@ -134,7 +134,7 @@ def _page(title: str, description: str, text: str, **options) -> str:
 
 
 def _folded(title: str, body: str) -> str:
-    """A section that a reader opens, by mouse or keyboard, without a script."""
+    """A section that a reader opens, without a script."""
     summary = f"<summary>{tables.markup(title)}</summary>"
     return f"<details>\n{summary}\n\n{body.strip()}\n\n</details>"
 
@@ -167,10 +167,10 @@ def _slice(runs: Sequence[Result], each: Slice) -> str:
             cells = [run.split, run.mode, value, str(slice_counts(parts)[value])]
             lines.append([*cells, *(m.estimate(parts[value].get(m.name)) for m in board)])
     header = ["Split", "Decoding", each.title, "Cases", *(m.title for m in board)]
-    table = Table.of(header, lines).markdown() if lines else ""
-    if each.values or not lines:
-        return table
-    return _folded(each.title, table)
+    if not lines:
+        return ""
+    table = Table.of(header, lines).markdown()
+    return table if each.values else _folded(each.title, table)
 
 
 def _groups(runs: Sequence[Result]) -> str:

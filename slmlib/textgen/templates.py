@@ -10,7 +10,7 @@ A file of templates holds blocks `=== register`, several for each register, in a
     {*items}…{/, | and }    repeated for each list item, with the separator and the last one
     {&}a{;}b{;}c{/ }        in a random order, joined; empty parts vanish
     {?action=set}…{/}       only if the value is this (`=a,b`: one of these)
-    {?x}…{;}…{/}            only if the value is present, and an alternative; `{?!x}` if absent
+    {?x}…{;}…{/}            only if the value is present, and an alternative if it is absent
 
 A value is written in a style of `formats`, which also names the rule of `parsers` that reads it
 back. One text keeps to one style of dates, of times and of amounts.
@@ -148,8 +148,7 @@ def _block(opener: str, parts: tuple, closer: str) -> tuple:
         mark, head = head[0], head[1:]
     if mark == "?":
         path, _, values = head.partition("=")
-        values = tuple(values.split(",")) if values else ()
-        head = (path.removeprefix("!"), not path.startswith("!"), values)
+        head = (path, tuple(values.split(",")) if values else ())
     kind = {"*": "loop", "&": "mix", "?": "if"}[mark]
     node = (kind, head, parts, separators[0], separators[-1])
     return ("capital", node) if capital else node
@@ -213,13 +212,12 @@ class Renderer:
         return node[3].join(part for part in parts if part)
 
     def _if(self, node: tuple, base: tuple) -> str:
-        _, (name, expected, values), parts, _, _ = node
-        try:
+        _, (name, values), parts, _, _ = node
+        holds = False
+        with suppress(Absent):
             value = self.value(self.path(name, base))
-            holds = str(value).lower() in values if values else True
-        except Absent:
-            holds = False
-        if holds == expected:
+            holds = not values or str(value).lower() in values
+        if holds:
             return self.render(parts[0], base)
         return self.render(parts[1], base) if len(parts) > 1 else ""
 

@@ -110,23 +110,6 @@ def test_differences_are_signed_and_drawn_around_zero():
     assert [0, 0] in [list(line.get_xdata()) for line in ax.lines]
 
 
-def test_prompts_show_every_run_and_the_board_s_in_full(toy_task, tmp_path):
-    for name, right in (("plain", 10), ("bare", 6), ("other", 12)):
-        write_run(tmp_path, predictions(right), run=name, prompt=name)
-    runs = {run.run: run for run in results.load_all(tmp_path)}
-    ax = plots.plot_prompts([[runs["plain"], runs["bare"], runs["other"]]])
-    drawn = {tuple(line.get_xdata()): line.get_markerfacecolor() for line in ax.lines[1:]}
-    assert drawn == {(0.65, 0.8): plots.GROUND, (0.75,): plots.BLUE}
-
-
-def test_failure_bars_are_as_long_as_the_cases_and_differ_in_colour(ranked):
-    parts = plots.plot_failures(ranked).containers  # right, unreadable, wrong
-    lengths = [sum(bars[i].get_width() for bars in parts) for i in range(len(ranked))]
-    assert lengths == [run.n for run in ranked]
-    assert len({bars[0].get_facecolor() for bars in parts}) == len(parts) == 3
-    assert len({plots.GREEN, *plots.WRONG}) == len(plots.WRONG) + 1
-
-
 def test_a_legend_takes_the_columns_that_it_has_room_for():
     change = {"one": {"mean": 0.1, "low": 0.0, "high": 0.2}}
     for words, columns in (("short", 2), ("a name that is half as long as the figure", 1)):

@@ -1,7 +1,5 @@
 """Tables of results: would break if a table lost a run, an interval, a p-value or a unit."""
 
-from types import SimpleNamespace
-
 import pytest
 from toy_results import predictions, write_run
 
@@ -37,26 +35,6 @@ def test_leaderboard_has_each_metric_with_its_interval(rows):
     assert "Fields" not in table[0]  # not a column of the board
     assert table[-1]["Cases"] == "10/20" and table[-1]["Rank"] == "incomplete"
     assert tables.leaderboard_table([]).rows == ()
-
-
-def test_splits_are_columns_in_the_order_of_the_results(toy_task, tmp_path):
-    parts = (("a-test", 4, {}), ("a-val", 6, {"split": "val"}), ("b-test", 2, {"model": "b"}))
-    table = lines(tables.splits_table(written(tmp_path, *parts)))
-    assert [(x["Model"], x["Metric"]) for x in table[::2]] == [("toy-1m", "Exact"), ("b", "Exact")]
-    assert table[0]["val"].startswith("30.0 %") and table[2]["val"] == "–"
-
-
-def test_slices_are_columns_with_their_numbers_of_cases(ranked, toy_task):
-    table = tables.slices_table(ranked, toy_task.slices[0])
-    assert table.header == ("Model", "Metric", "small (10)", "large (10)")
-    part = ranked[0].by_slice["size"]["small"]["exact"]
-    assert table.rows[0][:3] == (ranked[0].label, "Exact", toy_task.ranking_metric.estimate(part))
-
-
-def test_failures_have_titles_and_those_that_never_occur_are_left_out(runs):
-    table = tables.failures_table(runs)
-    assert table.header == ("Model", "right", "unreadable", "wrong value")
-    assert [sum(map(int, line[1:])) for line in table.rows] == [run.n for run in runs]
 
 
 def test_differences_are_of_all_pairs_in_points_and_adjusted_together(runs):
@@ -118,21 +96,3 @@ def test_prompts_and_engines_are_compared_with_the_run_on_the_board(toy_task, tm
     assert other["Share, difference"].startswith("−0.025 [") and other["Same answers"] == "20/20"
     assert (other["Weights, MB"], other["Memory, MB"]) == ("2", "612")
     assert tables.prompts_table(runs[:1]) is None and tables.engines_table(runs[:1]) is None
-
-
-def test_ablations_are_compared_with_the_recipe_that_they_start_from(toy_task, tmp_path):
-    runs = written(tmp_path, ("base", 6, {}), ("more", 12, {"model": "b"}))
-    shared = {"about": "x", "record": {"data": {"cases": 1400}}}
-    ablations = [
-        SimpleNamespace(name=run.run, beside=beside, runs={"test": run}, **shared)
-        for run, beside in zip(runs, ("", "base"), strict=True)
-    ]
-    base, more = lines(tables.ablations_table(ablations))
-    assert base["Difference"] == base["p"] == "–" and more["Beside"] == "base"
-    assert more["Difference"].startswith("+0.150 [") and more["Cases"] == "1,400"
-
-
-def test_runs_link_to_their_predictions(runs):
-    table = tables.runs_table(runs)
-    assert table.rows[0][0].href == f"/data/results/toy/{runs[0].predictions_path.name}"
-    assert {line["Commit"] for line in lines(table)} == {"0123456789"}

@@ -4,19 +4,6 @@ from random import Random
 
 from slmlib.textgen import near_duplicates
 
-LONG = (
-    "the driver of the van that came on Monday left two boxes of screws and one of nails at the "
-    "gate, where nobody saw them until a neighbour rang us up, asked who they were for, and "
-    "carried all three inside"
-)
-
-
-def test_near_duplicates_are_found():
-    """A word changed in a long text is a near duplicate, another text is not."""
-    texts = {"a": LONG, "b": LONG.replace("Monday", "Friday"), "c": "another story about a boat"}
-    plain = ((name, near_duplicates.plain(text)) for name, text in texts.items())
-    assert list(near_duplicates.pairs(plain)) == [("a", "b")]
-
 
 def test_pairs_are_those_of_an_exact_comparison():
     """MinHash only proposes: over random texts the pairs are those of the Jaccard index."""

@@ -84,15 +84,10 @@ def test_context_values_are_not_evidence_and_escapes_are_literal(toy):
     assert total["start"] <= currency["start"] < currency["end"] <= total["end"]
 
 
-def test_an_unclosed_bracket_is_refused():
-    """A forgotten bracket must not swallow the rest of a text in silence."""
+def test_unclosed_brackets_and_broken_lines_of_phrase_tables_are_refused(tmp_path):
     for template in ("{&}a{;}b", "[a|b", "{*items}x", "<a"):
         with pytest.raises(ValueError, match="never closed"):
             templates.parse(template)
-
-
-def test_a_broken_line_of_a_phrase_table_is_named(tmp_path):
-    """The message must contain the file and the line."""
     (tmp_path / "x.txt").write_text("=== phrases size\nsmall little\n")
     with pytest.raises(ValueError, match=r"x\.txt: 'small little'"):
         len(PhraseTables(tmp_path))
