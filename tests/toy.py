@@ -117,9 +117,6 @@ class _Toy(Task):
         )
         return datasets.write(rows, folder, {"name": self.name, "version": "1.0.0"})
 
-    def publish(self, folder: Path) -> list[str]:
-        return datasets.publish(folder, self.folder)
-
 
 class Toy(_Toy):
     name, title = "toy", "Toy"

@@ -258,9 +258,6 @@ class Generator(Protocol):
     ) -> dict:
         """Write splits, manifest and what else the data set has; returns the manifest."""
 
-    def publish(self, folder: Path) -> list[str]:
-        """Copy a data set over the published one; returns the files that changed."""
-
 
 @dataclass(frozen=True)
 class NamedComparison:

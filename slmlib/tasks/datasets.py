@@ -97,7 +97,18 @@ def require_same(comparison: Sequence[Mapping], published: Path) -> None:
 
 
 def publish(folder: Path, published: Path) -> list[str]:
-    """Copy a data set over the published one, the manifest last; returns the files that changed."""
+    """Copy a data set over the published one, the manifest last; returns the files that changed.
+
+    Raises:
+        DataError: the published data set has the same version and another seed.
+    """
+    if (published / MANIFEST).exists():
+        ours, theirs = (io.read_json(each / MANIFEST) for each in (folder, published))
+        if ours["version"] == theirs["version"] and ours.get("seed") != theirs.get("seed"):
+            raise io.DataError(
+                f"{folder}: made with seed {ours['seed']}; version {theirs['version']} is published "
+                f"with seed {theirs['seed']}. Use that seed, or raise the generator's version."
+            )
     changed = [row["file"] for row in compare(folder, published) if not row["same"]]
     for name in changed:
         io.write_bytes(published / name, (folder / name).read_bytes())

@@ -8,7 +8,7 @@ from slmlib.core import io
 from slmlib.models import weights
 from slmlib.tasks import data_checks, datasets
 from slmlib.tasks.data_checks import every
-from slmlib.tasks.edgejson.generate import checks, data_card
+from slmlib.tasks.edgejson.generate import checks, data_card, dataset
 from slmlib.textgen import lexicon
 
 GERMAN = (
@@ -236,7 +236,7 @@ CHECKS = {
 
 def test_the_published_data_pass_every_check(built):
     """The checks must hold for what is published, and each must have looked at something."""
-    verdicts = checks.prove(built, tokenizers={"thirds": tokens})
+    verdicts = dataset.prove(built, {"thirds": tokens})
     datasets.require(verdicts)
     assert all(verdict.count for verdict in verdicts)
     assert [verdict.name for verdict in verdicts] == list(CHECKS)

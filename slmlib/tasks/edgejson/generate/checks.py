@@ -1,6 +1,6 @@
 """Checks of EdgeJSON's data: what must be true before anybody may use them.
 
-`prove` runs every check, those of all tasks (`data_checks`) and those of EdgeJSON. They share no
+`dataset.prove` runs every check, those of all tasks (`data_checks`) and those here. They share no
 code with the makers: evidence is located again in the finished text and read back by
 `textgen.parsers`, cross-field rules are computed by `field_rules`.
 """
@@ -26,7 +26,7 @@ from slmlib.tasks.edgejson import schemas
 from slmlib.tasks.edgejson.generate import case_sources, composer, field_rules, samplers
 from slmlib.tasks.edgejson.phrases import PHRASES
 from slmlib.tasks.edgejson.scoring import leaves
-from slmlib.textgen import lexicon, near_duplicates, noise, parsers
+from slmlib.textgen import near_duplicates, noise, parsers
 
 UNSEEN, NOISY = "test_unseen", "test_noisy"
 SIZES = {"train": 800, "val": 100, "test": 100, UNSEEN: 500, NOISY: 500}
@@ -55,39 +55,6 @@ def masked(row: dict) -> str:
     """The text of a case without its values, as structures are compared."""
     spans = ((place["start"], place["end"]) for place in row["meta"]["evidence"].values())
     return near_duplicates.masked(text(row), spans)
-
-
-def prove(
-    rows: Rows, *, tokenizers: Mapping[str, Callable[[str], int]], sizes: Mapping[str, int] = SIZES
-) -> list[Check]:
-    """Run every check.
-
-    Args:
-        rows: Split -> rows.
-        tokenizers: Model -> number of tokens of a string.
-        sizes: Split -> number of cases.
-    """
-    contract = data_checks.contract(rows, SAMPLE)
-    if not contract.ok:
-        return [contract]  # the others read rows
-    return [
-        contract,
-        *per_case(rows),
-        data_checks.canary(rows, CANARY, role),
-        lengths(rows, tokenizers),
-        schema_files(rows),
-        data_checks.sizes(rows, sizes),
-        tiers(rows),
-        groups(rows),
-        list_likeness(rows),
-        register_coverage(rows),
-        noises(rows),
-        unseen_apart(rows),
-        data_checks.exact_duplicates(rows, text),
-        data_checks.no_near_duplicates(rows, text),
-        data_checks.masked_texts(rows, masked, role),
-        data_checks.held_out_names(rows, text, lexicon.held_out_names(), role),
-    ]
 
 
 def per_case(rows: Rows) -> list[Check]:
@@ -129,7 +96,7 @@ def evidence(rows: Rows) -> Check:
     for row in every(rows):
         values, places = dict(leaves(row["target"])), row["meta"]["evidence"]
         count += len(values)
-        reasons = {at: "evidence for no leaf" for at in places.keys() - values.keys()}
+        reasons = dict.fromkeys(places.keys() - values.keys(), "evidence for no leaf")
         reasons |= {at: _unproved(text(row), places.get(at), v) for at, v in values.items()}
         failures += [f"{row['id']}: {at}: {reason}" for at, reason in reasons.items() if reason]
     return Check("evidence", count, tuple(failures))

@@ -18,14 +18,14 @@ from random import Random
 
 from slmlib.core import io, paths, progress
 from slmlib.models import weights
-from slmlib.tasks import datasets
+from slmlib.tasks import data_checks, datasets
 from slmlib.tasks.base import Check
 from slmlib.tasks.datasets import Rows
 from slmlib.tasks.edgejson import schemas
 from slmlib.tasks.edgejson.generate import case_sources, checks, data_card, samplers
 from slmlib.tasks.edgejson.generate.case_sources import CaseSource
 from slmlib.tasks.edgejson.phrases import PHRASES
-from slmlib.textgen import near_duplicates, noise
+from slmlib.textgen import lexicon, near_duplicates, noise
 from slmlib.textgen.sampling_context import SamplingContext
 
 NAME, VERSION, GENERATOR, SEED = "edgejson", "2.1.0", "2.1.0", 20261122
@@ -57,11 +57,17 @@ def build(
     for split in reversed(sizes):
         role = checks.role(split)
         for index, (source, kind) in enumerate(plan(seed, split, sizes[split])):
-            for row in _draws(f"{seed}/{split}/{index}", split, index, source, kind):
+            for attempt in range(ATTEMPTS):
+                try:
+                    row = case(f"{seed}/{split}/{index}/{attempt}", split, index, source, kind)
+                except noise.TooClean:
+                    continue
                 text, masked = near_duplicates.plain(row["input"]["text"]), checks.masked(row)
                 # a training text must not even be like a test's when values are masked
                 if not texts.like(text) and not (role == "train" and masked_tests.like(masked)):
                     break
+            else:
+                raise _exhausted(source)
             texts.add(row["id"], text)
             if role == "test":
                 masked_tests.add(row["id"], masked)
@@ -79,12 +85,11 @@ def plan(seed: int, split: str, size: int) -> list[tuple[CaseSource, str | None]
         family = families[tier][used[tier] % len(families[tier])]
         offers = [(source, None) for source in family]
         if split == NOISY:
-            offers = [(source, k) for k in noise.KINDS for source in family if _suits(source, k)]
+            offers = [(each, k) for k in noise.KINDS for each in family if _suits(each, k)]
         offers.sort(key=lambda offer: (used[tier, offer[1]], used[offer]))
         offer = next((each for each in offers if _takes_noise(*each)), None)
         if offer is None:
-            fix = "Add templates in registers that noise.REGISTERS names."
-            raise io.DataError(f"{family[0].group}: no template for {split}. {fix}")
+            raise io.DataError(f"{family[0].group}: no template in a register of noise.REGISTERS")
         used.update((tier, (tier, offer[1]), offer))
         planned.append(offer)
     return planned
@@ -129,18 +134,6 @@ def _takes_noise(source: CaseSource, kind: str | None) -> bool:
     except noise.TooClean:
         return False
     return True
-
-
-def _draws(
-    key: str, split: str, index: int, source: CaseSource, kind: str | None
-) -> Iterator[dict]:
-    """Cases of a source, without those whose noise found nothing to change."""
-    for attempt in range(ATTEMPTS):
-        try:
-            yield case(f"{key}/{attempt}", split, index, source, kind)
-        except noise.TooClean:
-            continue
-    raise _exhausted(source)
 
 
 def _exhausted(source: CaseSource) -> io.DataError:
@@ -228,13 +221,40 @@ def _extension(key: str, block: int, registers: Collection[str] | None) -> list[
         family = [s for s in family if registers is None or s.register in registers]
         if family:
             return _shuffled(rng, family)
-    names = ", ".join(registers)
-    raise io.DataError(f"no {tier} schema has texts of the registers {names}. Allow others, too.")
+    raise io.DataError(f"no {tier} schema has texts of the registers {', '.join(registers)}.")
 
 
-def prove(rows: Rows) -> list[Check]:
-    """Run every check; targets are measured with the tokenizers of all models that are present."""
-    return checks.prove(rows, tokenizers={m: data_card.counter(m) for m in weights.present()})
+def prove(rows: Rows, tokenizers: Mapping[str, Callable[[str], int]] | None = None) -> list[Check]:
+    """Run every check.
+
+    Args:
+        rows: Split -> rows.
+        tokenizers: Model -> number of tokens of a string; default: all models that are present.
+    """
+    if tokenizers is None:
+        tokenizers = {model: data_card.counter(model) for model in weights.present()}
+    contract = data_checks.contract(rows, checks.SAMPLE)
+    if not contract.ok:
+        return [contract]  # the others read rows
+    text, role, names = checks.text, checks.role, lexicon.held_out_names()
+    return [
+        contract,
+        *checks.per_case(rows),
+        data_checks.canary(rows, checks.CANARY, role),
+        checks.lengths(rows, tokenizers),
+        checks.schema_files(rows),
+        data_checks.sizes(rows, SPLITS),
+        checks.tiers(rows),
+        checks.groups(rows),
+        checks.list_likeness(rows),
+        checks.register_coverage(rows),
+        checks.noises(rows),
+        checks.unseen_apart(rows),
+        data_checks.exact_duplicates(rows, text),
+        data_checks.no_near_duplicates(rows, text),
+        data_checks.masked_texts(rows, checks.masked, role),
+        data_checks.held_out_names(rows, text, names, role),
+    ]
 
 
 def write(rows: Rows, folder: Path, *, seed: int | None = None) -> dict:
@@ -257,21 +277,6 @@ def write(rows: Rows, folder: Path, *, seed: int | None = None) -> dict:
     }
     more = {"domain": lambda row: row["meta"]["domain"]}
     return datasets.write(rows, folder, about, files=files, more=more)
-
-
-def publish(folder: Path) -> list[str]:
-    """Copy a written data set over the published one; returns the files that changed.
-
-    Raises:
-        DataError: the data set has another seed than this version.
-    """
-    seed = io.read_json(folder / datasets.MANIFEST)["seed"]
-    if seed != SEED:
-        raise io.DataError(
-            f"{folder}: made with seed {seed}; version {VERSION} is published with seed {SEED}. "
-            f"Use that seed, or set SEED and VERSION in {Path(__file__).name}."
-        )
-    return datasets.publish(folder, PUBLISHED)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -38,6 +38,8 @@ _DATE = rf"(?:{_DAY},? \d{{4}}\b|(?<![\w./])(?:1[3-9]|2\d|3[01])[./]\d\d?[./]\d{
 _BELOW_100 = rf"(?:(?:{'|'.join(TENS[2:])})(?:[- ](?:{'|'.join(UNITS[:10])}))?|{'|'.join(UNITS)})\b"
 _BELOW_1000 = rf"(?:{_BELOW_100})(?: hundred\b(?:(?: and)? (?:{_BELOW_100}))?)?"
 _NUMBER = rf"{_BELOW_1000}(?: thousand\b(?:(?: and)? {_BELOW_1000})?)?"
+_BEFORE = r"(?:(?<![\w.,])|(?<=\bx))(?:(?<![\w.,)])-)?"
+_AFTER = r"(?!\d|(?:st|nd|rd|th)\b)(?=[a-z°%]{0,4}(?!\w))"  # a unit may touch a number
 FORMS = (  # kind, rule and pattern, by precedence: the digits of a date are not a number
     ("moment", "utc", r"\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d ?(?:Z|UTC)\b"),
     ("moment", "utc", rf"{_DATE},? (?:at )?\d\d:\d\d(?: hours)? UTC\b"),
@@ -51,12 +53,7 @@ FORMS = (  # kind, rule and pattern, by precedence: the digits of a date are not
     ("time", "clock", r"(?:(?<=\dT)|(?<![\w:.,]))\d\d:\d\d(?!\w|:\d)"),
     ("time", "undecided", r"(?<![\w:.,])\d:\d\d(?!\w|:\d)|\b(?:half|quarter) (?:past|to) "),
     ("time", "clock_words", r"\b(?:noon|midday|midnight)\b"),
-    (  # a unit may touch a number
-        "number",
-        "number",
-        r"(?:(?<![\w.,])|(?<=\bx))(?:(?<![\w.,)])-)?\d+(?:[.,]\d+)*"
-        r"(?!\d|(?:st|nd|rd|th)\b)(?=[a-z°%]{0,4}(?!\w))",
-    ),
+    ("number", "number", rf"{_BEFORE}\d+(?:[.,]\d+)*{_AFTER}"),
     # `one` alone is rarely a number: `one of them`
     ("number", "number_words", rf"\b(?:minus )?(?!one\b(?! hundred| thousand)){_NUMBER}|\btwice\b"),
     ("currency", "currency", rf"[€£$]|\b(?:{'|'.join(filter(str.isalpha, CURRENCIES))})\b"),
@@ -101,19 +98,14 @@ def locate(text: str, row: dict) -> tuple[dict[str, dict], list[str]]:
         places[at] = min(free, key=lambda m: (order and m.start < order[-1], m.start))
         order.append(places[at].start)
     possible, known = set(kind_of.values()), {(kind, value) for _, kind, value in record}
-    if "moment" in possible:
-        possible |= {"date", "time"}
-        known |= {("date", value[:10]) for _, kind, value in record if kind == "moment"}
-        known |= {("time", value[11:16]) for _, kind, value in record if kind == "moment"}
     if "date" in possible:
         possible.add("date without year")
         known |= {("date without year", "2024" + day[4:]) for kind, day in known if kind == "date"}
     clear = {m[:2] for m in found if (m.kind, m.value) in known or _is_harmless(m, possible)}
     unexplained = (text[m.start : m.end] for m in found if m[:2] not in clear)
     faults += [f"invented: {words!r} is not a value of the record" for words in unexplained]
-    for field, order in starts.items():
-        if order != sorted(order):
-            faults.append(f"order: the values of {field} are not stated in their order")
+    disorderly = (field for field, order in starts.items() if order != sorted(order))
+    faults += [f"order: the values of {field} are not in their order" for field in disorderly]
     evidence = {at: {"start": m.start, "end": m.end, "rule": m.rule} for at, m in places.items()}
     return dict(sorted(evidence.items())), faults
 

@@ -6,7 +6,6 @@ slmbench show edgejson parcel_pickup --draws 50 --quiet
 
 import argparse
 import json
-from collections import Counter
 
 from slmlib.core.names import choose
 from slmlib.tasks import data_checks
@@ -40,12 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
         rows = [dataset.case(f"{group}/{i}", split, i, each) for i, each in enumerate(sources)]
         if not options.quiet:
             print(*map(show, rows[: len(templates)]), sep="\n")
-        registers = Counter(template.register for template in templates)
-        roles = {r: len(case_sources.templates_of(group, r)) for r in ("train", "val", "test")}
-        print(f"{group}: {schemas.tier(group)}; registers {dict(registers)}; by role {roles}")
         contract = data_checks.contract({split: rows}, checks.SAMPLE)
         proof = [contract, checks.schema_files({split: rows}), *checks.per_case({split: rows})]
         failures = [f"{check.name}: {text}" for check in proof for text in check.failures]
-        print(f"{len(rows)} cases, {len(failures)} failures", *failures[:20], sep="\n  ")
+        print(f"{group}: {len(rows)} cases, {len(failures)} failures", *failures[:20], sep="\n  ")
         failed |= bool(failures)
     return int(failed)

@@ -6,7 +6,7 @@ and if the new row passes the checks that texts from templates pass. Otherwise t
 other wordings, another order and a higher temperature. Record and schema stay as they are, and
 `meta.writer` records the model, its prompt and its tokens.
 
-Every answer is on disk before it is judged, and a prompt depends only on row, seed and attempt, so
+Every answer is on disk before it is judged, and a prompt depends only on row and attempt, so
 that a run that was killed resumes where it was.
 
     slmbench teach edgejson qwen2.5-7b-instruct --limit 100     # see teachers.yaml
@@ -48,18 +48,15 @@ FAULTS = {  # reason -> pattern of a text that is not only the text; `^` is the 
 _PLAIN = str.maketrans("‘’‚“”„\u00a0\u202f\u2011\u2212", "'''\"\"\"  --")
 
 
-def prompt(row: dict, teacher: dict, attempt: int, seed: int) -> Call:
+def prompt(row: dict, teacher: dict, attempt: int) -> Call:
     """The call of an attempt, of which the first is 1; it depends on nothing but its arguments."""
-    rng = Random(f"{seed}/{row['id']}/{attempt}")
+    rng = Random(f"{row['id']}/{attempt}")
     facts = "\n".join(state_facts(row, rng))
     register, schema = row["slices"]["register"], row["input"]["schema"]
     layout = PROMPT["prose" if register in templates.PROSE else "list"]
-    question = PROMPT["user"].format(
-        register=PROMPT["registers"].get(register, f"a {register}"),
-        title=schema.get("title", row["group"].replace("_", " ")),
-        description=schema.get("description", ""),
-        facts=facts,
-    )
+    about = {key: schema.get(key, "") for key in ("title", "description")}
+    kind = PROMPT["registers"][register]
+    question = PROMPT["user"].format(register=kind, facts=facts, **about)
     messages = [
         {"role": "system", "content": PROMPT["system"].format(shape=layout["shape"])},
         {"role": "user", "content": layout["facts"]},
@@ -142,7 +139,7 @@ def judge(row: dict, answer: dict) -> tuple[dict | None, str]:
     return new, ""
 
 
-def rewrite(rows: Sequence[dict], name: str, client: Client, *, out: Path, seed: int = 0) -> dict:
+def rewrite(rows: Sequence[dict], name: str, client: Client, *, out: Path) -> dict:
     """Have a teacher write new texts for rows, and write the rows of accepted texts to `out`.
 
     Beside `out` is `.rejected.jsonl`, with the reason of each rejection.
@@ -150,22 +147,16 @@ def rewrite(rows: Sequence[dict], name: str, client: Client, *, out: Path, seed:
     Args:
         rows: Rows of EdgeJSON with different ids.
         name: The teacher's name in `teachers.yaml`.
-        client: Of the server that has its model.
-        out: A `.jsonl` file.
-        seed: Seed of wordings and sampling.
+        client: Of the server that has its model; an error of it keeps the answers so far.
+        out: A `.jsonl` file; `DataError` if it was begun with other rows or settings.
 
     Returns:
-        Counts of cases, attempts, accepted and rejected texts and tokens.
-
-    Raises:
-        EndpointError: the server cannot be used; answers so far are kept.
-        DataError: `out` was begun with other rows or settings.
+        Counts of cases, accepted and rejected texts, and tokens.
     """
     teacher, prompt_sha256 = TEACHERS[name], hashlib.sha256(io.dumps(PROMPT).encode()).hexdigest()
     settings = {
         "teacher": teacher | {"base_url": ""},  # a server may move
         "prompt_sha256": prompt_sha256,
-        "seed": seed,
         "rows": hashlib.sha256("".join(map(io.dumps, rows)).encode()).hexdigest(),
     }
     accepted: dict[str, dict] = {}
@@ -174,7 +165,7 @@ def rewrite(rows: Sequence[dict], name: str, client: Client, *, out: Path, seed:
         answers = dict(log.done)
         for attempt in range(1, ATTEMPTS + 1):
             pending = {row["id"]: row for row in rows if row["id"] not in accepted}
-            calls = {key: prompt(row, teacher, attempt, seed) for key, row in pending.items()}
+            calls = {key: prompt(row, teacher, attempt) for key, row in pending.items()}
             new = [key for key in pending if (key, attempt) not in answers]
             replies = client.answers([calls[key] for key in new])
             for index, reply in progress.bar(replies, total=len(new), desc=f"attempt {attempt}"):
@@ -219,7 +210,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("rows", nargs="?", type=Path, default=train, help="rows to rewrite")
     parser.add_argument("--out", type=Path, help="file to write; by default in runs/teacher")
     parser.add_argument("--limit", type=int, help="rewrite only the first rows")
-    parser.add_argument("--seed", type=int, default=0, help="seed of wordings and sampling")
     parser.add_argument("--base-url", help="address of the server, if another")
     parser.add_argument("--concurrency", type=int, default=8, help="texts written at once")
     options = parser.parse_args(arguments)
@@ -229,5 +219,5 @@ def main(arguments: list[str] | None = None) -> None:
     address = options.base_url or teacher["base_url"]
     client = Client(Endpoint(address, teacher["model"], concurrency=options.concurrency))
     client.check()
-    report = rewrite(rows, options.teacher, client, out=out, seed=options.seed)
+    report = rewrite(rows, options.teacher, client, out=out)
     print(f"{json.dumps(report, indent=2)}\nWritten: {out}")
