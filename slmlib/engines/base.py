@@ -13,12 +13,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-Message = dict[
-    str, Any
-]  # {"role", "content"}; also "tool_calls" (assistant), "tool_call_id" (tool)
+# {"role", "content"}; also "tool_calls" (assistant), "tool_call_id" (tool)
+Message = dict[str, Any]
 Tool = Mapping[str, Any]  # {"type": "function", "function": {"name", "description", "parameters"}}
 Stop = Literal["eos", "json", "line"]
-Scores = Literal["", "tokens", "labels"]
 
 BATCH = 1000  # requests in a batch, of which a few are decoded at once: prompts are held as tokens
 TIMEOUT = 300.0  # seconds for one completion of a server
@@ -51,15 +49,14 @@ class Choice:
 class ToolCalls:
     """The completion calls one or more of the tools with valid arguments, or is plain text.
 
+    A call is written as `<tool_call>\\n{"name": …, "arguments": {…}}\\n</tool_call>`.
+
     Attributes:
         tools: the tools that may be called.
-        notation: "hermes" (`<tool_call>\\n{"name": …, "arguments": {…}}\\n</tool_call>`, repeated)
-            or "json" (one such object, or a list of them).
         text: whether plain text in which no call begins is allowed instead.
     """
 
     tools: tuple[Tool, ...]
-    notation: Literal["hermes", "json"] = "hermes"
     text: bool = True
 
 
@@ -79,8 +76,7 @@ class Request:
         stop: "eos" (the model's end token), "json" (the first complete JSON value too) or "line"
             (the first line end too).
         chat: whether the model's chat template is applied.
-        want_scores: "tokens" asks for the log-probability of each generated token, "labels" for
-            that of each label behind the prompt, where the constraint is a `Choice`.
+        want_scores: whether the log-probability of each label of a `Choice` is wanted.
     """
 
     id: str
@@ -90,7 +86,7 @@ class Request:
     constraint: Constraint | None = None
     stop: Stop = "eos"
     chat: bool = True
-    want_scores: Scores = ""
+    want_scores: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,9 +102,8 @@ class Completion:
         seconds, first_token_seconds: from the start of the batch (under the engine `openai`: of the
             request), so that they are those of one request alone only in batches of one.
         error: why `finish` is "error".
-        token_logprobs: natural logarithms of the model's own probabilities, before any constraint,
-            of each generated token.
-        label_logprobs: natural logarithms by label, summed over its tokens and an end token.
+        label_logprobs: natural logarithms of the model's own probabilities by label, summed over
+            its tokens and an end token.
     """
 
     id: str
@@ -119,7 +114,6 @@ class Completion:
     seconds: float
     first_token_seconds: float
     error: str = ""
-    token_logprobs: tuple[float, ...] = ()
     label_logprobs: Mapping[str, float] = field(default_factory=dict)
 
 

@@ -70,20 +70,13 @@ def by_prefix(requests: Sequence[Request], tokenizer, batch_size: int) -> list[l
 # --- tool calls ---------------------------------------------------------------------------------
 
 
-def calls_text(calls: Iterable[tuple[str, str]], notation: str = "hermes") -> str:
-    """Tool calls as a model writes them in a notation of `ToolCalls`.
-
-    Args:
-        calls: names, and arguments as JSON.
-        notation: "hermes" or "json".
-    """
-    objects = [
-        f'{{"name": {json.dumps(name, ensure_ascii=False)}, "arguments": {arguments}}}'
+def calls_text(calls: Iterable[tuple[str, str]]) -> str:
+    """Tool calls, as names and arguments in JSON, as a model writes them under `ToolCalls`."""
+    return "\n".join(
+        f'<tool_call>\n{{"name": {json.dumps(name, ensure_ascii=False)}, '
+        f'"arguments": {arguments}}}\n</tool_call>'
         for name, arguments in calls
-    ]
-    if notation == "hermes":
-        return "\n".join(f"<tool_call>\n{call}\n</tool_call>" for call in objects)
-    return objects[0] if len(objects) == 1 else f"[{', '.join(objects)}]"
+    )
 
 
 def arguments_text(call: Mapping) -> str:

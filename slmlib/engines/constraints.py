@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 
 from jsonschema import Draft202012Validator
+from llguidance import LLMatcher, LLTokenizer
 
 from slmlib.engines.base import (
     Choice,
@@ -57,10 +58,8 @@ FORMATS = {  # as formats, grammars allow 31 April, and addresses that never end
 LARGEST = 10**15  # of a number without bounds
 SMALLEST = 1e-6  # a number has at most six decimals
 
-TEXTS = {  # by notation: plain text in which no call can begin
-    "hermes": r"[^< \t\r\n]([^<]|<[^t<])*",
-    "json": r"[^{\[ \t\r\n][^{]*",
-}
+TEXT = r"[^< \t\r\n]([^<]|<[^t<])*"  # in which no `<tool_call>` can begin
+BYTES = LLTokenizer("byte")
 
 
 # --- JSON Schemas -------------------------------------------------------------------------------
@@ -76,19 +75,16 @@ def simplify(schema: Mapping) -> dict:
     faults = sorted(set(_unenforced(simple)))
     if not faults:
         return simple
-    fixes = []
+    message = f"constrained decoding cannot enforce {', '.join(faults)}. "
     if {"$ref", "$defs", "definitions"} & {*faults}:
-        fixes.append("Inline definitions: replace each $ref by what it refers to, and drop $defs.")
+        message += "Inline definitions: replace each $ref by what it refers to, and drop $defs. "
     if "anyOf" in faults:
-        fixes.append(
-            'anyOf is supported only as [{"type": …}, {"type": "null"}], as the only keyword.'
+        message += (
+            'anyOf is supported only as [{"type": …}, {"type": "null"}], as the only keyword. '
         )
-    fixes.append(
-        "Remove them from the schema, or use unconstrained decoding: "
-        'decoding="free" in an evaluation.'
-    )
     raise UnsupportedConstraint(
-        f"constrained decoding cannot enforce {', '.join(faults)}. {' '.join(fixes)}"
+        f"{message}Remove them from the schema, or use unconstrained decoding: "
+        'decoding="free" in an evaluation.'
     )
 
 
@@ -177,28 +173,19 @@ def _unenforced(node) -> Iterator[str]:
     pattern = node.get("pattern", "^$")
     if not (pattern.startswith("^") and pattern.endswith("$")) or r"\s" in pattern:
         yield f"the pattern {pattern}, which does not go from ^ to $ or contains \\s"
-    if "|" in _outside_groups(pattern):
+    outside, before = re.sub(r"\\.|\[(?:\\.|[^\]\\])*\]", "", pattern), ""
+    while outside != before:  # without its groups, from the innermost out
+        outside, before = re.sub(r"\([^()]*\)", "", outside), outside
+    if "|" in outside:
         yield f"the pattern {pattern}, whose alternatives are not in brackets"
-    for child in (
-        *node.get("properties", {}).values(),
-        *([node["items"]] if "items" in node else []),
-    ):
+    children = [*node.get("properties", {}).values()]
+    for child in [*children, node["items"]] if "items" in node else children:
         yield from _unenforced(child)
 
 
-def _outside_groups(pattern: str) -> str:
-    """A pattern without its groups, character classes and escapes."""
-    pattern, before = re.sub(r"\\.|\[(?:\\.|[^\]\\])*\]", "", pattern), ""
-    while pattern != before:
-        pattern, before = re.sub(r"\([^()]*\)", "", pattern), pattern
-    return pattern
-
-
 def _format_as_pattern(node: Mapping) -> dict:
-    if "format" not in node:
-        return dict(node)
     rest = {key: value for key, value in node.items() if key != "format"}
-    return rest | {"pattern": FORMATS[node["format"]]}
+    return rest | ({"pattern": FORMATS[node["format"]]} if "format" in node else {})
 
 
 def grammar_text(schema: Mapping) -> str:
@@ -251,27 +238,23 @@ def parameters(tool: Tool) -> dict:
     return {"type": "object", "properties": {}} | dict(tool["function"].get("parameters") or {})
 
 
-def call_start(tool: Tool) -> str:
-    """The beginning of a call, up to its arguments; after them it ends with a brace."""
-    name = json.dumps(tool["function"]["name"], ensure_ascii=False)
-    return f'{{"name"{SEPARATORS[1]}{name}{SEPARATORS[0]}"arguments"{SEPARATORS[1]}'
-
-
-def argument_schemas(constraint: ToolCalls) -> list[str]:
-    """The grammar text of each tool's arguments.
+def calls(constraint: ToolCalls) -> list[tuple[str, str]]:
+    """Each tool's call up to its arguments, after which a brace ends it, and their grammar text.
 
     Raises:
         UnsupportedConstraint: no tools, or one whose parameters cannot be enforced; names it.
     """
     if not constraint.tools:
         raise UnsupportedConstraint("tool calls need at least one tool")
-    texts = []
+    parts = []
     for tool in constraint.tools:
+        name = tool["function"]["name"]
         try:
-            texts.append(grammar_text(parameters(tool)))
+            schema = grammar_text(parameters(tool))
         except UnsupportedConstraint as error:
-            raise UnsupportedConstraint(f"tool {tool['function']['name']}: {error}") from None
-    return texts
+            raise UnsupportedConstraint(f"tool {name}: {error}") from None
+        parts.append((f'{{"name": {_quote(name)}, "arguments": ', schema))
+    return parts
 
 
 def labels(constraint: Choice) -> tuple[str, ...]:
@@ -308,19 +291,17 @@ def lark(constraint: Constraint, *, end: int | None = None) -> str:
     elif isinstance(constraint, Choice):
         start, rules = "LABEL", [f"LABEL: {' | '.join(map(_quote, labels(constraint)))}"]
     else:
-        start, rules = "calls | TEXT" if constraint.text else "calls", []
-        schemas = argument_schemas(constraint)
-        for i, (tool, schema) in enumerate(zip(constraint.tools, schemas, strict=True)):
-            rules.append(f'tool_{i}: {_quote(call_start(tool))} arguments_{i} "}}"')
+        start = "calls | TEXT" if constraint.text else "calls"
+        rules = [
+            r'calls: tagged ("\n" tagged)*',
+            r'tagged: "<tool_call>\n" call "\n</tool_call>"',
+            f"call: {' | '.join(f'tool_{i}' for i in range(len(constraint.tools)))}",
+        ]
+        for i, (call, schema) in enumerate(calls(constraint)):
+            rules.append(f'tool_{i}: {_quote(call)} arguments_{i} "}}"')
             rules.append(f"arguments_{i}: {_json_rule(schema)}")
-        rules.append(f"call: {' | '.join(f'tool_{i}' for i in range(len(schemas)))}")
-        if constraint.notation == "hermes":
-            rules.append(r'calls: tagged ("\n" tagged)*')
-            rules.append(r'tagged: "<tool_call>\n" call "\n</tool_call>"')
-        else:
-            rules.append(f'calls: call | "[" call ({_quote(SEPARATORS[0])} call)* "]"')
         if constraint.text:
-            rules.append(f"TEXT: /{TEXTS[constraint.notation]}/")
+            rules.append(f"TEXT: /{TEXT}/")
     head, rest = '%llguidance {"no_forcing": true}\nstart: ', "".join(f"\n{r}" for r in rules)
     grammar = _validated(f"{head}{start}{rest}")
     if end is None or isinstance(constraint, JsonSchema):
@@ -347,9 +328,7 @@ def _json_rule(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _validated(grammar: str) -> str:
-    from llguidance import LLMatcher, LLTokenizer
-
-    fault = LLMatcher.validate_grammar(grammar, LLTokenizer("byte"))
+    fault = LLMatcher.validate_grammar(grammar, BYTES)
     if fault:
         raise UnsupportedConstraint(f"the grammar of this constraint cannot be compiled: {fault}")
     return grammar
@@ -357,15 +336,13 @@ def _validated(grammar: str) -> str:
 
 def follows(constraint: Constraint, text: str, *, whole: bool) -> bool:
     """Whether a constraint allows a text, as a `whole` completion or as the beginning of one."""
-    from llguidance import LLMatcher, LLTokenizer
-
-    matcher = LLMatcher(LLTokenizer("byte"), lark(constraint), log_level=0)
+    matcher = LLMatcher(BYTES, lark(constraint), log_level=0)
     accepted = matcher.try_consume_tokens([*text.encode()]) == len(text.encode())
     return accepted and (not whole or matcher.is_accepting())
 
 
 class Grammars:
-    """The grammars of constraints over one model's tokens, each compiled once.
+    """The grammars of constraints over one model's tokens.
 
     llguidance compiles one of our schemas in about 2 ms where xgrammar needs half a second, because
     it looks only at tokens that occur (`tests/performance/constrained.py` measures both).
@@ -380,25 +357,19 @@ class Grammars:
 
         self.width = width
         self.tokens = llguidance.hf.from_tokenizer(tokenizer, n_vocab=max(width, len(tokenizer)))
-        self._compiled = lru_cache(maxsize=4096)(self._compile)
 
-    def _compile(self, grammar: str):
-        from llguidance import LLMatcher
+    def matcher(self, constraint: Constraint) -> LLMatcher:
+        """A matcher at the beginning of a completion.
 
-        matcher = LLMatcher(self.tokens, grammar, log_level=0)
+        Raises:
+            UnsupportedConstraint: the constraint cannot be enforced.
+        """
+        matcher = LLMatcher(self.tokens, lark(constraint), log_level=0)
         if matcher.is_error():
             raise UnsupportedConstraint(
                 f"the grammar of this constraint cannot be compiled: {matcher.get_error()}"
             )
         return matcher
-
-    def matcher(self, constraint: Constraint):
-        """An `LLMatcher` at the beginning of a completion.
-
-        Raises:
-            UnsupportedConstraint: the constraint cannot be enforced.
-        """
-        return self._compiled(lark(constraint)).deep_copy()
 
     def mask(self, logits, matchers: list) -> None:
         """Set logits to minus infinity, in place, where no valid completion goes on.

@@ -13,7 +13,6 @@ from slmlib.engines.base import (
     Engine,
     EngineError,
     JsonSchema,
-    Scores,
     ToolCalls,
     UnsupportedConstraint,
 )
@@ -24,17 +23,18 @@ DTYPES = {  # engine -> types that it computes in or reads; "auto" is the first,
     "llamacpp": ("q8_0", "f16", "q4_k_m", "q4_k_m_i", "q4_1", "source"),
     "openai": ("served",),
 }
-SUPPORTS = {  # engine -> constraints that it enforces, and scores that it can give
-    "transformers": ((JsonSchema, Choice, ToolCalls), ("tokens", "labels")),
-    "openvino": ((JsonSchema, Choice, ToolCalls), ()),
-    "llamacpp": ((JsonSchema, Choice, ToolCalls), ("tokens",)),
-    "openai": ((JsonSchema, ToolCalls), ("tokens",)),
+ENFORCES = {  # engine -> constraints
+    "transformers": (JsonSchema, Choice, ToolCalls),
+    "openvino": (JsonSchema, Choice, ToolCalls),
+    "llamacpp": (JsonSchema, Choice, ToolCalls),
+    "openai": (JsonSchema, ToolCalls),
 }
+SCORING = ("transformers",)  # engines that give log-probabilities of labels
 NEEDS = {  # engine -> modules that it imports
     "transformers": ("torch", "transformers", "llguidance", "llguidance.hf"),
     "openvino": ("openvino", "openvino_genai", "gguf", "xgrammar"),
     "llamacpp": ("xllamacpp", "gguf", "httpx", "llguidance"),
-    "openai": ("openai", "tenacity"),
+    "openai": ("openai", "anyio"),
 }
 ENGINES = tuple(DTYPES)
 LOCAL = tuple(name for name in ENGINES if name != "openai")  # load the weights in this process
@@ -100,24 +100,22 @@ def require(name: str) -> None:
             ) from error
 
 
-def require_support(name: str, constraint: Constraint | None, want_scores: Scores = "") -> None:
-    """Check that an engine enforces a constraint and gives the scores that are asked for.
+def require_support(name: str, constraint: Constraint | None, want_scores: bool = False) -> None:
+    """Check that an engine enforces a constraint and gives scores of labels if they are wanted.
 
     Raises:
         UnsupportedConstraint: it does not; the message names the engines that do.
     """
-    constraints, scores = SUPPORTS[name]
-    if constraint is not None and type(constraint) not in constraints:
-        able = [each for each in ENGINES if type(constraint) in SUPPORTS[each][0]]
-        what = f"the constraint {type(constraint).__name__}"
-    elif want_scores and want_scores not in scores:
-        able = [each for each in ENGINES if want_scores in SUPPORTS[each][1]]
-        what = f"log-probabilities of {want_scores}"
-    else:
-        return
-    raise UnsupportedConstraint(
-        f"the engine {name} does not support {what}. Use: {', '.join(able)}."
-    )
+    kind, able, what = type(constraint), ENGINES, ""
+    if constraint is not None and kind not in ENFORCES[name]:
+        able = [each for each in ENGINES if kind in ENFORCES[each]]
+        what = f"the constraint {kind.__name__}"
+    elif want_scores:
+        able, what = SCORING, "log-probabilities of labels"
+    if name not in able:
+        raise UnsupportedConstraint(
+            f"the engine {name} does not support {what}. Use: {', '.join(able)}."
+        )
 
 
 def resolve(name: str, *, gguf: bool) -> str:

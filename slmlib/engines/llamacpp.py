@@ -7,13 +7,17 @@ is reached, the connection is closed. Constraints go to llguidance, which llama.
 """
 
 import json
-import queue
 import re
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
+
+import httpx
+import xllamacpp
 
 from slmlib.core import machine, paths
 from slmlib.engines.base import (
@@ -69,8 +73,6 @@ class LlamaCpp:
 
     def _server(self):
         """Start a server with as many slots as the memory allows."""
-        import xllamacpp
-
         options = xllamacpp.CommonParams()
         options.model.path, options.port = str(self.path), 0
         options.cpuparams.n_threads = options.cpuparams_batch.n_threads = self.threads
@@ -90,10 +92,6 @@ class LlamaCpp:
             self.slots, self.halvings = self.slots // 2, self.halvings + 1
 
     def describe(self) -> dict:
-        from importlib.metadata import version
-
-        import xllamacpp
-
         weighed = self.dtype in gguf_files.WEIGHED
         description = {
             "name": "llamacpp",
@@ -109,7 +107,9 @@ class LlamaCpp:
         }
         if self.slots < self.batch_size:
             description["fitting"] = self.slots
-        return description | ({"halvings": self.halvings} if self.halvings else {})
+        if self.halvings:
+            description["halvings"] = self.halvings
+        return description
 
     def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
         return by_prefix(requests, self.vocabulary.tokenizer, self.batch_size)
@@ -117,9 +117,7 @@ class LlamaCpp:
     def generate(
         self, batch: Sequence[Request], on_tokens: OnTokens = ignore
     ) -> Iterator[Completion]:
-        import httpx
-
-        start, done, abandoned = time.perf_counter(), queue.SimpleQueue(), threading.Event()
+        start, abandoned = time.perf_counter(), threading.Event()
         options = {
             "base_url": self.server.listening_address,
             "timeout": httpx.Timeout(SILENCE, connect=10.0),
@@ -128,26 +126,21 @@ class LlamaCpp:
         }
         sequences = [SequenceState(request, self.vocabulary) for request in batch]
         with httpx.Client(**options) as client, ThreadPoolExecutor(self.slots) as pool:
-            for sequence in sequences:
-                pool.submit(
-                    lambda s: done.put(self._complete(client, s, start, abandoned)), sequence
-                )
             try:
-                for _ in sequences:
-                    completion = done.get()
+                complete = partial(self._complete, client, start, abandoned)
+                for done in as_completed([pool.submit(complete, each) for each in sequences]):
+                    completion = done.result()
                     on_tokens(completion.tokens_out)
                     yield completion
             finally:
                 abandoned.set()
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def _complete(
-        self, client, sequence: SequenceState, start: float, abandoned: threading.Event
-    ) -> Completion:
+    def _complete(self, client, start: float, abandoned, sequence: SequenceState) -> Completion:
         """Complete one request; whatever fails becomes a completion too."""
         try:
             sequence.check("llamacpp", self.context)
-            self._stream(client, sequence, start, abandoned)
+            self._stream(client, start, abandoned, sequence)
             # llama.cpp drops a grammar it cannot follow
             return sequence.completion(start, sequence.violates_constraint())
         except (UnsupportedConstraint, EngineError) as error:
@@ -155,9 +148,7 @@ class LlamaCpp:
         except Exception as error:
             return sequence.completion(start, f"{type(error).__name__}: {error}")
 
-    def _stream(
-        self, client, sequence: SequenceState, start: float, abandoned: threading.Event
-    ) -> None:
+    def _stream(self, client, start: float, abandoned, sequence: SequenceState) -> None:
         request = sequence.request
         body = {
             "prompt": sequence.prompt,
@@ -168,7 +159,6 @@ class LlamaCpp:
             "stream": True,
             "return_tokens": True,
             "cache_prompt": self.reuse,
-            "n_probs": int(request.want_scores == "tokens"),
         }
         if request.constraint is not None:
             # llama.cpp may take another end token of the model for the one that ends a grammar
@@ -186,8 +176,6 @@ class LlamaCpp:
                 event = json.loads(line.removeprefix("data: "))
                 if "error" in event:
                     raise EngineError(str(event["error"])[:FAILURE])
-                probabilities = event.get("completion_probabilities", ())
-                sequence.logprobs += [each["logprob"] for each in probabilities]
                 tokens = event.get("tokens", ())
                 if event.get("tokens_predicted", 0) > len(sequence.tokens) + len(tokens):
                     # of a character that takes several tokens, only the last one is sent

@@ -14,6 +14,10 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+import openvino
+import openvino_genai
+
 from slmlib.core import machine
 from slmlib.engines.base import (
     FAILURE,
@@ -54,8 +58,6 @@ def start(
 
 def kernels() -> list[str]:
     """Types in which OpenVINO computes on this CPU, such as FP32, BF16 and INT8."""
-    import openvino
-
     return sorted(openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
 
 
@@ -81,9 +83,7 @@ class OpenVino:
         self.cache_gb = max(1, min(CACHE_GB, machine.available_memory() // 2**31))
         self.pipeline = self._pipeline()
 
-    def _pipeline(self):
-        import openvino_genai
-
+    def _pipeline(self) -> openvino_genai.ContinuousBatchingPipeline:
         scheduler = openvino_genai.SchedulerConfig()
         scheduler.max_num_seqs, scheduler.cache_size = self.batch_size, self.cache_gb
         scheduler.max_num_batched_tokens = STEP_TOKENS
@@ -97,8 +97,6 @@ class OpenVino:
         return openvino_genai.ContinuousBatchingPipeline(str(self.path), scheduler, "CPU", hints)
 
     def describe(self) -> dict:
-        import openvino_genai
-
         description = {
             "name": "openvino",
             "version": openvino_genai.__version__.partition("-")[0],
@@ -112,7 +110,7 @@ class OpenVino:
             **weights.describe_file(self.path),
         }
         if self.halvings:
-            description |= {"halvings": self.halvings, "halved_after": self.failure}
+            description |= {"halvings": self.halvings, "halved_after": self.failure[:FAILURE]}
         return description
 
     def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
@@ -138,7 +136,18 @@ class OpenVino:
                 try:
                     self.pipeline.step()
                 except RuntimeError as error:
-                    yield from self._with_fewer(error, running, waiting, start)
+                    # half as many go on in a new pipeline
+                    failed, self.failure = [sequence for sequence, _ in running], str(error)
+                    running.clear()
+                    self._restart()
+                    if len(failed) == 1 and self.at_once == 1:
+                        self.at_once = self.batch_size
+                        reason = f"OpenVINO cannot complete this case: {error}"
+                        yield failed[0].completion(start, reason)
+                        continue
+                    self.at_once, self.halvings = max(1, len(failed) // 2), self.halvings + 1
+                    again = [SequenceState(each.request, self.vocabulary) for each in failed]
+                    waiting.extendleft(reversed(again))
                     continue
                 on_tokens(sum(self._read(*pair, start) for pair in running))
                 for sequence, handle in running:
@@ -148,19 +157,6 @@ class OpenVino:
                 running[:] = [pair for pair in running if not pair[0].finish]
         finally:
             self._drop([handle for _, handle in running])
-
-    def _with_fewer(self, error: RuntimeError, running: list, waiting: deque, start: float):
-        """After a failed step: start a new pipeline, in which half as many are decoded at once."""
-        sequences = [sequence for sequence, _ in running]
-        running.clear()
-        self.failure = str(error)[:FAILURE]
-        self._restart()
-        if len(sequences) == 1 and self.at_once == 1:
-            self.at_once = self.batch_size
-            yield sequences[0].completion(start, f"OpenVINO cannot complete this case: {error}")
-            return
-        self.at_once, self.halvings = max(1, len(sequences) // 2), self.halvings + 1
-        waiting.extendleft(SequenceState(s.request, self.vocabulary) for s in reversed(sequences))
 
     def _restart(self) -> None:
         """Start a pipeline with half the cache, or with less if even that cannot be allocated."""
@@ -177,10 +173,6 @@ class OpenVino:
 
     def _add(self, sequence: SequenceState):
         """Hand a sequence to the pipeline; returns the pipeline's handle of it."""
-        import numpy as np
-        import openvino
-        import openvino_genai
-
         request, options = sequence.request, openvino_genai.GenerationConfig()
         options.do_sample, options.max_new_tokens = False, request.max_new_tokens
         options.stop_token_ids = set(self.vocabulary.ends)

@@ -5,27 +5,24 @@ its own way: it gives other answers than the other engines. So the Python packag
 schema's grammar, in EBNF, and some of its rules are rewritten here:
 
 - Patterns are spelt out as rules, and open ends become `*` and `+`, because OpenVINO's xgrammar is
-  older
-  than the package.
+  older than the package.
 - Strings get the escapes that llguidance allows, and no raw control characters.
 - A string of bounded length becomes a chain of rules, each a character and the rest with its quote.
   Where characters are repeated instead, each ends its own rule, so that a token of several
   characters is known to fit only once it was tried, and all of them are tried at every step.
 - Alternative literals become a tree of their common beginnings. Side by side, OpenVINO's xgrammar
-  mixes
-  them up: after "ng/" of "ng/l" it accepts the end of "g/dl".
+  mixes them up: after "ng/" of "ng/l" it accepts the end of "g/dl".
 - Characters beyond ASCII become classes of one: a degree sign before a C would be read back as one
   character, by its code b0C.
 """
 
 import json
 import re
-from collections.abc import Iterable
 from functools import lru_cache
 from itertools import takewhile
 
 from slmlib.engines import constraints
-from slmlib.engines.base import Choice, Constraint, JsonSchema, ToolCalls, UnsupportedConstraint
+from slmlib.engines.base import Choice, Constraint, JsonSchema, UnsupportedConstraint
 
 _CHARACTER = r"[^\0-\x1f\x7f\"\\]"
 _VALUE_ENDS = r"(=([,}\]]))"  # a hint: what follows a value, so that fewer tokens have to be tried
@@ -52,34 +49,28 @@ def ebnf(constraint: Constraint) -> str:
 
     Raises:
         UnsupportedConstraint: a keyword would not be enforced, nothing satisfies a schema, or a
-        pattern
-            may need escapes in JSON.
+            pattern may need escapes in JSON.
     """
     constraints.lark(constraint)  # refuses what nothing satisfies, such as a required unknown key
     if isinstance(constraint, JsonSchema):
         return _json_grammar(constraints.grammar_text(constraint.schema))
     if isinstance(constraint, Choice):
-        return _spell_out(f"root ::= ({_tree((label, '') for label in constraint.labels)})\n")
-    return _tool_grammar(constraint)
-
-
-def _tool_grammar(constraint: ToolCalls) -> str:
-    schemas = constraints.argument_schemas(constraint)
-    starts = [constraints.call_start(tool) for tool in constraint.tools]
-    calls = _tree((start, f' arguments_{i}_root "}}"') for i, start in enumerate(starts))
-    rules = [f"call ::= ({calls})"]
-    if constraint.notation == "hermes":
-        rules.append(r'calls ::= (("<tool_call>\n" call "\n</tool_call>" more))')
-        rules.append(r'more ::= ("" | ("\n" calls))')
-    else:
-        rules.append('calls ::= ((call) | ("[" call more "]"))')
-        rules.append('more ::= ("" | (", " call more))')
+        tree = _tree({_escaped(label): "" for label in constraint.labels})
+        return _spell_out(f"root ::= ({tree})\n")
+    parts = enumerate(constraints.calls(constraint))
+    arguments, tails = [], {}
+    for i, (start, schema) in parts:
+        tails[_escaped(start)] = f' arguments_{i}_root "}}"'
+        arguments.append(_prefixed(_json_grammar(schema), f"arguments_{i}_"))
+    rules = [
+        f"root ::= ((calls){' | (text)' * constraint.text})",
+        f"call ::= ({_tree(tails)})",
+        r'calls ::= (("<tool_call>\n" call "\n</tool_call>" more))',
+        r'more ::= ("" | ("\n" calls))',
+    ]
     if constraint.text:
-        rules.append(_pattern_rules("text", constraints.TEXTS[constraint.notation]))
-    rules.insert(0, f"root ::= ((calls){' | (text)' * constraint.text})")
-    rules = [_spell_out("\n".join(rules))]
-    rules += [_prefixed(_json_grammar(text), f"arguments_{i}_") for i, text in enumerate(schemas)]
-    return "\n".join(rules)
+        rules.append(_pattern_rules("text", constraints.TEXT))
+    return "\n".join([_spell_out("\n".join(rules)), *arguments])
 
 
 def _prefixed(grammar: str, prefix: str) -> str:
@@ -92,26 +83,23 @@ def _prefixed(grammar: str, prefix: str) -> str:
     return re.sub(rf"{_CLASS_OR_LITERAL.pattern}|\w+", rename, grammar)
 
 
-def _tree(texts: Iterable[tuple[str, str]]) -> str:
-    """Texts, each with what follows it, as a tree of literals."""
-    escaped = ((json.dumps(text, ensure_ascii=False)[1:-1], tail) for text, tail in texts)
-    return _branches({tuple(re.findall(r"\\.|.", text)): tail for text, tail in escaped})
+def _escaped(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
-def _branches(tails: dict[tuple[str, ...], str]) -> str:
-    """Literals, by their characters, as alternatives that begin with different characters."""
-    groups: dict[str, dict] = {}
-    for word, tail in tails.items():
-        groups.setdefault(word[0] if word else "", {})[word] = tail
+def _tree(tails: dict[str, str]) -> str:
+    """Escaped literals, each with what follows it, as alternatives that begin differently."""
+    groups: dict[str, dict[str, str]] = {}
+    for literal, tail in tails.items():
+        first = re.match(r"\\.|.|$", literal)[0]
+        groups.setdefault(first, {})[literal] = tail
     parts = []
     for group in groups.values():
-        shared = [
-            column[0] for column in takewhile(lambda c: len(set(c)) == 1, zip(*group, strict=False))
-        ]
-        start, tail = f'"{"".join(shared)}"', next(iter(group.values()))
-        if len(group) > 1:
-            tail = f" ({_branches({word[len(shared) :]: t for word, t in group.items()})})"
-        parts.append(f"({start}{tail})")
+        columns = zip(*(re.findall(r"\\.|.", literal) for literal in group), strict=False)
+        shared = "".join(each[0] for each in takewhile(lambda each: len({*each}) == 1, columns))
+        rest = {literal.removeprefix(shared): tail for literal, tail in group.items()}
+        follows = f" ({_tree(rest)})" if len(rest) > 1 else rest[""]
+        parts.append(f'("{shared}"{follows})')
     return " | ".join(parts)
 
 
@@ -136,11 +124,11 @@ def _json_grammar(text: str) -> str:
 
     grammar = _REGEX.sub(spell_pattern, grammar)
     grammar = _OPEN_END.sub(lambda match: "+" if match[1] == "1" else "*", grammar)
-    grammar = _CODE.sub(_decode, grammar + "\n".join(rules.values()))
+    grammar += "\n".join(rules.values())
+    grammar = _CODE.sub(_decode, grammar)
 
     def as_tree(match: re.Match) -> str:
-        words = (tuple(re.findall(r"\\.|.", word)) for word in _LITERAL.findall(match[2]))
-        return f"{match[1]} ::= ({_branches(dict.fromkeys(words, ''))})"
+        return f"{match[1]} ::= ({_tree(dict.fromkeys(_LITERAL.findall(match[2]), ''))})"
 
     return _spell_out(_ALTERNATIVES.sub(as_tree, grammar))
 

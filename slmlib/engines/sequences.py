@@ -6,7 +6,7 @@ from slmlib.engines import constraints
 from slmlib.engines.base import Completion, EngineError, Request
 from slmlib.engines.chat import prompt_tokens
 from slmlib.engines.launch import require_support
-from slmlib.engines.stopping import STOPS, cut
+from slmlib.engines.stopping import cut, end
 from slmlib.models.weights import Vocabulary
 
 
@@ -15,7 +15,6 @@ class SequenceState:
 
     Attributes:
         prompt, tokens: tokens of the prompt and of the completion, end token included.
-        logprobs: log-probabilities of `tokens`, where the request wants them.
         label_logprobs: log-probabilities of the labels, where the request wants them.
         matcher: follows the completion under its grammar, where the engine applies it itself.
         finish: how the completion ended; empty until then.
@@ -28,12 +27,11 @@ class SequenceState:
             self.tokenizer, request.messages, tools=request.tools, chat=request.chat
         )
         self.tokens: list[int] = []
-        self.logprobs: list[float] = []
         self.label_logprobs: dict[str, float] = {}
         self.matcher = None
         self.finish = self.error = ""
         self.first_token_seconds = 0.0
-        self._end = STOPS[request.stop]() if request.stop in STOPS else None
+        self._written = ""
 
     def check(self, engine: str, context: int) -> None:
         """Check that an engine can complete the request.
@@ -64,9 +62,8 @@ class SequenceState:
 
     def _stops(self, token: int) -> bool:
         # brackets, quotes and line ends are ASCII, so a token with part of a character does no harm
-        return self._end is not None and self._end.feed(
-            self.tokenizer.decode([token], skip_special_tokens=True)
-        )
+        self._written += self.tokenizer.decode([token], skip_special_tokens=True)
+        return end(self._written, self.request.stop) >= 0
 
     @property
     def text(self) -> str:
@@ -80,10 +77,10 @@ class SequenceState:
         For engines that apply grammars of their own, which may allow more, or drop out on the way.
         """
         constraint, text, whole = self.request.constraint, self.text, self.finish == "stop"
-        if constraint is None or self.finish == "error":
-            return ""
         if not whole:
             text = text.rstrip("\ufffd")  # the limit may fall inside a character
+        if constraint is None or self.finish == "error":
+            return ""
         if constraints.follows(constraint, text, whole=whole):
             return ""
         return f"the engine left the grammar of the constraint: {text[-80:]!r}"
@@ -101,6 +98,5 @@ class SequenceState:
             seconds=time.perf_counter() - start,
             first_token_seconds=self.first_token_seconds,
             error=self.error,
-            token_logprobs=tuple(self.logprobs[: len(self.tokens)]),
             label_logprobs=self.label_logprobs,
         )

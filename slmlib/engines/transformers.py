@@ -7,14 +7,20 @@ In int8 a completion may depend on those beside it, since bitsandbytes looks for
 all of them together.
 
 No more sequences are decoded at once than the free memory holds. If it is short all the same, or
-PyTorch fails otherwise, the batch is halved. A request that fails alone is an error of that
-request; if the next one fails too, the engine is broken, and the run stops.
+PyTorch fails otherwise, half as many go on. A request that fails alone is an error of that request;
+if the next one fails too, the engine is broken, and the run stops.
 """
 
 import copy
 import time
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import takewhile
+
+import torch
+import transformers
+from torch.nn.functional import pad
+from transformers import DynamicCache
 
 from slmlib.core import machine
 from slmlib.engines.base import (
@@ -45,8 +51,6 @@ class Transformers:
     """Greedy decoding of batches with a loaded model."""
 
     def __init__(self, loaded: weights.Loaded, *, batch_size: int = 16, threads: int | None = None):
-        import torch
-
         self.network, self.vocabulary, self.dtype = loaded.network, loaded.vocabulary, loaded.dtype
         self.batch_size = self.fitting = batch_size
         self.halvings, self.failure = 0, ""
@@ -55,11 +59,7 @@ class Transformers:
         torch.set_num_threads(self.threads)
 
     def describe(self) -> dict:
-        import torch
-        import transformers
-
         device = self.network.device
-        cuda = device.type == "cuda"
         description = {
             "name": "transformers",
             "version": transformers.__version__,
@@ -67,13 +67,13 @@ class Transformers:
             "batch_size": self.batch_size,
             "threads": self.threads,
             "device": str(device),
-            "kernels": torch.cuda.get_device_name(device)
-            if cuda
-            else torch.backends.cpu.get_cpu_capability(),
+            "kernels": torch.backends.cpu.get_cpu_capability(),
             "attention": self.network.config._attn_implementation,
             "computed_in": str(self.network.dtype).removeprefix("torch."),
             "weights_bytes": self.network.get_memory_footprint(),
         }
+        if device.type == "cuda":
+            description["kernels"] = torch.cuda.get_device_name(device)
         if self.fitting < self.batch_size:
             description["fitting"] = self.fitting
         if self.halvings:
@@ -109,56 +109,45 @@ class Transformers:
                 waiting.append(self._with_matcher(sequence))
             except (UnsupportedConstraint, EngineError) as error:
                 yield sequence.completion(start, str(error))
+        size = self.fitting  # how many are decoded at once
         while waiting:
-            sequences, waiting = waiting[: self.fitting], waiting[self.fitting :]
-            yield from self._complete(sequences, start, on_tokens)
+            sequences, waiting = waiting[:size], waiting[size:]
+            try:
+                for sequence in self._decode(sequences, start, on_tokens):
+                    self._broken = False
+                    yield sequence.completion(start)
+                size = min(2 * size, self.fitting)
+                continue
+            except (MemoryError, RuntimeError) as error:
+                short = isinstance(error, MemoryError) or any(t in str(error) for t in NO_MEMORY)
+                if len(sequences) == 1 and self._broken and not short:
+                    raise
+                self.failure = f"{type(error).__name__}: {error}"[:FAILURE]
+            # leaving `except` has freed the memory held by the traceback
+            if len(sequences) == 1:
+                self._broken = not short
+                reason = "memory does not suffice for" if short else "the engine fails at"
+                yield sequences[0].completion(start, f"{reason} this case alone: {self.failure}")
+                continue
+            left = [sequence.request for sequence in sequences if not sequence.finish]
+            again = [SequenceState(request, self.vocabulary) for request in left]
+            waiting = [*map(self._with_matcher, again), *waiting]
+            self.halvings, size = self.halvings + 1, max(1, len(sequences) // 2)
+            if short:
+                self.fitting = size
 
     def _with_matcher(self, sequence: SequenceState) -> SequenceState:
         if sequence.request.constraint is not None:
             sequence.matcher = self._grammars.matcher(sequence.request.constraint)
         return sequence
 
-    def _complete(
-        self, sequences: list[SequenceState], start: float, on_tokens: OnTokens
-    ) -> Iterator[Completion]:
-        """Decode sequences together, or in halves if that fails."""
-        try:
-            for sequence in self._decode(sequences, start, on_tokens):
-                self._broken = False
-                yield sequence.completion(start)
-            return
-        except (MemoryError, RuntimeError) as error:
-            short = isinstance(error, MemoryError) or any(t in str(error) for t in NO_MEMORY)
-            if len(sequences) == 1 and self._broken and not short:
-                raise
-            self.failure = f"{type(error).__name__}: {error}"[:FAILURE]
-        # leaving `except` frees the memory held by the traceback
-        if len(sequences) == 1:
-            self._broken = not short
-            reason = "memory does not suffice for" if short else "the engine fails at"
-            yield sequences[0].completion(start, f"{reason} this case alone: {self.failure}")
-            return
-        again = [
-            self._with_matcher(SequenceState(sequence.request, self.vocabulary))
-            for sequence in sequences
-            if not sequence.finish
-        ]
-        self.halvings, half = self.halvings + 1, (len(again) + 1) // 2
-        if short:
-            self.fitting = max(1, min(self.fitting, len(sequences) // 2))
-        yield from self._complete(again[:half], start, on_tokens)
-        if again[half:]:
-            yield from self._complete(again[half:], start, on_tokens)
-
     def _decode(
         self, sequences: list[SequenceState], start: float, on_tokens: OnTokens
     ) -> Iterator[SequenceState]:
         """Decode sequences together; yields each when it ends, and goes on with the others."""
-        import torch
-
         with torch.inference_mode():
             hidden, cache, mask = self._read(sequences)
-        while sequences:
+        while True:
             with torch.inference_mode():
                 chosen = self._choose(self._logits(hidden), sequences)
             for sequence, token in zip(sequences, chosen, strict=True):
@@ -183,41 +172,36 @@ class Transformers:
             The last hidden states, (rows, size); a cache of all prompts, padded on the left; and
             its mask, (rows, columns).
         """
-        import torch
-        from transformers import DynamicCache
-
         cache, before, hiddens, caches = DynamicCache(), [], [], []
         for sequence in sequences:
             prompt = sequence.prompt
-            parting = (
-                i for i, pair in enumerate(zip(before, prompt, strict=False)) if pair[0] != pair[1]
-            )
-            shared = min(next(parting, len(before)), len(prompt) - 1)
+            alike = takewhile(lambda pair: pair[0] == pair[1], zip(before, prompt, strict=False))
+            shared = min(len(list(alike)), len(prompt) - 1)
             cache = copy.deepcopy(cache)
             cache.crop(shared - len(before))
             hiddens.append(self._forward(torch.tensor([prompt[shared:]]), cache)[:, -1])
             caches.append(cache)
             before = prompt
-            if sequence.request.want_scores == "labels":
+            if sequence.request.want_scores:
                 sequence.label_logprobs = self._score_labels(sequence, hiddens[-1], cache)
         width = max(len(sequence.prompt) for sequence in sequences)
         gaps = [width - len(sequence.prompt) for sequence in sequences]
 
         def together(tensors):
             pairs = zip(tensors, gaps, strict=True)
-            return torch.cat([torch.nn.functional.pad(t, (0, 0, gap, 0)) for t, gap in pairs])
+            return torch.cat([pad(tensor, (0, 0, gap, 0)) for tensor, gap in pairs])
 
         joint = DynamicCache()
-        for index, layers in enumerate(zip(*(cache.layers for cache in caches), strict=True)):
-            keys, values = ([layer.keys for layer in layers], [layer.values for layer in layers])
+        for index in range(len(cache.layers)):
+            layers = [cache.layers[index] for cache in caches]
+            keys, values = [layer.keys for layer in layers], [layer.values for layer in layers]
             joint.update(together(keys), together(values), index)
         mask = torch.tensor([[0] * gap + [1] * (width - gap) for gap in gaps])
         return torch.cat(hiddens), joint, mask
 
     def _forward(self, tokens, cache, mask=None):
         """Read tokens, (rows, columns), behind the cached ones; returns (rows, columns, size)."""
-        device = self.network.device
-        options = {}
+        device, options = self.network.device, {}
         if mask is not None:
             positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -tokens.shape[1] :]
             options = {"attention_mask": mask.to(device), "position_ids": positions.to(device)}
@@ -230,20 +214,12 @@ class Transformers:
         return hidden.to(self._head.device).float() @ self._head.T
 
     def _choose(self, logits, sequences: Sequence[SequenceState]) -> list[int]:
-        """The most probable next token of each sequence, within its grammar if it has one.
-
-        Log-probabilities are the model's own, before the grammar.
-        """
-        scored = [row for row, s in enumerate(sequences) if s.request.want_scores == "tokens"]
-        logprobs = logits[scored].log_softmax(-1) if scored else None
+        """The most probable next token of each sequence, within its grammar if it has one."""
         matchers = [sequence.matcher for sequence in sequences]
-        if any(matcher is not None for matcher in matchers):
+        if any(matchers):
             logits = logits.cpu()
             self._grammars.mask(logits, matchers)
-        chosen = logits.argmax(-1).tolist()
-        for i, row in enumerate(scored):
-            sequences[row].logprobs.append(logprobs[i, chosen[row]].item())
-        return chosen
+        return logits.argmax(-1).tolist()
 
     def _score_labels(self, sequence: SequenceState, hidden, cache) -> dict[str, float]:
         """The log-probability of each label of a choice, with an end token, behind a prompt.
@@ -255,8 +231,6 @@ class Transformers:
             hidden: the last hidden state, (1, size).
             cache: the cache of the prompt.
         """
-        import torch
-
         if not isinstance(sequence.request.constraint, Choice):
             return {}
         texts, ends = labels(sequence.request.constraint), sorted(self.vocabulary.ends)
@@ -269,8 +243,7 @@ class Transformers:
             tokens = torch.tensor([ids + [0] * (width - len(ids)) for ids in spelled])
             behind = self._forward(tokens, copies)
             for label, ids, states in zip(part, spelled, behind, strict=True):
-                logits = self._logits(torch.cat([hidden, states[: len(ids)]]))
-                logprobs = logits.log_softmax(-1)
+                logprobs = self._logits(torch.cat([hidden, states[: len(ids)]])).log_softmax(-1)
                 end = logprobs[-1, ends].logsumexp(0)
                 scores[label] = (logprobs[range(len(ids)), ids].sum() + end).item()
         return scores
@@ -286,8 +259,6 @@ class Transformers:
 
 def _free_memory(device) -> int:
     """Free bytes of a device; of several GPUs, those of the one that has least."""
-    import torch
-
     if device.type == "cuda":
         return min(torch.cuda.mem_get_info(each)[0] for each in range(torch.cuda.device_count()))
     return machine.available_memory()

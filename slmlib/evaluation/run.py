@@ -541,8 +541,6 @@ def _row(task: Task, sample: Sample, prompt: Prompt, completions: Sequence[Compl
         }
         if completion.error:
             turn["error"] = completion.error
-        if completion.token_logprobs:
-            turn["token_logprobs"] = [round(value, 4) for value in completion.token_logprobs]
         if completion.label_logprobs:
             turn["label_logprobs"] = {k: round(v, 4) for k, v in completion.label_logprobs.items()}
         turns.append(turn)
@@ -563,7 +561,6 @@ def replay(task: Task, sample: Sample, prompt: Prompt, turns: Sequence[Mapping])
             turn["seconds"],
             0.0,
             turn.get("error", ""),
-            tuple(turn.get("token_logprobs", ())),
             turn.get("label_logprobs", {}),
         )
         conversation.take(completion)

@@ -22,7 +22,7 @@ from typing import Any, ClassVar, Literal, Protocol
 from slmlib.core import io, paths
 from slmlib.core.names import choose
 from slmlib.core.tables import NONE, Table
-from slmlib.engines.base import Completion, Constraint, Message, Request, Scores, Stop, Tool
+from slmlib.engines.base import Completion, Constraint, Message, Request, Stop, Tool
 
 Interval = Mapping[str, float]  # mean, low, high; in `Metric` None is printed as a dash
 MODES = ("free", "constrained")
@@ -302,7 +302,7 @@ class Task(ABC):
     max_new_tokens: ClassVar[int]  # of one completion
     max_turns: ClassVar[int] = 1
     stop: ClassVar[Stop] = "eos"  # where a completion ends besides the end token
-    want_scores: ClassVar[Scores] = ""  # log-probabilities that the metrics need
+    want_scores: ClassVar[bool] = False  # log-probabilities of labels, which the metrics need
     # Modules of its package that decide completions: a change begins half-done runs again.
     completion_modules: ClassVar[tuple[str, ...]] = ("task.py", "prompts.py")
     # Name and value of a slice: the cases whose latency is measured; None for all.

@@ -101,8 +101,9 @@ def test_tools_become_part_of_the_contents_where_the_template_does_not_know_them
 
 
 def test_tool_calls_as_text():
-    one, two = [("f", '{"a": 1}')], [("f", "{}"), ("g", "{")]
-    assert chat.calls_text(one) == '<tool_call>\n{"name": "f", "arguments": {"a": 1}}\n</tool_call>'
-    assert chat.calls_text(one, "json") == '{"name": "f", "arguments": {"a": 1}}'
-    assert chat.calls_text(two, "json").startswith('[{"name": "f", "arguments": {}}, {"name"')
+    calls = [("f", '{"a": 1}'), ("g", "{")]
+    assert chat.calls_text(calls) == (
+        '<tool_call>\n{"name": "f", "arguments": {"a": 1}}\n</tool_call>\n'
+        '<tool_call>\n{"name": "g", "arguments": {}\n</tool_call>'
+    )
     assert chat.calls_text([]) == ""

@@ -9,10 +9,9 @@ import toy_server
 from jsonschema import Draft202012Validator
 from toy_server import MODEL, call_piece, piece, serving
 
-from slmlib.engines import launch, openai_client
-from slmlib.engines.base import Choice, Completion, JsonSchema, Request, ToolCalls
-from slmlib.engines.openai import OpenAI
-from slmlib.engines.openai_client import Call, Client, Endpoint, EndpointError
+from slmlib.engines import launch
+from slmlib.engines.base import Choice, Completion, EngineError, JsonSchema, Request, ToolCalls
+from slmlib.engines.openai import Call, OpenAI, retry_after
 
 HELLO = [{"role": "user", "content": "hello"}]
 CALL = Call(HELLO, 20, temperature=0.5, top_p=0.9, seed=3)
@@ -33,13 +32,16 @@ FUNCTION = {
 TOOL = {"type": "function", "function": FUNCTION}
 
 
-def client(server, **options) -> Client:
-    options = {"timeout": 5.0, "retries": 3, "backoff": 0.01} | options
-    return Client(Endpoint(server.url, MODEL, **options))
+def engine(server, **options) -> OpenAI:
+    return OpenAI(server.url, MODEL, **{"timeout": 5.0, "retries": 3, "backoff": 0.01} | options)
 
 
-def replies(client: Client, calls=(CALL,)) -> list:
-    return [reply for _, reply in sorted(client.answers(calls), key=lambda pair: pair[0])]
+def answers(engine: OpenAI, calls=(CALL,)) -> list[Completion]:
+    return [answer for _, answer in sorted(engine.answers(calls), key=lambda pair: pair[0])]
+
+
+def complete(engine: OpenAI, *requests: Request) -> dict[str, Completion]:
+    return {c.id: c for batch in engine.batches(requests) for c in engine.generate(batch)}
 
 
 def first(*scripts):
@@ -54,25 +56,20 @@ def first(*scripts):
     return script
 
 
-# --- the client ---------------------------------------------------------------------------------
+# --- calls --------------------------------------------------------------------------------------
 
 
 def test_an_answer_is_whole_and_counted_and_the_call_is_sent_as_given():
     with serving(first()) as server:
-        asked = client(server)
-        (reply,) = replies(asked)
-    assert (reply.text, reply.finish, reply.tokens_in, reply.tokens_out) == (
-        "hello you",
-        "stop",
-        7,
-        2,
-    )
-    assert 0 < reply.first_token_seconds <= reply.seconds and reply.tries == 1
+        asked = engine(server)
+        (answer,) = answers(asked)
+    assert (answer.text, answer.finish) == ("hello you", "stop")
+    assert (answer.tokens_in, answer.tokens_out) == (7, 2)
+    assert 0 < answer.first_token_seconds <= answer.seconds
     sent = {"model": MODEL, "max_tokens": 20, "temperature": 0.5, "top_p": 0.9, "seed": 3}
     assert sent.items() <= server.bodies[0].items() and server.bodies[0]["messages"] == HELLO
-    assert not {"tools", "response_format", "logprobs"} & server.bodies[0].keys()
-    usage = {"requests": 1, "answers": 1, "tokens_in": 7, "tokens_out": 2, "retries": 0}
-    assert asked.usage.as_dict() == usage | {"failures": 0, "uncounted": 0, "faults": {}}
+    assert not {"tools", "response_format"} & server.bodies[0].keys()
+    assert asked.describe()["usage"] == {"requests": 1, "answers": 1}
 
 
 def test_no_more_calls_run_at_once_than_allowed_and_each_gets_its_own_answer():
@@ -82,67 +79,57 @@ def test_no_more_calls_run_at_once_than_allowed_and_each_gets_its_own_answer():
 
     calls = [Call([{"role": "user", "content": str(number)}], 9) for number in range(30)]
     with serving(script) as server:
-        texts = [reply.text for reply in replies(client(server, concurrency=5), calls)]
+        texts = [answer.text for answer in answers(engine(server, batch_size=5), calls)]
     assert texts == [f"I say {number}" for number in range(30)]
     assert 2 <= server.most <= 5
 
 
 def test_transient_faults_are_retried_whole():
     """A server that hangs, one that fails, and streams that break in the middle."""
-    for kind, fault in {
-        "timeout": toy_server.sleep(1.5),
-        "status 500": lambda handler: handler.fail(500),
-        "cut": lambda handler: handler.events(piece("hello "), done=False),
-        "cut ": lambda handler: handler.events(piece("hello "), done=True),
-        "cut  ": lambda handler: handler.raw(b"", kind="text/event-stream"),
-        "server error": lambda handler: handler.events(
-            piece("hello "), {"error": {"message": "the GPU fell out"}}
-        ),
-    }.items():
+    broken = {"error": {"message": "the GPU fell out"}}
+    for kind, fault in (
+        ("timeout", toy_server.sleep(1.5)),
+        ("status 500", lambda handler: handler.fail(500)),
+        ("cut", lambda handler: handler.events(piece("hello "), done=False)),
+        ("cut", lambda handler: handler.events(piece("hello "), done=True)),
+        ("cut", lambda handler: handler.raw(b"", kind="text/event-stream")),
+        ("server error", lambda handler: handler.events(piece("hello "), broken)),
+    ):
         with serving(first(fault)) as server:
-            asked = client(server, timeout=0.5)
-            (reply,) = replies(asked)
-        assert (reply.text, reply.tries) == ("hello you", 2), kind
-        assert asked.usage.faults == {kind.strip(): 1} and asked.usage.retries == 1
+            asked = engine(server, timeout=0.5)
+            (answer,) = answers(asked)
+        assert answer.text == "hello you" and server.requests == 2, kind
+        assert asked.usage == {"requests": 2, "answers": 1, kind: 1}
 
 
 def test_a_server_that_trickles_is_given_up_in_time():
     """A byte now and then keeps a connection alive for ever; the limit is on the whole answer."""
     start = time.perf_counter()
     with serving(lambda handler: handler.events(*[piece("drip ")] * 600, pause=0.05)) as server:
-        (reply,) = replies(client(server, timeout=0.4, retries=0))
+        (answer,) = answers(engine(server, timeout=0.4, retries=0))
         assert time.perf_counter() - start < 15
-    assert reply.finish == "error" and "no complete answer in 0.4 s" in reply.error
+    assert answer.finish == "error" and "no complete answer in 0.4 s" in answer.error
 
 
 def test_429_waits_as_long_as_the_server_asks():
     with serving(first(lambda handler: handler.fail(429, "slow", retry_after=1))) as server:
-        asked, start = client(server), time.perf_counter()
-        (reply,) = replies(asked)
+        asked, start = engine(server), time.perf_counter()
+        (answer,) = answers(asked)
     assert 1 <= time.perf_counter() - start < 15
-    assert reply.text == "hello you" and asked.usage.faults == {"status 429": 1}
-
-
-def test_retry_after_may_be_a_date_or_nonsense():
-    seconds = openai_client._retry_after
-    assert [seconds({}), seconds({"retry-after": "2.5"})] == [None, 2.5]
-    assert seconds({"retry-after": "Fri, 31 Dec 1999 23:59:59 GMT"}) < 0
-    assert seconds({"retry-after": "soon"}) is seconds({"retry-after": "nan"}) is None
+    assert answer.text == "hello you" and asked.usage["status 429"] == 1
+    assert [retry_after({}), retry_after({"retry-after": "2.5"})] == [None, 2.5]
+    assert retry_after({"retry-after": "Fri, 31 Dec 1999 23:59:59 GMT"}) < 0
+    assert retry_after({"retry-after": "soon"}) is retry_after({"retry-after": "nan"}) is None
 
 
 def test_a_call_that_keeps_failing_becomes_an_error_and_400_is_not_retried():
     for status, message, tries in ((500, "out of memory", 3), (400, "prompt too long", 1)):
         with serving(lambda handler, s=status, m=message: handler.fail(s, m)) as server:
-            asked = client(server, retries=2)
-            (reply,) = replies(asked)
-        assert (reply.finish, reply.text, reply.tries, server.requests) == (
-            "error",
-            "",
-            tries,
-            tries,
-        )
-        assert f"status {status}" in reply.error and message in reply.error
-        assert asked.usage.failures == 1 and asked.usage.faults == {f"status {status}": tries}
+            asked = engine(server, retries=2)
+            (answer,) = answers(asked)
+        assert (answer.finish, answer.text, server.requests) == ("error", "", tries)
+        assert f"status {status}" in answer.error and message in answer.error
+        assert asked.usage == {"requests": tries, "failures": 1, f"status {status}": tries}
 
 
 def test_malformed_answers_are_errors_of_their_call_and_never_exceptions():
@@ -159,52 +146,52 @@ def test_malformed_answers_are_errors_of_their_call_and_never_exceptions():
         lambda handler: handler.events({"choices": []}),
     ):
         with serving(malformed) as server:
-            asked = client(server, retries=1)
-            (reply,) = replies(asked)
-        assert reply.finish == "error" and reply.text == "" and server.requests == 2
-        assert set(asked.usage.faults) <= {"malformed", "cut"}
+            asked = engine(server, retries=1)
+            (answer,) = answers(asked)
+        assert answer.finish == "error" and answer.text == "" and server.requests == 2
+        assert asked.usage["malformed"] + asked.usage["cut"] == 2
 
 
 def test_odd_endings_are_reported():
     """No content is an empty answer, without counts; unknown reasons are errors."""
     with serving(lambda handler: handler.events(piece(None), piece(None, "stop"))) as server:
-        asked = client(server)
-        (reply,) = replies(asked)
-    assert (reply.text, reply.finish, reply.tokens_out) == ("", "stop", 0)
-    assert asked.usage.uncounted == 1
+        asked = engine(server)
+        (answer,) = answers(asked)
+    assert (answer.text, answer.finish, answer.tokens_out) == ("", "stop", 0)
+    assert asked.usage["uncounted"] == 1
     with serving(lambda handler: handler.say("and so on", "length")) as server:
-        assert replies(client(server))[0].finish == "length"
+        assert answers(engine(server))[0].finish == "length"
     with serving(lambda handler: handler.say("", "content_filter")) as server:
-        (reply,) = replies(client(server))
-    assert reply.finish == "error" and "content_filter" in reply.error
+        (answer,) = answers(engine(server))
+    assert answer.finish == "error" and "content_filter" in answer.error
 
 
 def test_a_wrong_key_ends_the_work_and_is_never_shown(monkeypatch):
-    monkeypatch.setenv("TOY_KEY", "sk-very-secret")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
 
     def script(handler):
         handler.fail(401, f"wrong key: {handler.headers['authorization']} \x1b[2J")
 
     with serving(script) as server:
-        asked = client(server, key_variable="TOY_KEY")
-        with pytest.raises(EndpointError) as error:
-            replies(asked, [CALL] * 3)
+        asked = engine(server)
+        with pytest.raises(EngineError) as error:
+            answers(asked, [CALL] * 3)
     message = str(error.value)
     assert server.keys[0] == "Bearer sk-very-secret"
-    assert "environment variable TOY_KEY" in message and server.url in message
-    assert "secret" not in message + repr(asked.usage) + repr(asked.endpoint)
+    assert "environment variable OPENAI_API_KEY" in message and server.url in message
+    assert "secret" not in message + repr(asked) + repr(asked.describe())
     assert message.isprintable()
 
 
 def test_check_says_what_is_wrong_before_any_work():
     with serving(first()) as server:
-        client(server).check()
-        with pytest.raises(EndpointError, match=rf"does not serve 'other'. It serves: {MODEL}\."):
-            Client(Endpoint(server.url, "other")).check()
-    with pytest.raises(EndpointError, match=r"nothing answers there.*Start the server"):
-        client(server, timeout=1).check()
-    with pytest.raises(EndpointError, match="nothing answers there"):
-        replies(client(server, retries=1))
+        engine(server).check()
+        with pytest.raises(EngineError, match=rf"does not serve 'other'. It serves: {MODEL}\."):
+            OpenAI(server.url, "other").check()
+    with pytest.raises(EngineError, match=r"nothing answers there.*Start the server"):
+        engine(server, timeout=1).check()
+    with pytest.raises(EngineError, match="nothing answers there"):
+        answers(engine(server, retries=1))
 
 
 def test_finished_answers_are_yielded_before_an_error():
@@ -215,34 +202,35 @@ def test_finished_answers_are_yielded_before_an_error():
         handler.fail(403)
 
     texts = []
-    with serving(script) as server, pytest.raises(EndpointError, match="may not use this model"):
-        for _, reply in client(server, concurrency=3).answers([CALL] * 3):
-            texts.append(reply.text)
+    with serving(script) as server, pytest.raises(EngineError, match="may not use this model"):
+        for _, answer in engine(server, batch_size=3).answers([CALL] * 3):
+            texts.append(answer.text)
             time.sleep(0.2)
     assert sorted(texts) == ["answer 1", "answer 2"]
 
 
 def test_too_many_failures_in_a_row_end_the_work():
     with serving(lambda handler: handler.fail(503, "loading")) as server:
-        asked = client(server, retries=0, concurrency=2)
-        with pytest.raises(EndpointError, match=r"4 calls in a row failed.*loading its model"):
-            replies(asked, [CALL] * 100)
+        asked = engine(server, retries=0, batch_size=2)
+        with pytest.raises(EngineError, match=r"4 calls in a row failed.*loading its model"):
+            answers(asked, [CALL] * 100)
     assert server.requests < 10
 
 
 def test_leaving_the_loop_cancels_running_calls():
     start = time.perf_counter()
     with serving(first(lambda handler: handler.say("one"), *[toy_server.sleep(30)] * 3)) as server:
-        _, reply = next(client(server, concurrency=4).answers([CALL] * 4))
-        assert reply.text == "one" and time.perf_counter() - start < 15
+        _, answer = next(engine(server, batch_size=4).answers([CALL] * 4))
+        assert answer.text == "one" and time.perf_counter() - start < 15
 
 
 def test_it_works_where_a_loop_runs_already_as_in_a_notebook():
     async def cell():
-        return replies(asked)
+        asked.check()
+        return answers(asked)
 
     with serving(first()) as server:
-        asked = client(server)
+        asked = engine(server)
         assert asyncio.run(cell())[0].text == "hello you"
 
 
@@ -251,40 +239,30 @@ def test_an_endpoint_that_cannot_work_is_refused_at_once():
         ({"base_url": "localhost:8000"}, "http://127.0.0.1:8000/v1"),
         ({"base_url": "http://me:secret@127.0.0.1/v1"}, "OPENAI_API_KEY"),
         ({"base_url": "http://127.0.0.1/v1?key=secret"}, "OPENAI_API_KEY"),
-        ({"concurrency": 0}, "at least 1"),
+        ({"batch_size": 0}, "at least 1"),
         ({"timeout": 0}, "above 0"),
     ):
         with pytest.raises(ValueError, match=rule) as error:
-            Endpoint(**{"base_url": "http://127.0.0.1:1/v1", "model": MODEL} | options)
+            OpenAI(**{"base_url": "http://127.0.0.1:1/v1", "model": MODEL} | options)
         assert "secret" not in str(error.value)
 
 
-# --- the engine ---------------------------------------------------------------------------------
-
-
-def served(server, **options) -> OpenAI:
-    return OpenAI(client(server, **{"retries": 1, "concurrency": 2} | options))
-
-
-def complete(engine: OpenAI, *requests: Request) -> dict[str, Completion]:
-    return {c.id: c for batch in engine.batches(requests) for c in engine.generate(batch)}
+# --- requests -----------------------------------------------------------------------------------
 
 
 def test_a_completion_is_greedy_and_cut_where_it_stops():
+    requests = [Request(stop, HELLO, 9, stop=stop) for stop in ("json", "line", "eos")]
     with serving(lambda handler: handler.say('{"a":\n1} Thank you!')) as server:
-        engine = served(server)
-        completions = complete(
-            engine, *(Request(s, HELLO, 9, stop=s) for s in ("json", "line", "eos"))
-        )
+        completions = complete(engine(server), *requests)
     texts = {stop: completion.text for stop, completion in completions.items()}
     assert texts == {"json": '{"a":\n1}', "line": '{"a":\n', "eos": '{"a":\n1} Thank you!'}
     assert completions["json"].tokens_in == 7 and completions["json"].finish == "stop"
-    assert engine.describe()["usage"]["answers"] == 3 and server.bodies[0]["temperature"] == 0
+    assert server.bodies[0]["temperature"] == 0
 
 
 def test_a_schema_is_sent_as_a_response_format():
     with serving(lambda handler: handler.say("{}")) as server:
-        complete(served(server), Request("r", HELLO, 9, constraint=JsonSchema(SCHEMA)))
+        complete(engine(server), Request("r", HELLO, 9, constraint=JsonSchema(SCHEMA)))
     response_format = server.bodies[0]["response_format"]
     schema = response_format["json_schema"]["schema"]
     assert response_format["type"] == "json_schema" and "x-rules" not in schema
@@ -292,14 +270,14 @@ def test_a_schema_is_sent_as_a_response_format():
 
 
 def test_tools_are_sent_natively_and_calls_come_back_as_text():
-    """In the notation of the constraint, behind the text; messages hold arguments as JSON."""
+    """Behind the text; messages hold arguments as JSON."""
 
     def script(handler):
-        parts = [
+        parts = (
             call_piece(0, "set", '{"n"'),
             call_piece(0, None, ": 1}"),
             call_piece(1, "set", "{}"),
-        ]
+        )
         handler.events(piece("Yes."), *parts, piece(None, "tool_calls"))
 
     past = {"id": "c", "type": "function", "function": {"name": "set", "arguments": {"n": 2}}}
@@ -307,14 +285,14 @@ def test_tools_are_sent_natively_and_calls_come_back_as_text():
     talk.append({"role": "tool", "tool_call_id": "c", "content": "ok"})
     with serving(script) as server:
         completions = complete(
-            served(server, concurrency=1),
+            engine(server, batch_size=1),
             Request("free", talk, 9, tools=[TOOL]),
-            Request("bound", HELLO, 9, [TOOL], ToolCalls((TOOL,), "json", text=False)),
+            Request("bound", HELLO, 9, [TOOL], ToolCalls((TOOL,), text=False)),
         )
     calls = [{"name": "set", "arguments": {"n": 1}}, {"name": "set", "arguments": {}}]
     tagged = "\n".join(f"<tool_call>\n{json.dumps(call)}\n</tool_call>" for call in calls)
-    assert completions["free"].text == f"Yes.\n{tagged}" and completions["free"].finish == "stop"
-    assert completions["bound"].text == f"Yes.\n{json.dumps(calls)}"
+    for completion in completions.values():
+        assert (completion.text, completion.finish) == (f"Yes.\n{tagged}", "stop")
     free, bound = server.bodies
     assert free["tools"] == [TOOL] and "tool_choice" not in free
     assert free["messages"][1]["tool_calls"][0]["function"]["arguments"] == '{"n": 2}'
@@ -322,24 +300,13 @@ def test_tools_are_sent_natively_and_calls_come_back_as_text():
     assert bound["tool_choice"] == "required" and bound["tools"][0]["function"]["strict"] is True
 
 
-def test_scores_are_those_of_the_tokens():
-    def script(handler):
-        event = piece("hi", "stop")
-        event["choices"][0]["logprobs"] = {"content": [{"token": "hi", "logprob": -0.5}]}
-        handler.events(event)
-
-    with serving(script) as server:
-        completion = complete(served(server), Request("r", HELLO, 9, want_scores="tokens"))["r"]
-    assert completion.token_logprobs == (-0.5,) and server.bodies[0]["logprobs"] is True
-
-
 def test_what_a_server_cannot_do_is_an_error_of_that_case():
     with serving(lambda handler: handler.say("{}")) as server:
         completions = complete(
-            served(server),
+            engine(server),
             Request("chat template", HELLO, 9, chat=False),
             Request("constraint Choice", HELLO, 9, constraint=Choice(("a",))),
-            Request("log-probabilities of labels", HELLO, 9, want_scores="labels"),
+            Request("log-probabilities of labels", HELLO, 9, want_scores=True),
             Request("cannot enforce oneOf", HELLO, 9, constraint=JsonSchema({"oneOf": []})),
             Request("fine", HELLO, 9),
         )
@@ -357,7 +324,7 @@ def test_if_the_server_dies_the_cases_that_are_left_are_errors():
 
     with serving(script) as server:
         requests = [Request(f"r{number}", HELLO, 9) for number in range(6)]
-        completions = complete(served(server, concurrency=1), *requests)
+        completions = complete(engine(server, batch_size=1, retries=1), *requests)
     assert [c.finish for _, c in sorted(completions.items())] == ["stop"] * 2 + ["error"] * 4
     assert all(c.error for c in completions.values() if c.finish == "error")
 
@@ -366,19 +333,14 @@ def test_if_the_server_dies_the_cases_that_are_left_are_errors():
 def test_llama_cpp_s_own_server_answers():
     server, model = toy_server.llama(), "smollm2-135m-instruct"
     address = f"{server.listening_address}/v1"
-    engine = launch.start("openai", model, dtype="served", batch_size=2, endpoint=address)
+    asked = launch.start("openai", model, dtype="served", batch_size=2, endpoint=address)
     words = [{"role": "user", "content": "It was a blue one, on 3 May 2026. JSON:"}]
     completions = complete(
-        engine,
+        asked,
         Request("bound", words, 120, constraint=JsonSchema(SCHEMA)),
-        Request("free", words, 8, want_scores="tokens"),
-        Request("again", words, 8),
+        Request("free", words, 8),
         Request("long", [{"role": "user", "content": "word " * 9000}], 5),
     )
     assert Draft202012Validator(SCHEMA).is_valid(json.loads(completions["bound"].text))
-    free = completions["free"]
-    assert (free.finish, free.tokens_out) == ("length", 8) and free.text == completions[
-        "again"
-    ].text
-    assert len(free.token_logprobs) == 8 and max(free.token_logprobs) <= 0
+    assert (completions["free"].finish, completions["free"].tokens_out) == ("length", 8)
     assert "exceeds the available context" in completions["long"].error

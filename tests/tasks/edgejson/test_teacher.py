@@ -9,7 +9,7 @@ from bounded import bounded
 
 from slmlib import __main__ as cli
 from slmlib.core import io, paths
-from slmlib.engines.openai_client import Reply
+from slmlib.engines.base import Completion
 from slmlib.tasks.edgejson.generate import checks, evidence, teacher
 from slmlib.tasks.edgejson.phrases import PHRASES
 
@@ -268,7 +268,8 @@ class Writer:
             if self.asked == self.limit:
                 raise KeyboardInterrupt
             self.asked += 1
-            yield index, Reply(visit(call.messages, call.temperature), "stop", 7, 5, 0.1, 0.1)
+            text = visit(call.messages, call.temperature)
+            yield index, Completion(str(index), text, "stop", 7, 5, 0.1, 0.1)
 
 
 def test_accepted_rows_pass_the_checks_and_counts_add_up(tmp_path):

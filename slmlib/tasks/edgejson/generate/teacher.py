@@ -26,7 +26,7 @@ import yaml
 from slmlib.core import io, paths, progress
 from slmlib.core.names import choose
 from slmlib.core.resume_log import ResumeLog
-from slmlib.engines.openai_client import Call, Client, Endpoint
+from slmlib.engines.openai import Call, OpenAI
 from slmlib.tasks.edgejson.generate import checks, evidence
 from slmlib.tasks.edgejson.phrases import PHRASES
 from slmlib.textgen import formats, templates
@@ -139,7 +139,7 @@ def judge(row: dict, answer: dict) -> tuple[dict | None, str]:
     return new, ""
 
 
-def rewrite(rows: Sequence[dict], name: str, client: Client, *, out: Path) -> dict:
+def rewrite(rows: Sequence[dict], name: str, client: OpenAI, *, out: Path) -> dict:
     """Have a teacher write new texts for rows, and write the rows of accepted texts to `out`.
 
     Beside `out` is `.rejected.jsonl`, with the reason of each rejection.
@@ -217,7 +217,7 @@ def main(arguments: list[str] | None = None) -> None:
     rows = io.read_jsonl(options.rows, schema=checks.SAMPLE)[: options.limit]
     out = options.out or paths.RUNS / "teacher" / f"{options.rows.stem}-{options.teacher}.jsonl"
     address = options.base_url or teacher["base_url"]
-    client = Client(Endpoint(address, teacher["model"], concurrency=options.concurrency))
+    client = OpenAI(address, teacher["model"], batch_size=options.concurrency)
     client.check()
     report = rewrite(rows, options.teacher, client, out=out)
     print(f"{json.dumps(report, indent=2)}\nWritten: {out}")
