@@ -86,9 +86,8 @@ def sample(
         values = entities.draw(blueprint.root, ctx)
         _add_children(root, values, blueprint.parts, ctx)
         if all(v in enum for path, enum in blueprint.cut.items() for v in _values_at(values, path)):
-            _drop_optional(values, blueprint.parts, ctx)
             pointers: dict[tuple, str] = {}
-            record = _fill(blueprint.parts, values, (), "", pointers)
+            record = _fill(blueprint.parts, values, ctx, (), "", pointers)
             if len(schemas.compact(record)) <= MAX_TARGET:
                 context = ctx.surroundings()
                 return record, Instance(blueprint.root, values, pointers, context)
@@ -98,7 +97,11 @@ def sample(
 
 def _add_children(entity: Entity, values: dict, parts: Parts, ctx: SamplingContext) -> None:
     """Draw the children that the schema asks for, and at times another one as a distractor."""
-    in_schema = dict(_child_parts(parts))
+    in_schema = {
+        part.source[0]: (part.parts, part.bounds)
+        for part in parts
+        if part.source and (part.parts or len(part.source) > 1)
+    }
     for child in (f for f in entity.fields.values() if f.child):
         name, (inner, bounds) = child.name, in_schema.get(child.name, ((), None))
         if name not in values:
@@ -112,17 +115,6 @@ def _add_children(entity: Entity, values: dict, parts: Parts, ctx: SamplingConte
                 _add_children(entity_parser.load(child.child), value, inner, ctx)
 
 
-def _child_parts(parts: Parts) -> Iterator[tuple[str, tuple]]:
-    """Child field -> its parts and bounds, also from within groups and flattened children."""
-    for part in parts:
-        if not part.source:
-            yield from _child_parts(part.parts)
-        elif part.parts:
-            yield part.source[0], (part.parts, part.bounds)
-        elif len(part.source) > 1:
-            yield part.source[0], ((), None)
-
-
 def _values_at(value, path: FieldPath) -> list:
     """All values at a path, through lists."""
     if isinstance(value, list):
@@ -132,40 +124,43 @@ def _values_at(value, path: FieldPath) -> list:
     return _values_at(value[path[0]], path[1:]) if path[0] in value else []
 
 
-def _drop_optional(values: dict, parts: Parts, ctx: SamplingContext) -> None:
-    for part in parts:
-        if not part.source:
-            _drop_optional(values, part.parts, ctx)
-            continue
-        parent, name = values, part.source[-1]
-        for step in part.source[:-1]:
-            parent = parent[step]
-        if not part.required and ctx.chance(P_ABSENT):
-            parent.pop(name, None)
-        elif part.parts:
-            for child in parent[name] if part.bounds else [parent[name]]:
-                _drop_optional(child, part.parts, ctx)
+def _fill(
+    parts: Parts, values: dict, ctx: SamplingContext, base: tuple, pointer: str, pointers: dict
+) -> dict:
+    """Build the record's object for these parts, and add the place of each value to `pointers`.
 
-
-def _fill(parts: Parts, values: dict, base: tuple, pointer: str, pointers: dict) -> dict:
-    """Build the record's object for these parts, and add the place of each value to `pointers`."""
+    Optional parts are dropped at random, from the instance's values too.
+    """
     record: dict = {}
     for part in parts:
-        value = values
+        path, where, value = (*base, *part.source), f"{pointer}/{part.key}", values
         for name in part.source:
-            value = (value or {}).get(name)
-        if value is None:
+            parent, value = value, value[name]
+        if part.source and not part.required and ctx.chance(P_ABSENT):
+            del parent[part.source[-1]]
             continue
-        path, where = (*base, *part.source), f"{pointer}/{part.key}"
         items = enumerate(value) if part.bounds else ()
         if part.parts and part.bounds:
-            value = [_fill(part.parts, v, (*path, i), f"{where}/{i}", pointers) for i, v in items]
+            value = [
+                _fill(part.parts, item, ctx, (*path, index), f"{where}/{index}", pointers)
+                for index, item in items
+            ]
         elif part.parts:
-            value = _fill(part.parts, value, path, where, pointers)
+            value = _fill(part.parts, value, ctx, path, where, pointers)
         else:
-            pointers.update({(*path, i): f"{where}/{i}" for i, _ in items})
+            pointers.update({(*path, index): f"{where}/{index}" for index, _ in items})
         if part.bounds or not part.parts:
             pointers[path] = where
         if value != {}:
             record[part.key] = value
     return record
+
+
+def leaf_paths(parts: Parts, base: FieldPath = ()) -> Iterator[FieldPath]:
+    """The path of every scalar in a schema."""
+    for part in parts:
+        path = (*base, *part.source)
+        if part.parts:
+            yield from leaf_paths(part.parts, path)
+        else:
+            yield path

@@ -1,10 +1,10 @@
 """Keys and descriptions of a generated schema: key styles, abbreviations, format hints."""
 
 import re
-from dataclasses import dataclass
 from random import Random
 
 from slmlib.tasks.edgejson.generate.composer.entity_parser import Entity
+from slmlib.textgen import templates
 
 ABBREVIATIONS = {
     "account": "acct", "address": "addr", "amount": "amt", "average": "avg", "building": "bldg",
@@ -17,19 +17,24 @@ ABBREVIATIONS = {
     "vehicle": "veh",
 }  # fmt: skip
 CASES = ("snake",) * 9 + ("camel",) * 6 + ("pascal", "kebab")
-FORMAT_HINTS = {"date": "YYYY-MM-DD", "date-time": "UTC, YYYY-MM-DDTHH:MM:SSZ"}
+# By the kind of a value: how it is written.
+FORMAT_HINTS = {
+    "date": "YYYY-MM-DD",
+    "moment": "UTC, YYYY-MM-DDTHH:MM:SSZ",
+    "time": "24-hour HH:MM",
+}
 
 
-@dataclass(frozen=True)
 class Style:
     """How one schema names its properties and how much it says about them."""
 
-    case: str
-    abbreviated: bool  # where there is a common abbreviation
-    p_reworded: float  # probability that a key has another wording than the entity's own
-    p_described: float  # probability that a property has a description
-    format_hints: bool  # descriptions say how a value is written
-    shuffled: bool  # properties in a random order
+    def __init__(self, rng: Random):
+        self.case = rng.choice(CASES)
+        self.abbreviated = rng.random() < 0.22  # where there is a common abbreviation
+        self.p_reworded = rng.choice((0.0, 0.15, 0.4, 0.7))  # another wording than the entity's own
+        self.p_described = rng.choice((0.0, 0.0, 0.3, 0.6, 1.0))
+        self.format_hints = rng.random() < 0.3  # descriptions say how a value is written
+        self.shuffled = rng.random() < 0.35  # properties in a random order
 
     def key(self, wording: str) -> str:
         """A snake_case wording in this style."""
@@ -51,34 +56,16 @@ class Style:
 
     def describe(self, text: str, node: dict, rng: Random) -> str:
         """A description or "". With format hints, a value that has a format is always described."""
-        hint = format_hint(node) if self.format_hints else ""
+        hint = ""
+        if self.format_hints:
+            phone = node.get("pattern", "").startswith(r"^\+")
+            other = "digits only after the plus" if phone else ""
+            hint = FORMAT_HINTS.get(templates.kind_of(node), other)
         if rng.random() >= self.p_described and not hint:
             return ""
         if not text or not hint or hint in text or len(text) + len(hint) > 76:
             return text or hint
         return f"{text} ({hint})" if rng.random() < 0.6 else f"{text}, {hint}"
-
-
-def style(rng: Random) -> Style:
-    """Draw a style."""
-    return Style(
-        case=rng.choice(CASES),
-        abbreviated=rng.random() < 0.22,
-        p_reworded=rng.choice((0.0, 0.15, 0.4, 0.7)),
-        p_described=rng.choice((0.0, 0.0, 0.3, 0.6, 1.0)),
-        format_hints=rng.random() < 0.3,
-        shuffled=rng.random() < 0.35,
-    )
-
-
-def format_hint(node: dict) -> str:
-    """How a value is written, in words; "" if it has no special format."""
-    if node.get("format") in FORMAT_HINTS:
-        return FORMAT_HINTS[node["format"]]
-    pattern = node.get("pattern", "")
-    if pattern.endswith(r":[0-5]\d$"):
-        return "24-hour HH:MM"
-    return "digits only after the plus" if pattern.startswith(r"^\+") else ""
 
 
 def root_description(entity: Entity, title: str, rng: Random) -> str:

@@ -10,8 +10,7 @@ from datetime import timedelta
 from random import Random
 
 from slmlib.tasks.edgejson.generate.composer import dialogues, documents, entity_parser, sentences
-from slmlib.tasks.edgejson.generate.composer.entity_parser import Entity
-from slmlib.tasks.edgejson.generate.composer.instances import Blueprint, Instance, Part
+from slmlib.tasks.edgejson.generate.composer.instances import Blueprint, Instance, leaf_paths
 from slmlib.tasks.edgejson.generate.composer.planner import (
     FRAMES,
     ItemPath,
@@ -57,33 +56,19 @@ def registers(blueprint: Blueprint) -> tuple[str, ...]:
     entity, unsuitable = entity_parser.load(blueprint.root), set()
     if not any(field.child for field in entity.fields.values()):
         unsuitable |= {"letter"}  # nobody writes a letter about a split time
-    if not _has_money(entity, blueprint.parts):
+    leaves = [entity_parser.field_at(blueprint.root, p) for p in leaf_paths(blueprint.parts)]
+    if not any(field.name in entity_parser.load(owner).money for owner, field in leaves):
         unsuitable |= {"receipt", "invoice"}
     unsuitable |= set(entity_parser.SPECIAL_REGISTERS) - set(entity.registers)
     return tuple(register for register in templates.TEXT_STYLES if register not in unsuitable)
-
-
-def _has_money(entity: Entity, parts: tuple[Part, ...]) -> bool:
-    """True if a schema asks for an amount, in the root or in a child."""
-    for part in parts:
-        owner = entity
-        for name in part.source:
-            if name in owner.money:
-                return True
-            child = owner.fields[name].child
-            owner = entity_parser.load(child) if child else owner
-        if _has_money(owner, part.parts):
-            return True
-    return False
 
 
 def _context(blueprint: Blueprint, instance: Instance, rng: Random) -> dict:
     """Names and dates for frames: nobody who could be mistaken for a person in the record."""
     context = dict(instance.context)
     fields, own = entity_parser.load(blueprint.root).fields, proper_names(blueprint.root)
-    parts = [p for part in blueprint.parts for p in ([part] if part.source else part.parts)]
     held: set[str] = set()  # kinds of proper names that the schema asks for
-    for name in {part.source[0] for part in parts}:
+    for name in {path[0] for path in leaf_paths(blueprint.parts)}:
         child = fields[name].child
         held |= set(proper_names(child).values()) if child else {own.get(name)}
     person, firm = "person" in held, "firm" in held

@@ -20,6 +20,7 @@ from slmlib.tasks.edgejson.generate.composer import entity_parser, instances, ke
 from slmlib.tasks.edgejson.generate.composer.entity_parser import Entity, Field, FieldPath
 from slmlib.tasks.edgejson.generate.composer.instances import Blueprint, Misfit, Part, Parts
 from slmlib.textgen.sampling_context import SamplingContext
+from slmlib.textgen.templates import kind_of
 
 SIZES = {  # tier -> numbers of leaf fields, one of which is drawn
     "simple": (3, 3, 4, 4, 5, 5),
@@ -94,7 +95,7 @@ class _Draft:
     """One attempt at a schema."""
 
     def __init__(self, tier: str, root: str, rng: Random):
-        self.tier, self.rng, self.style = tier, rng, keys.style(rng)
+        self.tier, self.rng, self.style = tier, rng, keys.Style(rng)
         self.root = entity_parser.load(root)
 
     def blueprint(self, seed: str) -> Blueprint:
@@ -222,15 +223,15 @@ class _Draft:
 
     def groups(self, parts: Parts) -> list[tuple[str, set[str]]]:
         """Groups from the root's file or, if it has none, its dates, times and amounts."""
-        nodes = {p.source[0]: p.node for p in parts if p.node and len(p.source) == 1}
+        kinds = {p.source[0]: kind_of(p.node) for p in parts if p.node and len(p.source) == 1}
         groups = [(name, set(members)) for names, members in self.root.groups for name in names]
         if not self.root.groups:
-            dates = {n for n, node in nodes.items() if node.get("format") == "date"}
-            times = {n for n in nodes if nodes[n].get("pattern", "").endswith(r":[0-5]\d$")}
-            money = {n for n in nodes if n in self.root.money}
+            dates = {name for name, kind in kinds.items() if kind == "date"}
+            times = {name for name, kind in kinds.items() if kind == "time"}
+            money = {name for name in kinds if name in self.root.money}
             money |= {"currency"} if money else set()
             groups = [("dates", dates), ("times", times), ("amounts", money)]
-        return [(name, members) for name, members in groups if len(members & nodes.keys()) >= 2]
+        return [(name, members) for name, members in groups if len(members & kinds.keys()) >= 2]
 
     def vary_enumerations(self, parts: Parts) -> tuple[Parts, dict]:
         """Reorder enumerations, and cut some values from one of them; returns parts and the cut."""
