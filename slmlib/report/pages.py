@@ -45,9 +45,6 @@ def model_pages(
         rows: its boards (`leaderboard.boards`).
         runs: all its published runs.
         profiles: as measured by `latency`.
-
-    Raises:
-        ValueError: two models would have the same page.
     """
     names: dict[str, str] = {}
     for name in (row.result.model["name"] for row in rows if row.rank):

@@ -245,9 +245,8 @@ def changes(ablations: Sequence[Ablation]) -> dict[str, dict[str, dict]]:
     pairs = [(one, recipes[one.beside]) for one in ablations if one.beside in recipes]
     by_split = {}
     for split, run in ablations[0].runs.items():
-        found = differences(
-            graded(run.benchmark), [(a.runs[split], b.runs[split]) for a, b in pairs]
-        )
+        of_split = [(a.runs[split], b.runs[split]) for a, b in pairs]
+        found = differences(graded(run.benchmark), of_split)
         by_split[split] = {a.name: d for (a, _), d in zip(pairs, found, strict=True)}
     return by_split
 
@@ -273,9 +272,7 @@ def ablations_table(ablations: Sequence[Ablation]) -> Table:
 def families(results: Sequence[Result], others: Callable) -> list[list[Result]]:
     """Each run that represents a model on a split, with those that differ from it in one respect.
 
-    Args:
-        results: runs of one split.
-        others: `comparisons.over_prompts` or `comparisons.over_engines`.
+    `others` is `comparisons.over_prompts` or `comparisons.over_engines`.
     """
     found = [others(run, results) for run in comparisons.representative_runs(results)]
     return [family for family in found if len(family) > 1]
@@ -297,10 +294,7 @@ def engines_table(results: Sequence[Result], profiles: Iterable[Mapping] = ()) -
     """Scores by engine and precision, for models of a split that were evaluated in several.
 
     Differences are to the first run of a model, as is the count of completions with the same text.
-
-    Args:
-        results: runs of one split.
-        profiles: as measured by `latency`; memory is that of one case at a time.
+    Memory is that of one case at a time, from profiles of `latency`.
     """
     memory = {comparisons.profile_key(p): p["peak_memory_bytes"] for p in profiles}
     found = families(results, comparisons.over_engines)

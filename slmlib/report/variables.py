@@ -43,9 +43,6 @@ def variables(
         rows: its boards (`leaderboard.boards`).
         runs: all its published runs.
         ablations: its trained recipes.
-
-    Raises:
-        ValueError: two runs of a split have the same name.
     """
     ranked = [row.result for row in rows if row.result.complete]
     by_split: dict[str, dict[str, Result]] = {}

@@ -51,12 +51,7 @@ def parser(function: Callable[[str], object]) -> Callable[[str], object]:
 
 
 def apply(rule: str, span: str, phrases: PhraseTables = NO_PHRASES) -> object:
-    """The value of a span under a rule.
-
-    Args:
-        rule: A parser or `phrase.<table>`, perhaps after a repair: `respelt+day`.
-        span: The words.
-        phrases: The tables that `phrase.` rules read.
+    """The value of a span under a rule: a parser or `phrase.<table>`, perhaps after a repair.
 
     Raises:
         KeyError: there is no such rule, or a phrase is not in its table.

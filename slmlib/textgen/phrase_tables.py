@@ -8,7 +8,7 @@ it back.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import UserDict
 from functools import cached_property
 from pathlib import Path
 
@@ -21,14 +21,14 @@ def blocks(path: Path) -> list[tuple[str, str]]:
     return [(h.strip(), text.strip("\n")) for h, text in zip(parts[1::2], parts[2::2], strict=True)]
 
 
-class PhraseTables(Mapping):
+class PhraseTables(UserDict):
     """The phrase tables of some folders: table -> form -> value -> phrases; read on first use."""
 
     def __init__(self, *folders: Path):
         self.folders = folders
 
     @cached_property
-    def tables(self) -> dict[str, dict[str, dict]]:
+    def data(self) -> dict[str, dict[str, dict]]:
         """All tables; a line without `value: ` raises `ValueError`."""
         tables: dict[str, dict[str, dict]] = {}
         for path in (path for folder in self.folders for path in sorted(folder.glob("*.txt"))):
@@ -56,17 +56,8 @@ class PhraseTables(Mapping):
                 for value, phrases in form.items()
                 for phrase in phrases
             }
-            for name, table in self.tables.items()
+            for name, table in self.items()
         }
-
-    def __getitem__(self, name: str) -> dict[str, dict]:
-        return self.tables[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.tables)
-
-    def __len__(self) -> int:
-        return len(self.tables)
 
 
 NO_PHRASES = PhraseTables()

@@ -33,9 +33,7 @@ class Person:
 class SamplingContext:
     """Draws everything that the record and the text of one case need, all from one country.
 
-    Args:
-        rng: The only source of randomness.
-        role: "train", "val" or "test": which surnames and firms may occur.
+    The role, "train", "val" or "test", says which surnames and firms may occur.
     """
 
     def __init__(self, rng: Random, role: str):

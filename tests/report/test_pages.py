@@ -10,7 +10,6 @@ from toy_results import predictions
 
 from slmlib.core import io, paths, tables
 from slmlib.evaluation import results, run
-from slmlib.models import registry
 from slmlib.pipeline import site
 from slmlib.report import leaderboard, pages, variables
 
@@ -72,12 +71,6 @@ def test_models_link_to_their_pages_and_controls_do_not(rows, written):
     links = {cell.href for cell in cells if isinstance(cell, tables.Link)}
     assert {f"/site/toy/{name}" for name in written} <= links
     assert {str(cell) for cell in cells if isinstance(cell, str)} == {"no-op", "oracle", "rules"}
-
-
-def test_models_without_a_run_have_no_numbers(runs):
-    table = leaderboard.waiting_table(runs)
-    assert {str(row[0]) for row in table.rows} == set(registry.MODELS)
-    assert table.header == ("Model", "Class", "Licence", "Chat template", "Weights")
 
 
 def test_a_page_has_what_is_needed_to_check_and_repeat_its_runs(written):

@@ -103,13 +103,6 @@ def test_breakdowns_have_a_band_for_each_part_and_a_mark_for_each_run(toy_task, 
     assert texts(ax.get_yticklabels()) == ["small", "large"] and len(marks(ax)) == 4
 
 
-def test_differences_are_signed_and_drawn_around_zero():
-    change = {"one": {"mean": -0.1, "low": -0.2, "high": 0.1}}
-    ax = plots.plot_changes(METRIC, {"test": change, "val": change}, {"one": "One − base"})
-    assert texts(ax.texts) == ["−10.0", "−10.0"] and "difference in points" in ax.get_xlabel()
-    assert [0, 0] in [list(line.get_xdata()) for line in ax.lines]
-
-
 def test_a_legend_takes_the_columns_that_it_has_room_for():
     change = {"one": {"mean": 0.1, "low": 0.0, "high": 0.2}}
     for words, columns in (("short", 2), ("a name that is half as long as the figure", 1)):

@@ -1,4 +1,7 @@
-"""Tables of results: would break if a table lost a run, an interval, a p-value or a unit."""
+"""Tables of results: would break if a table lost a run, an interval, a p-value or a unit.
+
+The published ones are compared with a new analysis in `pipeline/test_notebooks.py`.
+"""
 
 import pytest
 from toy_results import predictions, write_run
@@ -81,18 +84,3 @@ def test_decodings_show_differences_and_times_of_the_split_that_is_timed(
     io.write_json(path, record)
     assert "s/case, free" not in lines(tables.decodings_table(results.load_all(tmp_path)))[0]
     assert tables.decodings_table(runs[:1]) is None
-
-
-def test_prompts_and_engines_are_compared_with_the_run_on_the_board(toy_task, tmp_path):
-    gguf = {"engine": "llamacpp", "dtype": "q8_0", "weights": "q8_0", "weights_bytes": 2_000_000}
-    parts = (("a", 10, FULL), ("b", 6, FULL | {"prompt": "bare"}), ("c", 9, gguf))
-    runs = written(tmp_path, *parts)
-    assert [line["Prompt"] for line in lines(tables.prompts_table(runs))] == ["plain", "bare"]
-    profile = {"model": "toy-1m", "decoding": "free", "prompt": "plain"}
-    profile |= {"engine": {"name": "llamacpp", "dtype": "q8_0"}, "peak_memory_bytes": 612e6}
-    first, other = lines(tables.engines_table(runs, [profile]))
-    assert first["Precision"] == "float32" and first["Memory, MB"] == "–"
-    assert first["Share, difference"] == first["Same answers"] == "–"
-    assert other["Share, difference"].startswith("−0.025 [") and other["Same answers"] == "20/20"
-    assert (other["Weights, MB"], other["Memory, MB"]) == ("2", "612")
-    assert tables.prompts_table(runs[:1]) is None and tables.engines_table(runs[:1]) is None

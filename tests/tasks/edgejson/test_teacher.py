@@ -70,7 +70,7 @@ def toy_phrases(monkeypatch):
     """Phrase tables of the toy schema."""
     for field, phrases in TABLES.items():
         meanings = {phrase: value for value, each in phrases.items() for phrase in each}
-        monkeypatch.setitem(PHRASES.tables, f"courier.{field}", {"": phrases})
+        monkeypatch.setitem(PHRASES, f"courier.{field}", {"": phrases})
         monkeypatch.setitem(PHRASES.meanings, f"courier.{field}", meanings)
 
 
