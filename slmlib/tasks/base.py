@@ -203,7 +203,7 @@ class TrainingData(Protocol):
     """A task's training material: what a recipe's `data` chooses, as training samples."""
 
     schema: Mapping[str, Any]  # JSON Schema of the task's part of a recipe's `data`, with defaults
-    card: Path  # template of the task's sections of a model card, filled with `facts` and `texts`
+    card: Path  # a template: the sections summary, library, example, note, data, limits of a card
 
     def samples(
         self, mix: Mapping, *, seed: int, group_size: int, on_sample: Callable[[], object]

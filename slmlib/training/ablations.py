@@ -57,7 +57,7 @@ def names(task: str) -> list[str]:
 
 def cases(task: str) -> dict[str, int]:
     """The number of cases of each split on which a task's ablations are compared."""
-    path = recipes.SCHEMA.parent / task / f"{FOLDER}.yaml"
+    path = recipes.FOLDER / task / f"{FOLDER}.yaml"
     return yaml.safe_load(path.read_text("utf-8"))["splits"]
 
 

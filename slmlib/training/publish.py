@@ -45,9 +45,7 @@ def publish(run: Path, name: str, *, rank: int = 32, replace: bool = False) -> P
 
     Raises:
         DataError: the run is not finished, or its weights are not those that its record names.
-        ModelError: the name cannot be used, the adapter is larger than `LARGEST`, or the weights
-            that the run started from have changed.
-        NoRepository: there is no clone of the repository to publish in.
+        ModelError: the name or the weights cannot be published.
     """
     import torch
     from safetensors.torch import load_file, save_file
@@ -250,20 +248,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Publish, export or push a trained model, or measure what quantisation keeps of it."""
     parser = argparse.ArgumentParser(prog="slmbench", description=main.__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    one = commands.add_parser("publish", help="copy a trained adapter to data/adapters")
-    one.add_argument("run", type=Path)
-    one.add_argument("name")
-    one.add_argument("--rank", type=int, default=32, help="of a full fine-tune's difference")
-    one.add_argument("--replace", action="store_true", help="also a model of another recipe")
-    two = commands.add_parser("export", help="write merged safetensors and GGUF files")
-    two.add_argument("name")
-    two.add_argument("out", type=Path)
+    command = commands.add_parser("publish", help="copy a trained adapter to data/adapters")
+    command.add_argument("run", type=Path)
+    command.add_argument("name")
+    command.add_argument("--rank", type=int, default=32, help="of a full fine-tune's difference")
+    command.add_argument("--replace", action="store_true", help="also a model of another recipe")
+    command = commands.add_parser("export", help="write merged safetensors and GGUF files")
+    command.add_argument("name")
+    command.add_argument("out", type=Path)
     kinds = {"default": ["q8_0", "q4_k_m"], "choices": sorted(gguf_files.FILE_TYPES)}
-    two.add_argument("--kinds", nargs="*", **kinds)
-    commands.add_parser("rounding", help="measure what quantisation keeps").add_argument("name")
-    three = commands.add_parser("push", help="upload an adapter to the Hugging Face hub")
-    three.add_argument("name")
-    three.add_argument("repository")
+    command.add_argument("--kinds", nargs="*", **kinds)
+    command = commands.add_parser("rounding", help="measure what quantisation keeps")
+    command.add_argument("name")
+    command = commands.add_parser("push", help="upload an adapter to the Hugging Face hub")
+    command.add_argument("name")
+    command.add_argument("repository")
     given = parser.parse_args(arguments)
     match given.command:
         case "publish":

@@ -22,7 +22,8 @@ from slmlib.core import io, paths
 from slmlib.core.names import UnknownName, choose
 from slmlib.tasks import base as tasks
 
-SCHEMA = paths.DATA / "recipes" / "recipe.schema.json"
+FOLDER = paths.DATA / "recipes"
+SCHEMA = FOLDER / "recipe.schema.json"
 IRRELEVANT = ("about", "checkpoints", "budget")  # keys that do not change the model
 
 
@@ -67,50 +68,42 @@ class Recipe:
         return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
 
 
-def names(folder: Path | None = None) -> list[str]:
+def names() -> list[str]:
     """Names of the recipes: their paths in the folder, without suffix.
 
     A file beside a folder of the same name is not a recipe; it says how the recipes in the folder
     are compared.
     """
-    folder = folder or SCHEMA.parent
-    files = (path.with_suffix("") for path in folder.rglob("*.yaml"))
-    return sorted(path.relative_to(folder).as_posix() for path in files if not path.is_dir())
+    files = (path.with_suffix("") for path in FOLDER.rglob("*.yaml"))
+    return sorted(path.relative_to(FOLDER).as_posix() for path in files if not path.is_dir())
 
 
-def load(name: str, *, seed: int | None = None, folder: Path | None = None) -> Recipe:
-    """Load a recipe by name.
-
-    Args:
-        name: path of a file of `data/recipes/`, without suffix.
-        seed: replaces the recipe's own.
-        folder: another folder of recipes.
+def load(name: str, *, seed: int | None = None) -> Recipe:
+    """Load a recipe by name; a seed replaces the recipe's own.
 
     Raises:
         UnknownName: no such recipe; the message lists them.
         DataError: an unknown task or key, or a value out of bounds; the message names file, key and
             rule.
     """
-    folder = folder or SCHEMA.parent
     settings: dict = {}
-    for each in lineage(name, folder=folder):
-        settings = _merge(settings, _read(folder / f"{each}.yaml"))
+    for each in lineage(name):
+        settings = _merge(settings, _read(FOLDER / f"{each}.yaml"))
     settings.pop("from", None)
     if seed is not None:
         settings["seed"] = seed
-    path = folder / f"{name}.yaml"
+    path = FOLDER / f"{name}.yaml"
     _check(settings, path)
     if not settings.get("data"):
         raise io.DataError(f"{path}: $.data: names no task. Valid: {', '.join(tasks.names())}.")
     return Recipe(name, _fill(settings, _schema()))
 
 
-def lineage(name: str, *, folder: Path | None = None) -> list[str]:
-    """The recipe that a recipe starts from, the one before that, and so on; the oldest first."""
-    folder = folder or SCHEMA.parent
-    valid = names(folder)
+def lineage(name: str) -> list[str]:
+    """A recipe's name, after those of the recipes that it starts from, the first one first."""
+    valid = names()
     line = [choose("recipe", name, valid)]
-    while origin := _read(path := folder / f"{line[0]}.yaml").get("from"):
+    while origin := _read(path := FOLDER / f"{line[0]}.yaml").get("from"):
         if origin in line or origin not in valid:
             raise io.DataError(
                 f"{path}: $.from: {origin!r} is not another recipe. Valid: {', '.join(valid)}."

@@ -47,9 +47,6 @@ def train(
         The run's folder: `model/` (adapter or all weights), `training.json`, `tensorboard/`.
 
     Raises:
-        DataError, ModelError: files that are missing or were changed.
-        UnknownName: the recipe's model is not in the registry.
-        Busy: another process is training this.
         TrainingError: the run cannot go on; finished work is kept.
     """
     recipe = recipe if isinstance(recipe, Recipe) else recipes.load(recipe)

@@ -9,13 +9,14 @@ from slmlib.training import recipes, sft
 
 
 @pytest.fixture
-def load(tmp_path):
+def load(tmp_path, monkeypatch):
     """Loads a recipe from its text."""
 
     def load(text: str | bytes, name: str = "mine") -> recipes.Recipe:
         text = text if isinstance(text, bytes) else f"about: Mine.\n{text}".encode()
         (tmp_path / f"{name}.yaml").write_bytes(text)
-        return recipes.load(name, folder=tmp_path)
+        monkeypatch.setattr(recipes, "FOLDER", tmp_path)
+        return recipes.load(name)
 
     return load
 

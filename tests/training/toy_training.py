@@ -113,4 +113,6 @@ def write_recipe(folder: Path, name: str = "toy", **changes) -> recipes.Recipe:
     """Write the toy recipe with changes, and load it."""
     folder.mkdir(exist_ok=True)
     (folder / f"{name}.yaml").write_text(yaml.safe_dump(RECIPE | changes))
-    return recipes.load(name, folder=folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recipes, "FOLDER", folder)
+        return recipes.load(name)
