@@ -7,7 +7,6 @@ import toy
 
 from slmlib.engines import launch
 from slmlib.evaluation import metrics, rescore, results, run
-from slmlib.tasks import datasets
 
 
 @pytest.fixture(params=["toylabels", "toytools"])
@@ -17,16 +16,6 @@ def task(request, toy_tasks):
 
 def evaluate(task, tmp_path, **options):
     return results.load(run.evaluate(task, out=tmp_path / "results", **options))
-
-
-def test_data_set_is_made_checked_and_counted(task, tmp_path):
-    rows = task.generator.build(seed=1)
-    checks = task.generator.prove(rows)
-    datasets.require(checks)
-    manifest = task.generator.write(rows, tmp_path / "again")
-    assert manifest == task.manifest()
-    broken = {**rows, "test": [rows["test"][0]] * 2}
-    assert not task.generator.prove(broken)[0].ok
 
 
 def test_controls_are_scored_and_sliced(toy_tasks, tmp_path):
