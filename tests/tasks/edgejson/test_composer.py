@@ -75,13 +75,13 @@ def blueprints() -> list[composer.Blueprint]:
 
 @pytest.fixture(scope="module")
 def rows(blueprints) -> list[dict]:
-    """200 cases in all registers that suit their blueprints."""
+    """180 cases in all registers that suit their blueprints."""
     cases = []
-    for index in range(200):
-        at = index % len(blueprints)
-        registers, split = composer.registers(blueprints[at]), ("train", "test_unseen")[at % 2]
+    for index in range(180):
+        blueprint, split = blueprints[index % 90], ("train", "test_unseen")[index % 2]
+        registers = composer.registers(blueprint)
         register = registers[index % len(registers)]
-        cases.append(case(blueprints[at], register, f"case/{index}", split, index))
+        cases.append(case(blueprint, register, f"case/{index}", split, index))
     return cases
 
 
@@ -106,10 +106,6 @@ def test_schemas_keep_house_rules_tier_and_domain(blueprints):
     assert not set(composer.roots(True)) & set(composer.roots(False))
     root = composer.roots(True)[-1]
     assert composer.compose("a", tier="simple", reserved=True, root=root).root == root
-
-
-def test_root_without_a_list_gives_no_complex_schema():
-    """An error that names the entity instead of an endless search."""
     flat = next(n for n in composer.roots(False) if n not in composer.roots(False, "complex"))
     with pytest.raises(io.DataError, match=f"{flat}: .* drafts gave no complex schema"):
         composer.compose("a", tier="complex", reserved=False, root=flat)
@@ -164,14 +160,10 @@ def test_records_keep_schema_and_rules(blueprints):
 
 
 def test_cases_pass_the_checks(rows):
-    """Rows keep the contract, targets are valid, rules hold, and the text proves every value."""
+    """The text proves every value; no gap or mark remains; a fifth at most are `Key: value`."""
     splits = {split: [r for r in rows if r["split"] == split] for split in ("train", "test_unseen")}
     for check in (data_checks.contract(splits, checks.SAMPLE), *checks.per_case(splits)):
         assert check.failures == (), check.name
-
-
-def test_texts_are_tidy_and_of_all_registers(rows):
-    """No gap, slot or mark may remain, and at most a fifth may be `Key: value` lists."""
     for row in rows:
         text = row["input"]["text"]
         assert text == text.strip() and " ." not in text.replace(" ..", "") and " ," not in text
@@ -181,31 +173,22 @@ def test_texts_are_tidy_and_of_all_registers(rows):
     assert 0 < lists <= 0.2 * len(rows)
 
 
-def test_most_values_are_mentioned_once(blueprints):
-    """A text that repeats itself gives a model two chances."""
-    values = repeated = 0
-    for index, blueprint in enumerate(blueprints[:80]):
+def test_values_are_mentioned_once_and_entities_told_apart(blueprints):
+    """A text that repeats itself gives a model two chances; sender and receiver are both people."""
+    values = repeated = twins = 0
+    for index, blueprint in enumerate(blueprints):
         _, instance, rng = draw(blueprint, f"once/{index}")
         planner = Planner(instance, "report", {**instance.context, "title": "x"}, rng)
+        for path in planner.order():
+            if path and planner.entity(path).name in planner.ambiguous:
+                for line in planner.entity(path).lines["sentences"]:
+                    twins += 1
+                    assert not planner.is_clear(replace(line, names_role=False), path)
         assert planner.segments("sentences") and not planner.missing(())
         places = Counter(pointer for pointer, _ in planner.marks)
         values += len(places)
         repeated += sum(n > 1 for p, n in places.items() if not p.lower().endswith("curr"))
-    assert repeated <= 0.1 * values
-
-
-def test_two_entities_of_one_type_are_told_apart(blueprints):
-    """Sender and receiver are both people: each sentence about one must say which."""
-    seen = 0
-    for index, blueprint in enumerate(b for b in blueprints if b.tier == "complex"):
-        _, instance, rng = draw(blueprint, f"twins/{index}")
-        planner = Planner(instance, "letter", dict(instance.context), rng)
-        for path in planner.order():
-            if path and planner.entity(path).name in planner.ambiguous:
-                for line in planner.entity(path).lines["sentences"]:
-                    seen += 1
-                    assert not planner.is_clear(replace(line, names_role=False), path)
-    assert seen > 50
+    assert repeated <= 0.1 * values and twins > 50
 
 
 def test_distractors_do_not_reveal_absent_values():
@@ -239,13 +222,12 @@ def test_misstatements_are_corrected():
 
 def test_sentences_are_joined_only_where_the_sense_stays():
     """A pronoun keeps its sentence, an initial value its capital; tables ignore evidence marks."""
-
-    def joined(*texts: str) -> str:
-        return sentences.joined(list(texts), 1.0, Random(1))
-
-    assert joined("The hut is Alm.", "The dog stays.") == "The hut is Alm, and the dog stays."
-    assert joined("The hut is Alm.", "It is cold.") == "The hut is Alm. It is cold."
-    assert joined("The hut is Alm.", "Greta comes.") == "The hut is Alm. Greta comes."
+    for second, text in (
+        ("The dog stays.", "The hut is Alm, and the dog stays."),
+        ("It is cold.", "The hut is Alm. It is cold."),
+        ("Greta comes.", "The hut is Alm. Greta comes."),
+    ):
+        assert sentences.joined(["The hut is Alm.", second], 1.0, Random(1)) == text
     assert sentences.with_bullets("They eat:\n- soup\n- bread.") == "They eat:\n- soup\n- bread"
     assert sentences.casual("The dog stays.") == "the dog stays"
     assert sentences.casual("Greta comes.") == "Greta comes"
@@ -266,7 +248,6 @@ def test_entity_file_is_parsed(visa):
     assert entity.fields["stay_address"].child == "address"
     assert entity.fields["companions"].bounds == (1, 3)
     assert entity.labels["days_of_stay"] == ("Days", "Stay (days)")
-    assert entity.things == ("the application", "the visa application")
     line = next(ln for ln in entity.lines["sentences"] if ("applicant", "name") in ln.required)
     assert line.required == {("applicant", "name"), ("country",), ("enters_on",), ("leaves_on",)}
     assert line.optional == {("purpose",)}
@@ -280,12 +261,15 @@ def test_lines_know_what_they_mention_and_how_they_open():
 
     lines = parse("[{guest.name}|Somebody] sleeps at {hut}.")
     assert [sorted(line.required) for line in lines] == [[("guest", "name"), ("hut",)], [("hut",)]]
-    assert parse("It is at {hut}.")[0].dangling
-    assert not parse("[The stay|It] is at {hut}.")[0].dangling
-    assert parse("{^~role} is at {hut}.")[0].names_role
-    line = parse("The stay is at {hut}.")[0]
-    assert line.names_thing and not line.names_role
-    assert not parse("The hut is {hut}.")[0].names_thing
+    for text, dangling, names_role, names_thing in (
+        ("It is at {hut}.", True, False, False),
+        ("[The stay|It] is at {hut}.", False, False, True),
+        ("{^~role} is at {hut}.", False, True, False),
+        ("The hut is {hut}.", False, False, False),
+    ):
+        line = parse(text)[0]
+        flags = (line.dangling, line.names_role, line.names_thing)
+        assert flags == (dangling, names_role, names_thing), text
 
 
 def test_broken_file_is_refused(visa):
@@ -304,10 +288,8 @@ def test_broken_file_is_refused(visa):
             visa(old, new)
 
 
-def test_faults_are_reported_with_their_place(visa):
-    """Each rule for an entity file is enforced."""
-    visa()
-    assert entity_lint.faults(VISA) == []
+def test_faults_are_reported_with_their_place(visa, monkeypatch):
+    """Each rule for an entity file is enforced; a phrase for two values could not be read back."""
     for old, new, fault in [
         ("reason, purpose_of", "country, purpose_of", "'country' is used twice"),
         ("reason, purpose_of", "tripReason, purpose_of", "'tripReason' is not snake_case"),
@@ -332,14 +314,10 @@ def test_faults_are_reported_with_their_place(visa):
         visa(old, new)
         faults = entity_lint.faults(VISA)
         assert any(fault in text and f"{VISA}.txt" in text for text in faults), (fault, faults)
-
-
-def test_phrases_are_checked(visa, monkeypatch):
-    """A phrase for two values could not be read back; every value needs one."""
-    table = {"refused": ["Granted"], "granted": ["granted"]}
-    tables = {**entity_lint.PHRASES, f"{VISA}.state": {"": table}}
-    monkeypatch.setattr(entity_lint, "PHRASES", tables)
     visa()
+    assert entity_lint.faults(VISA) == []
+    table = {"": {"refused": ["Granted"], "granted": ["granted"]}}
+    monkeypatch.setattr(entity_lint, "PHRASES", {**entity_lint.PHRASES, f"{VISA}.state": table})
     faults = "\n".join(entity_lint.faults(VISA))
     assert "'granted' means two values" in faults and "the values are ['submitted'" in faults
 

@@ -36,29 +36,21 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command == "check":
         names = options.entities or entities.samplers()
         faults = {name: entity_lint.faults(name) for name in names}
-        for name in names:
-            print(f"{name}: {len(faults[name])} faults", *faults[name], sep="\n  ")
+        for name, found in faults.items():
+            print(f"{name}: {len(found)} faults", *found, sep="\n  ")
         return int(any(faults.values()))
-    rows = cases(options)
-    for row in rows:
-        print(schemas.for_prompt(row["input"]["schema"]), as_text(row), sep="\n")
-    splits = {row["split"]: rows for row in rows[:1]}
-    proof = (data_checks.contract(splits, checks.SAMPLE), *checks.per_case(splits))
-    failures = [f"{check.name}: {text}" for check in proof for text in check.failures]
-    print(f"{len(rows)} cases, {len(failures)} failures", *failures[:20], sep="\n  ")
-    return int(bool(failures))
-
-
-def cases(options: argparse.Namespace) -> list[dict]:
-    """Compose cases, each with a schema of its own."""
     rows, reserved = [], options.reserved
     if options.entity:
         reserved = options.entity in composer.roots(True)
+    split = dataset.UNSEEN if reserved else "train"
     for index in range(options.n):
         key, tier = f"{options.seed}/{index}", options.tier or schemas.TIERS[index % 3]
         blueprint = composer.compose(key, tier=tier, reserved=reserved, root=options.entity)
         register = options.register or Random(key).choice(composer.registers(blueprint))
-        split = dataset.UNSEEN if reserved else "train"
-        source = case_sources.composed(blueprint, register)
-        rows.append(dataset.case(key, split, index, source))
-    return rows
+        row = dataset.case(key, split, index, case_sources.composed(blueprint, register))
+        print(schemas.for_prompt(row["input"]["schema"]), as_text(row), sep="\n")
+        rows.append(row)
+    proof = (data_checks.contract({split: rows}, checks.SAMPLE), *checks.per_case({split: rows}))
+    failures = [f"{check.name}: {text}" for check in proof for text in check.failures]
+    print(f"{len(rows)} cases, {len(failures)} failures", *failures[:20], sep="\n  ")
+    return int(bool(failures))

@@ -20,7 +20,7 @@ from slmlib.textgen import templates
 from slmlib.textgen.formats import STYLES
 from slmlib.textgen.sampling_context import SamplingContext
 
-DRAWS = 150
+DRAWS = 100
 STYLE_NAMES = {*STYLES, "with_currency", "said_phone", "symbol", "priced", "coins", ""}
 
 
