@@ -1,4 +1,4 @@
-"""What tests of prose share: a page's source, its length, and the numbers typed in it.
+"""What tests of prose share: a page's source, and the numbers typed in it.
 
 Measured numbers belong in `_variables.yml`: one that is typed goes stale with the next run.
 """
@@ -25,7 +25,6 @@ _MARKUP = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 _ATTRIBUTES = re.compile(r"\{[^{}\n]*\}")
-_WORD = re.compile(r"[^\W_]+(?:[-'’.,/][^\W_]+)*")
 
 _MONTH = "(?:January|February|March|April|May|June|July|August|September|October|November|December)"
 _DATE = re.compile(
@@ -58,12 +57,6 @@ def front(path: Path) -> dict:
 def source(path: Path) -> str:
     """A page without its front matter, as it was typed."""
     return _FRONT.sub("", path.read_text("utf-8"))
-
-
-def words(path: Path) -> int:
-    """Words of running text: a variable is one word; no code, tables, includes or markup."""
-    text = re.sub(r"\{\{<\s*var.*?>\}\}", "0", source(path))
-    return len(_WORD.findall(_plain(re.sub(r"!\[.*?\](?=\()", "", text, flags=re.DOTALL))))
 
 
 def typed_numbers(path: Path, allowed: Iterable[str] = ()) -> list[str]:

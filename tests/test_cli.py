@@ -51,7 +51,6 @@ def test_errors_are_one_line_and_an_exit_code(monkeypatch, capsys):
 def test_optional_packages_are_named_on_use_with_an_extra_that_installs_them():
     code = """
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 from slmlib.core import machine
 from slmlib.core.optional import MissingPackage
@@ -61,7 +60,7 @@ uses = {
     "codecarbon": lambda: machine.Energy().__enter__(),
     "datasketch": lambda: __import__("slmlib.textgen.near_duplicates"),
     "matplotlib": lambda: __import__("slmlib.report.plots"),
-    "tensorboard": lambda: sft._logger(Path("."), ExitStack()),
+    "tensorboard": lambda: sft._run(None, Path("."), None, None, None),
 }
 for package, use in uses.items():
     sys.modules[package] = None

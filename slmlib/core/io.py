@@ -219,13 +219,8 @@ def folder_fault(folder: Path) -> str | None:
 def lock(path: Path, *, wait: bool = False, what: str = "this") -> Iterator[None]:
     """Hold an exclusive lock on a file, made if missing; it ends with the process at the latest.
 
-    Args:
-        path: the lock file.
-        wait: wait for another process instead of raising.
-        what: what is locked, for the message.
-
     Raises:
-        Busy: another process holds it.
+        Busy: another process holds it, unless `wait` says to wait for it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "a") as file:

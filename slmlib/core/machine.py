@@ -33,9 +33,6 @@ CGROUP = Path("/sys/fs/cgroup")
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
-# --- what there is ----------------------------------------------------------------------------
-
-
 def describe() -> dict:
     """The machine as far as it explains a speed, with the GPUs in use."""
     described = {
@@ -122,9 +119,6 @@ def available_memory() -> int:
     return max(0, free)
 
 
-# --- what is taken ----------------------------------------------------------------------------
-
-
 def peak_memory() -> int:
     """Peak bytes of resident memory of this process.
 
@@ -153,8 +147,7 @@ class Energy:
     """
 
     def __init__(self, every: float = 1):
-        """Args: `every`, seconds between two readings of the counters."""
-        self.every = every
+        self.every = every  # seconds between two readings of the counters
 
     def __enter__(self) -> "Energy":
         codecarbon = require("codecarbon", extra="eval")
@@ -180,9 +173,6 @@ class Energy:
         if measured == len(parts):
             how = "measured"
         self.source = f"{how}: {', '.join(parts)}"
-
-
-# --- what ran ---------------------------------------------------------------------------------
 
 
 def environment() -> dict:

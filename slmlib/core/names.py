@@ -14,12 +14,7 @@ class UnknownName(ValueError):
 
 
 def choose(kind: str, name: str, valid: Collection[str]) -> str:
-    """Return `name` if it is one of `valid`.
-
-    Args:
-        kind: what is being chosen, for the message: "split of edgejson".
-        name: the name that was given.
-        valid: the names that exist, in the order in which to list them.
+    """Return `name` if it is one of `valid`; `kind` says what is chosen: "split of a task".
 
     Raises:
         UnknownName: it is not; the message names the valid choices.

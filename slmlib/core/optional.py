@@ -9,11 +9,7 @@ class MissingPackage(ImportError):
 
 
 def require(module: str, *, extra: str) -> ModuleType:
-    """Import a module of an optional package.
-
-    Args:
-        module: name to import, such as "matplotlib.pyplot".
-        extra: the extra of `pyproject.toml` that installs its package.
+    """Import a module of an optional package, which an extra of `pyproject.toml` installs.
 
     Raises:
         MissingPackage: the package is not installed.

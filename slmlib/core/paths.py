@@ -38,14 +38,7 @@ SITE = ROOT / "_site"
 
 
 def repository(purpose: str = "this") -> Path:
-    """The clone of the repository.
-
-    Args:
-        purpose: what it is needed for, for the message.
-
-    Raises:
-        NoRepository: there is none; the message says how to name one.
-    """
+    """The clone of the repository; without one `NoRepository` says how to name one."""
     if is_clone(ROOT):
         return ROOT
     raise NoRepository(

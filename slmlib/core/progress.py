@@ -8,12 +8,7 @@ HEADLESS = "SLMBENCH_HEADLESS"  # set in the kernels that the notebook runner st
 
 
 def bar(iterable=None, **options):
-    """A tqdm bar that suits the place where it runs.
-
-    Args:
-        iterable: as for tqdm; without it the caller updates the bar.
-        options: those of tqdm, such as total, desc and unit.
-    """
+    """A tqdm bar, with its options, that suits the place where it runs."""
     if os.environ.get(HEADLESS):
         from tqdm.std import tqdm
 

@@ -24,8 +24,7 @@ class ResumeLog:
     """
 
     def __init__(self, path: Path, depends_on: dict):
-        """Args: `depends_on`, the settings under which a log can be resumed; any JSON value."""
-        self.path, self.depends_on = path, depends_on
+        self.path, self.depends_on = path, depends_on  # settings under which it can be resumed
         self.done: dict[Key, dict] = {}
         self.seconds = 0.0
 

@@ -33,9 +33,6 @@ class Link:
 Cell = str | Link
 
 
-# --- text -------------------------------------------------------------------------------------
-
-
 def plain(text: object) -> str:
     """One line of printable characters: no line ends, no terminal escapes."""
     line = " ".join(str(text).split())
@@ -79,9 +76,6 @@ def embed(page: Path, name: str, text: str) -> None:
         io.write_text(page, after)
 
 
-# --- numbers ----------------------------------------------------------------------------------
-
-
 def p(value: float) -> str:
     """A p-value: `0.035`, or `< 0.001`."""
     return f"{value:.3f}" if value >= 0.001 else "< 0.001"
@@ -93,9 +87,6 @@ def size(parameters: int) -> str:
         if parameters >= scale:
             return f"{parameters / scale:.3g}{unit}"
     return str(parameters) if parameters else NONE
-
-
-# --- tables -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, repr=False)

@@ -112,12 +112,6 @@ def published() -> list[Path]:
     return [path for path in records if not path.parent.name.startswith(".")]  # half written
 
 
-def _records() -> dict[str, Path]:
-    """The training record of every model that was trained here; published ones win."""
-    runs = sorted(paths.RUNS.glob(f"**/training/*/{RECORD}"))
-    return {path.parent.name: path for path in (*runs, *published())}
-
-
 @cache
 def _read(path: Path, changed: int) -> dict:
     return io.read_json(path)
@@ -126,16 +120,16 @@ def _read(path: Path, changed: int) -> dict:
 def trained() -> dict[str, Model]:
     """Models that were trained here, by name: finished training runs and published models.
 
-    One whose origin has left the registry is left out.
+    A published one wins over a run; one whose origin has left the registry is left out.
     """
     models = {}
-    for name, path in _records().items():
+    for path in (*sorted(paths.RUNS.glob(f"**/training/*/{RECORD}")), *published()):
         record = _read(path, path.stat().st_mtime_ns)
         origin = MODELS.get(record["recipe"]["model"])
         if origin is not None:
             folder = path.parent
-            models[name] = Model(
-                name,
+            models[folder.name] = Model(
+                folder.name,
                 origin.licence,
                 origin.parameters,
                 origin.base,
@@ -152,14 +146,8 @@ def get(name: str) -> Model:
 
     Raises:
         UnknownName: there is none; the message lists the models.
-        ModelError: it was trained over a model that has left the registry.
     """
     if name in MODELS:
         return MODELS[name]
-    known, record = MODELS | trained(), _records().get(name)
-    if record is not None and name not in known:
-        raise ModelError(
-            f"{record}: was trained over {io.read_json(record)['recipe']['model']}, which is not "
-            f"in slmlib/models/registry.yaml. Put it back there, or move {record.parent} away."
-        )
+    known = MODELS | trained()
     return known[choose("model", name, known)]

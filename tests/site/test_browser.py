@@ -1,4 +1,4 @@
-"""The site in a browser, as readers use it: with a mouse, by keyboard alone, on a phone, without scripts.
+"""The site in a browser, as readers use it: by mouse, by keyboard alone, on a phone.
 
 Needs Chromium (`apt-get install chromium`) and Playwright for Python. Without either it is skipped.
 """
@@ -9,10 +9,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install playwright")
+sync_api = pytest.importorskip(
+    "playwright.sync_api", reason="no Playwright: pip install playwright"
+)
 
 pytestmark = pytest.mark.browser
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 BOARD = "site/leaderboard.html"
 MODEL = "site/edgejson/models/smollm2-135m-instruct.html"
@@ -32,6 +35,20 @@ AUDITED = [  # one page of each kind
     "notebooks/02_evaluate.html",
     "paper/paper.html",
 ]
+# Scroll widths are no measure, as a layout may clip what is too wide: every element is measured.
+TOO_WIDE = """() => {
+  const root = document.documentElement;
+  document.querySelectorAll("details").forEach(details => details.open = true);
+  const scrolls = element => {
+    const box = element.parentElement;
+    if (!box || box.tagName == "BODY") return false;
+    return /auto|scroll/.test(getComputedStyle(box).overflowX) || scrolls(box);
+  };
+  return [...root.querySelectorAll("body *")]
+    .filter(e => e.getBoundingClientRect().right > root.clientWidth + 1)
+    .filter(e => !e.closest("svg") && !scrolls(e))
+    .map(e => `${e.tagName}.${e.className} ${e.textContent.slice(0, 40)}`);
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +73,13 @@ def visit(browser, site):
         page = context.new_page()
         page.set_default_timeout(5000)
         page.outside = []
-        page.on(
-            "request", lambda r: page.outside.append(r.url) if not r.url.startswith(("file:", "data:")) else 0
-        )
-        page.goto((site / name).as_uri(), timeout=60_000)  # the paper is long, and the machine may be busy
+
+        def note(request):
+            if not request.url.startswith(("file:", "data:")):
+                page.outside.append(request.url)
+
+        page.on("request", note)
+        page.goto((site / name).as_uri(), timeout=60_000)  # the machine may be busy
         return page
 
     yield go
@@ -74,19 +94,11 @@ def column(page, name) -> list[str]:
     return page.locator(f".board tbody tr:visible td:nth-child({index + 1})").all_inner_texts()
 
 
-def header(page, name):
-    return page.locator(".board th").filter(has=page.get_by_role("button", name=name, exact=True))
-
-
-def test_the_board_begins_with_the_ranked_split(visit):
+def test_the_board_begins_with_the_ranked_split_and_is_filtered(visit):
     page = visit(BOARD)
     assert set(column(page, "Split")) == {"test_unseen"}
-    told = page.get_by_role("status").inner_text()
-    assert told == f"{len(column(page, 'Rank'))} of {page.locator('.board tbody tr').count()} rows"
-
-
-def test_the_board_is_filtered(visit):
-    page = visit(BOARD)
+    shown = page.get_by_role("status").inner_text()
+    assert shown == f"{len(column(page, 'Rank'))} of {page.locator('.board tbody tr').count()} rows"
     page.get_by_label("Split").select_option("test_noisy")
     page.get_by_label("Class").select_option("MLM")
     page.get_by_label("Decoding").select_option("constrained")
@@ -101,28 +113,23 @@ def test_the_board_is_sorted_by_keyboard_alone(visit):
     page = visit(BOARD)
     button = page.get_by_role("button", name="FieldF1", exact=True)
     button.focus()
-    page.keyboard.press("Enter")
-    values = [float(cell.split()[0]) for cell in column(page, "FieldF1")]
-    assert values == sorted(values) and header(page, "FieldF1").get_attribute("aria-sort") == "ascending"
-    page.keyboard.press("Space")
-    values = [float(cell.split()[0]) for cell in column(page, "FieldF1")]
-    assert values == sorted(values, reverse=True)
-    assert header(page, "FieldF1").get_attribute("aria-sort") == "descending"
-    assert page.locator(".board th[aria-sort=descending], .board th[aria-sort=ascending]").count() == 1
+    for key, order in (("Enter", "ascending"), ("Space", "descending")):
+        page.keyboard.press(key)
+        values = [float(cell.split()[0]) for cell in column(page, "FieldF1")]
+        assert values == sorted(values, reverse=order == "descending")
+        heading = page.locator(".board th").filter(has=button)
+        assert heading.get_attribute("aria-sort") == order
+    ordered = ".board th[aria-sort=descending], .board th[aria-sort=ascending]"
+    assert page.locator(ordered).count() == 1
 
 
-@pytest.mark.parametrize("clicks", [1, 2])
-def test_what_has_no_number_comes_last(visit, clicks):
+def test_what_has_no_number_comes_last_and_sizes_are_sorted_as_numbers(visit):
     page = visit(BOARD)
-    for _ in range(clicks):
+    for _ in ("ascending", "descending"):
         page.get_by_role("button", name="tok/s", exact=True).click()
-    cells = column(page, "tok/s")
-    blank = cells.index("–")
-    assert blank and set(cells[blank:]) == {"–"}
-
-
-def test_sizes_are_sorted_by_what_they_stand_for(visit):
-    page = visit(BOARD)
+        cells = column(page, "tok/s")
+        blank = cells.index("–")
+        assert blank and set(cells[blank:]) == {"–"}
     page.get_by_role("button", name="Size", exact=True).click()
     sizes = [cell for cell in column(page, "Size") if cell != "–"]
     assert sizes.index("135M") < sizes.index("494M")
@@ -169,11 +176,8 @@ def test_without_scripts_the_board_is_a_whole_table(visit):
     assert rows.count() == page.locator(".board tbody tr:visible").count() > 10
 
 
-@pytest.mark.parametrize("name", ["index.html", BOARD, MODEL])
-def test_on_a_phone_the_page_does_not_move_sideways(visit, name):
-    page = visit(name, width=390)
-    page.evaluate("window.scrollTo(1000, 0)")
-    assert page.evaluate("window.scrollX") == 0
+def test_on_a_phone_the_navigation_opens(visit):
+    page = visit(BOARD, width=390)
     page.get_by_role("button", name="Toggle navigation").click()
     page.get_by_role("link", name="Evaluate a model", exact=True).first.wait_for(state="visible")
 
@@ -186,25 +190,33 @@ def test_printed_it_is_dark_on_light(visit):
     assert page.locator("details table").first.is_visible()
 
 
-@pytest.mark.parametrize("name", ["index.html", BOARD, "site/blog/index.html"])
-def test_nothing_is_asked_of_the_network(visit, name):
-    page = visit(name)
-    page.wait_for_load_state("networkidle")
-    assert page.outside == []
+def test_no_page_is_wider_than_the_window(visit, site):
+    """On a phone, a tablet and a desk: tables and code scroll in their own box."""
+    pages = [path for path in site.rglob("*.html") if "<main" in path.read_text("utf-8")]
+    assert len(pages) > 20
+    page, wide = visit("index.html"), {}
+    for path in pages:
+        page.goto(path.as_uri(), timeout=60_000)
+        for width in (390, 768, 1280):
+            page.set_viewport_size({"width": width, "height": 900})
+            if elements := page.evaluate(TOO_WIDE):
+                wide[f"{width} {path.relative_to(site)}"] = elements
+    assert wide == {}
 
 
 @pytest.mark.parametrize("name", AUDITED)
 def test_an_audit_finds_nothing_serious(visit, name):
-    """axe-core, as the wheel `axe-playwright-python` brings it; its own finding is told."""
-    pytest.importorskip("axe_playwright_python", reason="no axe-core: pip install axe-playwright-python")
-    page = visit(name)
+    """By axe-core, on a desk and on a phone; and no page asks the network for anything."""
+    reason = "no axe-core: pip install axe-playwright-python"
+    pytest.importorskip("axe_playwright_python", reason=reason)
+    page = visit(name, width=390 if name == BOARD else 1280)
+    page.wait_for_load_state("networkidle")
+    assert page.outside == []
     page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8"))
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    audit = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     serious = [
-        f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found if v["impact"] in ("serious", "critical")
+        f"{violation['id']}: {violation['nodes'][0]['html'][:200]}"
+        for violation in audit["violations"]
+        if violation["impact"] in ("serious", "critical")
     ]
     assert serious == []
-
-
-def test_a_phone_gets_the_same_audit_of_the_board(visit):
-    test_an_audit_finds_nothing_serious(lambda name: visit(name, width=390), BOARD)

@@ -33,27 +33,17 @@ CONSTANTS = {  # phrases with typed numbers, and why they are no measurements
 }
 
 
-def test_every_section_is_included_once():
+def test_sections_citations_and_references_resolve():
+    """Quarto only warns of a reference to nothing, and prints `?@tbl-…`."""
     assert sorted(re.findall(r"sections/([\w-]+\.qmd)", TEXT)) == [path.name for path in SECTIONS]
-
-
-def test_citations_match_the_bibliography():
-    """A citation without an entry prints a question mark; an entry without one is dead weight."""
     keys = re.findall(r"(?<![\w\\.])@([a-z][\w-]*\d\w*)", TEXT)
     assert {key for key in keys if not re.match(r"(fig|tbl|sec)-", key)} == set(ENTRIES)
     assert len(set(ENTRIES)) == len(ENTRIES)
-
-
-def test_cross_references_resolve():
-    """Quarto only warns of a reference to nothing, and prints `?@tbl-…`."""
     named = re.findall(r"@((?:fig|tbl|sec)-[\w-]+)", TEXT)
     labels = re.findall(r"\{#((?:fig|tbl|sec)-[\w-]+)", TEXT)
     assert set(named) <= set(labels) and len(set(labels)) == len(labels)
     unmentioned = {label for label in labels if not label.startswith("sec-")} - set(named)
     assert not unmentioned, "figures and tables that the text does not mention"
-
-
-def test_notes_say_how_each_reference_was_checked():
     notes = (FOLDER / "notes/references.md").read_text("utf-8")
     assert set(re.findall(r"^\| `([\w-]+)` \|", notes, re.MULTILINE)) == set(ENTRIES)
 
@@ -140,19 +130,13 @@ def pages():
 
 
 def test_pages_are_for_paper(pages):
-    """Figures drawn for the dark site must not print as black boxes."""
+    """Figures drawn for the dark site are not black boxes; a white gutter parts two columns."""
+    assert len(pages) >= 4
     for number, page in enumerate(pages, 1):
         dark = sum(page.histogram()[:64]) / (page.width * page.height)
         assert dark < 0.15, f"page {number} is {dark:.0%} black"
-
-
-def test_body_is_set_in_two_columns(pages):
-    """A white gutter runs down the middle of a page of text."""
     page = pages[1]
-    middle = page.crop(
-        (page.width // 2 - 1, page.height // 10, page.width // 2 + 1, page.height * 9 // 10)
-    )
-    left = page.crop(
-        (page.width // 4, page.height // 10, page.width // 4 + 2, page.height * 9 // 10)
-    )
+    top, bottom = page.height // 10, page.height * 9 // 10
+    middle = page.crop((page.width // 2 - 1, top, page.width // 2 + 1, bottom))
+    left = page.crop((page.width // 4, top, page.width // 4 + 2, bottom))
     assert middle.getextrema()[0] > 200 > left.getextrema()[0]

@@ -422,5 +422,3 @@ def test_an_adapter_is_merged_only_into_its_own_base(trained, monkeypatch):
         weights.load("toy-moved")
     monkeypatch.delitem(registry.MODELS, "toy-1m")
     assert "toy-moved" not in registry.names() and registry.get("smollm2-135m-instruct")
-    with pytest.raises(ModelError, match="was trained over toy-1m, which is not in"):
-        registry.get("toy-moved")
