@@ -1,9 +1,8 @@
-"""Toy tasks: small enough to answer in seconds, and different enough to show that shared code names none.
+"""Toy tasks: answered in seconds, and different enough to show that shared code names none.
 
 toy         text and schema in, JSON out; one turn, a constraint by JSON Schema
 toylabels   an utterance in, one of four labels out; a choice, macro-F1, an out-of-scope slice
-toytools    a request in, a tool call and a report out; two turns, an environment, its state is
-scored
+toytools    a request in, a tool call and a report out; two turns, scored by the state of its house
 """
 
 import json
@@ -24,7 +23,8 @@ SCHEMA = {
     "additionalProperties": False,
 }
 PEOPLE = (
-    ("Ann", 31), ("Bob", 44), ("Cleo", 27), ("Dev", 63), ("Eve", 19), ("Finn", 52), ("Gus", 38), ("Hana", 70),
+    ("Ann", 31), ("Bob", 44), ("Cleo", 27), ("Dev", 63), ("Eve", 19), ("Finn", 52), ("Gus", 38),
+    ("Hana", 70),
 )  # fmt: skip
 UTTERANCES = (
     ("Make it warmer in here.", "heat_up", "in"),
@@ -72,23 +72,21 @@ class _Toy(Task):
     def controls(self):
         return {**self.answers(), **self.more}
 
-    def answers(self) -> dict:
-        raise NotImplementedError
-
     def rows(self, split: str) -> list[dict]:
-        raise NotImplementedError
-
-    def row(self, split: str, i: int, group: str, slices: dict, given: dict, target) -> dict:
-        return {
-            "id": f"{self.name}-{split}-{i}",
-            "task": self.name,
-            "split": split,
-            "group": group,
-            "slices": slices,
-            "input": given,
-            "target": target,
-            "meta": {},
-        }
+        """A row of each case of the toy: its group, slices, input and target."""
+        return [
+            {
+                "id": f"{self.name}-{split}-{i}",
+                "task": self.name,
+                "split": split,
+                "group": group,
+                "slices": slices,
+                "input": given,
+                "target": target,
+                "meta": {},
+            }
+            for i, (group, slices, given, target) in enumerate(self.cases())
+        ]
 
     def render(self, sample: Sample, row, *, model: str) -> str:
         return f"{sample.input['text']} -> {model}: `{len(row['turns'])} turns`"
@@ -133,21 +131,12 @@ class Toy(_Toy):
     }
     stop = "json"
 
-    def rows(self, split):
-        return [
-            self.row(
-                split,
-                i,
-                "person" if i % 2 else "guest",
-                {"size": "small" if i < 4 else "large"},
-                {
-                    "text": f"{name} is {age} years old." + " Nice to meet you." * i,
-                    "schema": SCHEMA,
-                },
-                {"name": name, "age": age},
-            )
-            for i, (name, age) in enumerate(PEOPLE)
-        ]
+    def cases(self):
+        for i, (name, age) in enumerate(PEOPLE):
+            text = f"{name} is {age} years old." + " Nice to meet you." * i
+            slices = {"size": "small" if i < 4 else "large"}
+            target = {"name": name, "age": age}
+            yield "person" if i % 2 else "guest", slices, {"text": text, "schema": SCHEMA}, target
 
     def constraint(self, sample, prompt):
         return JsonSchema(sample.input["schema"])
@@ -196,10 +185,9 @@ class ToyLabels(_Toy):
     }  # fmt: skip
     stop = "line"
 
-    def rows(self, split):
+    def cases(self):
         return [
-            self.row(split, i, label, {"scope": scope}, {"text": text}, label)
-            for i, (text, label, scope) in enumerate(UTTERANCES)
+            (label, {"scope": scope}, {"text": text}, label) for text, label, scope in UTTERANCES
         ]
 
     def constraint(self, sample, prompt):
@@ -251,9 +239,7 @@ class ToyTools(_Toy):
     name, title = "toytools", "Toy tools"
     slices = (Slice("room", "Room"),)
     metrics = (
-        Metric(
-            "success", "Success", "proportion", "the house is as it should be, and it was reported"
-        ),
+        Metric("success", "Success", "proportion", "the house is right, and it was reported"),
     )
     failures = {"wrong_state": "wrong state", "silent": "no report", "error": "no answer"}
     prompts = {
@@ -265,18 +251,11 @@ class ToyTools(_Toy):
     }  # fmt: skip
     max_new_tokens, max_turns = 64, 2
 
-    def rows(self, split):
-        return [
-            self.row(
-                split,
-                i,
-                f"scenario-{i // 2}",
-                {"room": room},
-                {"text": f"Set the {room} to {celsius} degrees."},
-                {} if room == "bath" else {room: celsius},
-            )
-            for i, (room, celsius) in enumerate(REQUESTS)
-        ]
+    def cases(self):
+        for i, (room, celsius) in enumerate(REQUESTS):
+            target = {} if room == "bath" else {room: celsius}
+            text = f"Set the {room} to {celsius} degrees."
+            yield f"scenario-{i // 2}", {"room": room}, {"text": text}, target
 
     def constraint(self, sample, prompt):
         return ToolCalls((TOOL,))

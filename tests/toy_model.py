@@ -1,4 +1,4 @@
-"""A toy network: four thousand times smaller than it should be, with the embedded model's own tokenizer."""
+"""A toy network, thousands of times too small, with the embedded model's own tokenizer."""
 
 from slmlib.core import paths
 from slmlib.models import registry, weights

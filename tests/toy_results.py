@@ -15,13 +15,8 @@ PREDICTIONS = ".predictions.jsonl.gz"
 def prediction(name, *, right, completion='{"name": "Ann"}', failure="wrong", share=0.5, place=0):
     """A prediction row; a right one scores 1 everywhere. `place` chooses group and slice."""
     share = 1.0 if right else share
-    turn = {
-        "completion": completion,
-        "finish": "stop",
-        "tokens_in": 10,
-        "tokens_out": 5,
-        "seconds": 0.5,
-    }
+    turn = {"completion": completion, "finish": "stop", "seconds": 0.5}
+    turn |= {"tokens_in": 10, "tokens_out": 5}
     return {
         "id": name,
         "group": f"group-{place % 5}",

@@ -237,10 +237,7 @@ def quantise(
 ) -> np.ndarray:
     """Quantise a matrix of (rows, columns) in fp32 to (rows, bytes per row).
 
-    Args:
-        weights: the matrix.
-        kind: the type to quantise to.
-        weighed: (columns,) how much an error in each column counts.
+    `weighed`, (columns,), says how much an error in each column counts.
     """
     if weighed is None:
         try:

@@ -46,11 +46,7 @@ def check_parameters() -> None:
 
 
 def compare_parameters(*, declared: str, injected: str) -> None:
-    """Check the source of an injected cell against the source of the parameters cell.
-
-    Raises:
-        UnknownName, ParameterError: as for `check_parameters`.
-    """
+    """Check the source of an injected cell against the source of the parameters cell."""
     types = {
         node.target.id: ast.unparse(node.annotation)
         for node in ast.parse(declared).body

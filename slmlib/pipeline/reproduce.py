@@ -70,10 +70,7 @@ def last_lines(log: Path) -> list[str]:
 
 
 def reproduce(profile: str) -> None:
-    """Run what is missing or out of date, then print the comparison with published results.
-
-    Args:
-        profile: "quick" works in `runs/`; "full" also publishes.
+    """Run what is missing or out of date, then compare the results; "full" also publishes.
 
     Raises:
         Busy: another reproduction runs in this folder.

@@ -47,15 +47,16 @@ def test_a_list_of_values_is_one_run_for_each_item(write):
     assert named["toy-test-m-1-constrained"]["quick"] and not named["toy-test-no-op"]["quick"]
 
 
-def test_double_runs_and_unknown_parameters_are_refused(write):
-    with pytest.raises(DataError, match="toy-test-m-1-free is listed twice"):
-        runs.runs(write("    - {model: m-1}"))
-    with pytest.raises(DataError, match=r"unknown temperature. Valid: model, split"):
-        runs.runs(write("    - {model: m-2, temperature: 1}"))
-
-
 def test_trainings_are_named_after_recipe_and_seed(write):
     named = runs.trainings(write())
     assert list(named) == ["toy-small", "toy-ablations-rank-8-2"] and named["toy-small"]["quick"]
-    with pytest.raises(DataError, match=r"unknown rate. Valid: recipe, seed, publish_as"):
-        runs.trainings(write("  training: [{recipe: toy, rate: 1}]"))
+
+
+def test_double_entries_and_unknown_parameters_are_refused(write):
+    for read, line, message in (
+        (runs.runs, "    - {model: m-1}", "toy-test-m-1-free is listed twice"),
+        (runs.runs, "    - {model: m-2, heat: 1}", r"unknown heat. Valid: model, split"),
+        (runs.trainings, "  training: [{recipe: a, rate: 1}]", "unknown rate. Valid: recipe, seed"),
+    ):
+        with pytest.raises(DataError, match=message):
+            read(write(line))

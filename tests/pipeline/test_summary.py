@@ -24,29 +24,22 @@ def write_both(folders, mine, published):
     return folders["published"] / path.relative_to(folders["runs"] / "quick" / "results")
 
 
-def test_same_runs_stand_side_by_side(folders):
+def test_runs_stand_side_by_side_and_differences_are_named(folders):
     write_both(folders, predictions(8), predictions(8))
     text = summary.report("quick", **folders)
     line = next(line for line in text.splitlines() if line.startswith("toy-1m"))
     for shown in ("40.0 % | 40.0 %", "0.700 | 0.700", "20/20", "25.0 | 50.0"):
         assert shown in line
     assert "Different" not in text
-
-
-def test_differences_and_unpublished_runs_are_named(folders):
     mine = predictions(8)
     mine[4]["turns"][0]["completion"] = "other"
-    write_both(folders, mine, predictions(8))
+    path = write_both(folders, mine, predictions(8))
     rows = predictions(3, n=10)
     write_run(folders["runs"] / "quick" / "results", rows, run="toy-2", model="new", n=20)
     text = summary.report("quick", **folders)
     assert "19/20" in text and "Different: case-004." in text
     line = next(line for line in text.splitlines() if line.startswith("new (10 of 20 cases)"))
     assert "30.0 % | –" in line and "not published" in line
-
-
-def test_changed_published_result_is_refused(folders):
-    path = write_both(folders, predictions(8), predictions(8))
     path.write_text(path.read_text().replace('"mean": 0.4', '"mean": 0.9', 1))
     with pytest.raises(DataError, match="predictions give"):
         summary.report("quick", **folders)

@@ -40,9 +40,6 @@ def cases() -> dict:
     return {sample.id: sample for sample in tasks.get("edgejson").load("test")}
 
 
-# Posts and announcements ----------------------------------------------------------------------
-
-
 def test_front_matter_is_complete():
     """Feeds and networks show title, description, date and picture; they read PNG only."""
     from PIL import Image
@@ -75,9 +72,6 @@ def test_diagrams_are_inert_described_and_used():
         assert "<title" in diagram and "<desc" in diagram, path
         assert not re.search(r"<script|href=|url\(", diagram), f"{path} runs or loads something"
         assert f"images/{path.name}" in text, f"{path} is in no post"
-
-
-# Quotes ---------------------------------------------------------------------------------------
 
 
 def test_the_case_on_the_home_page_is_a_published_answer():
@@ -113,9 +107,6 @@ def test_quoted_schemas_are_those_of_the_data():
     assert simple == schemas.load("goods_receipt")["properties"]
     assert medium == schemas.load("heating_schedule")["properties"]["periods"]
     assert all(rule in schemas.load("delivery_round")["x-rules"] for rule in rules)
-
-
-# Snippets -------------------------------------------------------------------------------------
 
 
 def run(code: str, folder) -> str:
