@@ -85,7 +85,7 @@ def plan(seed: int, split: str, size: int) -> list[tuple[CaseSource, str | None]
         family = families[tier][used[tier] % len(families[tier])]
         offers = [(source, None) for source in family]
         if split == NOISY:
-            offers = [(each, k) for k in noise.KINDS for each in family if _suits(each, k)]
+            offers = [(each, k) for k in noise.KINDS for each in family if suits(each, k)]
         offers.sort(key=lambda offer: (used[tier, offer[1]], used[offer]))
         offer = next((each for each in offers if _takes_noise(*each)), None)
         if offer is None:
@@ -121,7 +121,7 @@ def _shuffled(rng: Random, values: Iterable) -> list:
     return values
 
 
-def _suits(source: CaseSource, kind: str) -> bool:
+def suits(source: CaseSource, kind: str) -> bool:
     """True if texts of the source's register can have this noise."""
     return source.register in noise.REGISTERS[kind]
 
@@ -186,7 +186,7 @@ def extend(
         if turn == 0:
             family = _extension(f"{seed}/{EXTENDED}/{block}", block, registers)
         key, source = f"{seed}/{EXTENDED}/{index}", family[turn % len(family)]
-        chance, kinds = Random(f"{key}/noise"), [k for k in noise.KINDS if _suits(source, k)]
+        chance, kinds = Random(f"{key}/noise"), [k for k in noise.KINDS if suits(source, k)]
         kind = chance.choice(kinds) if kinds and chance.random() < noisy else None
         for attempt in range(ATTEMPTS):
             try:
