@@ -1,6 +1,6 @@
 """Each of EdgeJSON's checks is broken on purpose and must fail: only then it proves anything."""
 
-import copy
+import pickle
 
 import pytest
 
@@ -16,12 +16,6 @@ GERMAN = (
     "Bitte plant eure Touren ohne ihn und gebt mir Bescheid, sobald etwas dazwischenkommt."
 )
 LIST = "Name: Ann\nCity: Leeds\nDate: 4 May 2026\nTotal: 12.00"
-
-
-@pytest.fixture
-def rows(built):
-    """The data set with every row free to be changed."""
-    return {split: [copy.deepcopy(row) for row in cases] for split, cases in built.items()}
 
 
 def tokens(text: str) -> int:
@@ -242,20 +236,18 @@ def test_the_published_data_pass_every_check(built):
     assert [verdict.name for verdict in verdicts] == list(CHECKS)
 
 
-@pytest.mark.parametrize("place", range(len(BREAKS)), ids=lambda i: f"{BREAKS[i][0]}-{i}")
-def test_a_broken_check_fails_and_refuses_the_data(rows, place):
-    """A check that never fails is decoration."""
-    name, reason, choose, change = BREAKS[place]
-    change(choose(rows))
-    verdict = CHECKS[name](rows)
-    assert verdict.name == name
-    assert any(reason in failure for failure in verdict.failures), verdict.failures[:3]
-    with pytest.raises(io.DataError, match="fails its checks"):
-        datasets.require([verdict])
-
-
-def test_every_check_is_broken_somewhere_here():
-    """A new check needs a test that breaks it."""
+def test_a_broken_check_fails_and_refuses_the_data(built):
+    """A check that never fails is decoration; a new one needs a case here that breaks it."""
+    saved = pickle.dumps(built)
+    for name, reason, choose, change in BREAKS:
+        rows = pickle.loads(saved)
+        change(choose(rows))
+        verdict = CHECKS[name](rows)
+        assert verdict.name == name
+        failures = name, reason, verdict.failures[:3]
+        assert any(reason in failure for failure in verdict.failures), failures
+        with pytest.raises(io.DataError, match="fails its checks"):
+            datasets.require([verdict])
     assert {name for name, *_ in BREAKS} == set(CHECKS)
 
 
@@ -268,10 +260,11 @@ def test_a_dialogue_is_not_a_list_of_keys_and_values():
     assert not checks.looks_like_list("Dear Ann,\n\nthe meter stood at 12.\n\nRegards\nBen")
 
 
-def test_lengths_are_of_json_as_models_write_it(built):
+def test_lengths_are_of_json_as_models_write_it(built, monkeypatch):
     """A space after each comma and colon counts; without a tokenizer every target would fit."""
+    monkeypatch.setattr(checks, "MAX_TARGET_TOKENS", 3)
     row = {"id": "x", "target": {"a": [1, 2], "b": 3}}
-    verdict = checks.lengths({"test": [row]}, {"spaces": lambda text: text.count(" ")}, 3)
+    verdict = checks.lengths({"test": [row]}, {"spaces": lambda text: text.count(" ")})
     assert verdict.failures == ("x: 4 tokens of spaces; the limit is 3",)
     assert not checks.lengths(built, {}).ok
 

@@ -84,15 +84,15 @@ def test_schemas_cover_tiers_and_domains_and_fit_into_prompts():
     assert set(samplers.RESERVED) < domains and len(domains - set(samplers.RESERVED)) >= 12
 
 
-def test_house_rules_are_enforced(tmp_path):
+def test_house_rules_are_enforced(tmp_path, monkeypatch):
     """A schema that breaks a house rule must not be loaded, and the message names the file."""
     assert not schemas.faults(SCHEMA)
     for change, fault in FAULTS:
         assert fault in "; ".join(schemas.faults(SCHEMA | change)), change
-    path = tmp_path / "bad.json"
-    path.write_text(json.dumps(SCHEMA | {"title": ""}))
+    monkeypatch.setattr(schemas, "FOLDER", tmp_path)
+    tmp_path.joinpath("bad.json").write_text(json.dumps(SCHEMA | {"title": ""}))
     with pytest.raises(io.DataError, match=r"bad\.json.*no title"):
-        schemas.read(path)
+        schemas.load("bad")
 
 
 def test_cross_field_rules_hold_and_break():
@@ -229,7 +229,7 @@ def test_bytes_do_not_depend_on_hash_seed_locale_or_time_zone():
 
 
 def test_seeds_and_sizes_change_only_what_they_should(built):
-    """The seed reaches every case, more training data move no other split, prefixes are balanced."""
+    """The seed reaches every case; more training data move no other; prefixes are balanced."""
     sizes = {"train": 5, "val": 5, "test": 10}
     one, other = (dataset.build(seed=seed, sizes=sizes) for seed in (1, 2))
     texts = [{row["input"]["text"] for row in data_checks.every(rows)} for rows in (one, other)]
