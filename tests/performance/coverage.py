@@ -1,13 +1,16 @@
-"""How often intervals hold the truth and tests cry wolf: python tests/performance/coverage.py [samples]
+"""How often intervals hold the truth and tests cry wolf.
 
-Clusters have rates from a beta distribution of the given mean and intraclass correlation (ICC). Cases
-are right or wrong, or have graded scores: nothing for the wrong ones and a beta distribution around
-0.7 for the others, or a beta distribution around the rate of their cluster. The intervals are
-symmetric, so means above 0.5 need no columns of their own. 200 samples a cell leave a standard error
-of 1.5 points at 95 %.
+    python tests/performance/coverage.py [samples]      default: 200
+
+Clusters have rates from a beta distribution of the given mean and intraclass correlation (ICC).
+Cases are right or wrong, or have graded scores: nothing for the wrong ones and a beta distribution
+around 0.7 for the others, or a beta distribution around the rate of their cluster. The intervals
+are symmetric, so means above 0.5 need no columns of their own. 200 samples a cell leave a standard
+error of 1.5 points at 95 %.
 """
 
 import sys
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -28,8 +31,10 @@ PARTIAL = (3.5, 1.5)  # of the beta distribution of graded scores above 0; its m
 
 def rates(rng, mean: float, icc: float, clusters: int) -> np.ndarray:
     """One rate per cluster."""
-    between = (1 - icc) / icc if icc else np.inf
-    return rng.beta(mean * between, (1 - mean) * between, clusters) if icc else np.full(clusters, mean)
+    if not icc:
+        return np.full(clusters, mean)
+    between = (1 - icc) / icc
+    return rng.beta(mean * between, (1 - mean) * between, clusters)
 
 
 def labels(sizes) -> np.ndarray:
@@ -55,8 +60,8 @@ def smooth(rng, sizes, mean: float, icc: float) -> np.ndarray:
     return rng.beta(4 * rate, 4 * (1 - rate))
 
 
-def two_models(rng, sizes, mean: float, icc: float, *, gap: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """Right or wrong for two models that differ by `gap`, each with good and bad clusters of its own."""
+def two_models(rng, sizes, mean: float, icc: float, *, gap: float = 0.0) -> tuple:
+    """Right or wrong for two models that differ by `gap`, each with its own good and bad clusters."""
     return binary(rng, sizes, mean + gap / 2, icc), binary(rng, sizes, mean - gap / 2, icc)
 
 
@@ -67,62 +72,49 @@ def coverage(interval, draw, sizes, mean: float, icc: float, *, samples: int, se
     return sum(each.low <= mean <= each.high for each in found) / samples
 
 
-def alarms(test, sizes, mean: float, icc: float, *, samples: int, seed: int, gap: float = 0.0) -> float:
+def alarms(
+    test, sizes, mean: float, icc: float, *, samples: int, seed: int, gap: float = 0.0
+) -> float:
     """Share of samples in which a test at 5 % finds two models different; `test(a, b, groups)`."""
     rng, groups = np.random.default_rng(seed), labels(sizes)
-    return (
-        sum(test(*two_models(rng, sizes, mean, icc, gap=gap), groups) < 0.05 for _ in range(samples))
-        / samples
-    )
+    pairs = (two_models(rng, sizes, mean, icc, gap=gap) for _ in range(samples))
+    return sum(test(*pair, groups) < 0.05 for pair in pairs) / samples
+
+
+def bootstrap(values, groups, trial: int):
+    return stats.cluster_bootstrap(values, groups, draws=399, seed=trial)
 
 
 INTERVALS = {
     "wilson": (binary, lambda v, g, trial: stats.wilson(v.sum(), len(v))),
     "cluster_wilson": (binary, lambda v, g, trial: stats.cluster_wilson(v, g)),
-    "cluster_bootstrap, right or wrong": (
-        binary,
-        lambda v, g, trial: stats.cluster_bootstrap(v, g, draws=399, seed=trial),
-    ),
-    "cluster_bootstrap, many at 0": (
-        inflated,
-        lambda v, g, trial: stats.cluster_bootstrap(v, g, draws=399, seed=trial),
-    ),
-    "cluster_bootstrap, smooth": (
-        smooth,
-        lambda v, g, trial: stats.cluster_bootstrap(v, g, draws=399, seed=trial),
-    ),
+    "cluster_bootstrap, right or wrong": (binary, bootstrap),
+    "cluster_bootstrap, many at 0": (inflated, bootstrap),
+    "cluster_bootstrap, smooth": (smooth, bootstrap),
 }
 TESTS = {
-    "cases as clusters": lambda a, b, groups: stats.paired_cluster_test(a, b, range(len(a))),
+    "cases as clusters": lambda a, b, g: stats.paired_cluster_test(a, b, range(len(a))),
     "paired_cluster_test": stats.paired_cluster_test,
-    "paired_cluster_bootstrap": lambda a, b, g: stats.paired_cluster_bootstrap(a, b, g, draws=399).p,
+    "paired_cluster_bootstrap": lambda a, b, g: (
+        stats.paired_cluster_bootstrap(a, b, g, draws=399).p
+    ),
 }
 
 
-def table(title: str, cell) -> None:
+def table(title: str, share, *, samples: int) -> None:
     """A line for each design and ICC, a column for each mean, in percent."""
-    print(f"\n{title}\n{'':16}" + "".join(f"{mean:>8}" for mean in MEANS))
+    print(f"\n{title}, %\n{'':16}" + "".join(f"{mean:>8}" for mean in MEANS))
     for (name, sizes), icc in product(DESIGNS.items(), CORRELATIONS):
-        cells = [100 * cell(sizes, mean, icc) for mean in MEANS]
-        print(f"{name:10} {icc:<5}" + "".join(f"{share:8.1f}" for share in cells), flush=True)
-
-
-def main(samples: int) -> None:
-    """All tables."""
-    print("rows: clusters × cases, ICC; columns: the true mean")
-    for name, (draw, interval) in INTERVALS.items():
-        table(
-            f"{name}: samples whose 95 % interval holds the mean, %",
-            lambda sizes, mean, icc, draw=draw, interval=interval: coverage(
-                interval, draw, sizes, mean, icc, samples=samples, seed=1
-            ),
-        )
-    for name, test in TESTS.items():
-        table(
-            f"{name}: samples of two equal models with p < 0.05, %",
-            lambda sizes, mean, icc, test=test: alarms(test, sizes, mean, icc, samples=samples, seed=2),
-        )
+        cells = (100 * share(sizes, mean, icc, samples=samples, seed=1) for mean in MEANS)
+        print(f"{name:10} {icc:<5}" + "".join(f"{cell:8.1f}" for cell in cells), flush=True)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200)
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    print("rows: clusters × cases, ICC; columns: the true mean")
+    for name, (draw, interval) in INTERVALS.items():
+        title = f"{name}: samples whose 95 % interval holds the mean"
+        table(title, partial(coverage, interval, draw), samples=count)
+    for name, test in TESTS.items():
+        title = f"{name}: samples of two equal models with p < 0.05"
+        table(title, partial(alarms, test), samples=count)

@@ -35,17 +35,7 @@ def rate(samples: list[Sample]) -> float:
     return len(pairs) / (time.process_time() - start)
 
 
-def main() -> None:
-    """Measure each tier and all cases five times after a warm-up; print the medians."""
-    samples = [sample for split in TASK.split_names() for sample in TASK.load(split)]
-    tiers = {
-        tier: [s for s in samples if s.slices["tier"] == tier] for tier in TASK.slices[0].values
-    }
-    for name, part in (tiers | {"all": samples}).items():
-        median = statistics.median([rate(part) for _ in range(6)][1:])
-        goal = f" (goal: {GOAL:,})" if name == "all" else ""
-        print(f"{name:9} {median:10,.0f} predictions/s, {len(part):,} cases{goal}")
-
-
 if __name__ == "__main__":
-    main()
+    samples = [sample for split in TASK.split_names() for sample in TASK.load(split)]
+    rates = [rate(samples) for _ in range(6)][1:]  # the first warms up
+    print(f"{statistics.median(rates):,.0f} predictions/s, {len(samples):,} cases (goal: {GOAL:,})")

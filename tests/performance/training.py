@@ -64,8 +64,6 @@ def main(name: str = "edgejson/cpu", count: str = "10") -> None:
             work(network, batch)
             times[label].append(time.perf_counter() - begun)
     ratio = statistics.median(a / b for a, b in zip(*times.values(), strict=True))
-    for label, seconds in times.items():
-        print(f"{label:8} {len(ordered) / statistics.median(seconds):6.2f} cases/s")
     share = sum(map(len, packs)) / sum(map(len, ordered))
     print(f"packed is {ratio:.2f} x padded, with {100 * share:.0f} % of its tokens")
     print(f"{recipe['model']}, {recipe['method']}, {recipe['precision']}, {len(ordered)} cases")
