@@ -1,10 +1,5 @@
 """The contract of an engine: requests in, completions out.
 
-    transformers   Hugging Face transformers: the reference
-    openvino       OpenVINO GenAI: continuous batching on a CPU
-    llamacpp       llama.cpp's server on loopback: GGUF files, what edge devices run
-    openai         any server that speaks OpenAI's chat protocol
-
 An engine divides the requests of a run into batches and completes one batch at a time. Each engine
 is a module of this package with a function `start` (`launch.start` calls it by name).
 """
@@ -50,14 +45,10 @@ class ToolCalls:
     """The completion calls one or more of the tools with valid arguments, or is plain text.
 
     A call is written as `<tool_call>\\n{"name": …, "arguments": {…}}\\n</tool_call>`.
-
-    Attributes:
-        tools: the tools that may be called.
-        text: whether plain text in which no call begins is allowed instead.
     """
 
     tools: tuple[Tool, ...]
-    text: bool = True
+    text: bool = True  # whether plain text in which no call begins is allowed instead
 
 
 Constraint = JsonSchema | Choice | ToolCalls
@@ -65,55 +56,35 @@ Constraint = JsonSchema | Choice | ToolCalls
 
 @dataclass(frozen=True)
 class Request:
-    """One turn to complete.
+    """One turn to complete."""
 
-    Attributes:
-        id: of the sample; unique in a batch.
-        messages: the conversation so far, tool calls and tool results included.
-        max_new_tokens: limit of the completion.
-        tools: shown to the model by its chat template.
-        constraint: what the completion can only be; None for unconstrained decoding.
-        stop: "eos" (the model's end token), "json" (the first complete JSON value too) or "line"
-            (the first line end too).
-        chat: whether the model's chat template is applied.
-        want_scores: whether the log-probability of each label of a `Choice` is wanted.
-    """
-
-    id: str
-    messages: Sequence[Message]
+    id: str  # of the sample; unique in a batch
+    messages: Sequence[Message]  # the conversation so far, tool calls and results included
     max_new_tokens: int
-    tools: Sequence[Tool] = ()
-    constraint: Constraint | None = None
-    stop: Stop = "eos"
-    chat: bool = True
-    want_scores: bool = False
+    tools: Sequence[Tool] = ()  # shown to the model by its chat template
+    constraint: Constraint | None = None  # None for unconstrained decoding
+    stop: Stop = "eos"  # at the end token only, or also at the first JSON value or line end
+    chat: bool = True  # whether the model's chat template is applied
+    want_scores: bool = False  # whether the log-probabilities of a `Choice`'s labels are wanted
 
 
 @dataclass(frozen=True)
 class Completion:
     """One completed turn.
 
-    Attributes:
-        id: of the request.
-        text: as the model wrote it; cut behind its first JSON value or line where the request
-            stops there.
-        finish: "stop", "length" or "error".
-        tokens_in, tokens_out: tokens of the prompt and of the completion.
-        seconds, first_token_seconds: from the start of the batch (under the engine `openai`: of the
-            request), so that they are those of one request alone only in batches of one.
-        error: why `finish` is "error".
-        label_logprobs: natural logarithms of the model's own probabilities by label, summed over
-            its tokens and an end token.
+    Seconds count from the start of the batch (under the engine `openai`: of the request), so that
+    they are those of one request alone only in batches of one.
     """
 
-    id: str
-    text: str
-    finish: str
-    tokens_in: int
-    tokens_out: int
+    id: str  # of the request
+    text: str  # as the model wrote it, cut where the request stops
+    finish: str  # "stop", "length" or "error"
+    tokens_in: int  # of the prompt
+    tokens_out: int  # of the completion
     seconds: float
     first_token_seconds: float
-    error: str = ""
+    error: str = ""  # why `finish` is "error"
+    # natural logarithms of the model's own probabilities of labels, each with an end token
     label_logprobs: Mapping[str, float] = field(default_factory=dict)
 
 

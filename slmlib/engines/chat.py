@@ -18,11 +18,6 @@ To call one, write its name and its arguments as JSON, in this form:
 </tool_call>"""
 
 
-def has_template(tokenizer, chat: bool = True) -> bool:
-    """Return whether prompts use a chat template: it is requested and available."""
-    return chat and tokenizer.chat_template is not None
-
-
 def prompt_text(
     tokenizer, messages: Sequence[Message], *, tools: Sequence[Tool] = (), chat: bool = True
 ) -> str:
@@ -31,7 +26,7 @@ def prompt_text(
     Without `chat`, or without a template, the contents follow one another. Where the template does
     not know tools, they and their calls and results become part of the contents.
     """
-    templated = has_template(tokenizer, chat)
+    templated = chat and tokenizer.chat_template is not None
     if tools or any(message["role"] == "tool" or "tool_calls" in message for message in messages):
         if templated and "tools" in tokenizer.get_chat_template():
             messages = [_with_objects(message) for message in messages]
@@ -53,7 +48,8 @@ def prompt_tokens(
 ) -> list[int]:
     """Tokenize a prompt; special tokens are added only where no template has written them."""
     text = prompt_text(tokenizer, messages, tools=tools, chat=chat)
-    return tokenizer(text, add_special_tokens=not has_template(tokenizer, chat))["input_ids"]
+    templated = chat and tokenizer.chat_template is not None
+    return tokenizer(text, add_special_tokens=not templated)["input_ids"]
 
 
 def by_prefix(requests: Sequence[Request], tokenizer, batch_size: int) -> list[list[Request]]:

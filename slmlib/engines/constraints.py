@@ -193,9 +193,6 @@ def grammar_text(schema: Mapping) -> str:
 
     What a schema leaves open and grammars read differently is closed: an object that does not
     mention other keys has none, and a number without bounds, which could go on for ever, gets them.
-
-    Raises:
-        UnsupportedConstraint: a keyword would not be enforced.
     """
 
     def close(node: Mapping) -> dict:
@@ -239,11 +236,7 @@ def parameters(tool: Tool) -> dict:
 
 
 def calls(constraint: ToolCalls) -> list[tuple[str, str]]:
-    """Each tool's call up to its arguments, after which a brace ends it, and their grammar text.
-
-    Raises:
-        UnsupportedConstraint: no tools, or one whose parameters cannot be enforced; names it.
-    """
+    """Each tool's call up to its arguments, after which a brace ends it, and their grammar text."""
     if not constraint.tools:
         raise UnsupportedConstraint("tool calls need at least one tool")
     parts = []
@@ -258,11 +251,7 @@ def calls(constraint: ToolCalls) -> list[tuple[str, str]]:
 
 
 def labels(constraint: Choice) -> tuple[str, ...]:
-    """The labels of a choice, once each.
-
-    Raises:
-        UnsupportedConstraint: there are none, or one is empty.
-    """
+    """The labels of a choice, once each."""
     if not constraint.labels or not all(constraint.labels):
         raise UnsupportedConstraint("a choice needs at least one label, and none that is empty")
     return tuple(dict.fromkeys(constraint.labels))
@@ -359,11 +348,7 @@ class Grammars:
         self.tokens = llguidance.hf.from_tokenizer(tokenizer, n_vocab=max(width, len(tokenizer)))
 
     def matcher(self, constraint: Constraint) -> LLMatcher:
-        """A matcher at the beginning of a completion.
-
-        Raises:
-            UnsupportedConstraint: the constraint cannot be enforced.
-        """
+        """A matcher at the beginning of a completion."""
         matcher = LLMatcher(self.tokens, lark(constraint), log_level=0)
         if matcher.is_error():
             raise UnsupportedConstraint(

@@ -56,24 +56,19 @@ def start(
 
     Args:
         name: one of `ENGINES`.
-        model: a model of the registry.
+        model: a model of the registry; for "openai" any that its server knows.
         dtype: one of `DTYPES[name]`.
         batch_size: requests decoded at once.
         threads: cores to use; all available ones by default.
         reuse: whether what a prompt shares with an earlier one is read only once.
         endpoint: address of the server, for "openai".
         timeout: seconds for one completion of a server.
-
-    Raises:
-        UnknownName: no such engine.
-        EngineError: a package is missing; the message gives the command that installs it.
-        ModelError: the weights are missing or damaged.
     """
     choose("engine", name, ENGINES)
     require(name)
     module = importlib.import_module(f"slmlib.engines.{name}")
-    options = {"dtype": dtype, "batch_size": batch_size, "threads": threads}
-    return module.start(model, **options, reuse=reuse, endpoint=endpoint, timeout=timeout)
+    sizes = {"batch_size": batch_size, "threads": threads, "reuse": reuse}
+    return module.start(model, dtype=dtype, **sizes, endpoint=endpoint, timeout=timeout)
 
 
 def packages(name: str) -> set[str]:
@@ -119,10 +114,7 @@ def require_support(name: str, constraint: Constraint | None, want_scores: bool 
 
 
 def resolve(name: str, *, gguf: bool) -> str:
-    """Turn "auto" into an engine.
-
-    That is openvino for a model with a GGUF file on a CPU, if it is installed, else transformers.
-    """
+    """Turn "auto" into openvino for a GGUF file on a CPU, if installed, else transformers."""
     if name != "auto":
         return name
     fast = gguf and not machine.torch_has_gpu() and importlib.util.find_spec("openvino_genai")
@@ -130,20 +122,15 @@ def resolve(name: str, *, gguf: bool) -> str:
 
 
 def resolve_dtype(dtype: str, *, engine: str = "transformers") -> str:
-    """Turn "auto" into a type.
+    """Turn "auto" into the first of an engine's `DTYPES`.
 
-    For transformers that is bfloat16 on a GPU, and on a CPU with instructions for it, else float32;
-    for other engines the first of `DTYPES`.
-
-    Raises:
-        UnknownName: the engine does not have the type; the message lists those that it has.
+    For transformers it is bfloat16 on a GPU, and on a CPU with instructions for it.
     """
     choose(f"dtype of {engine}", dtype, ("auto", *DTYPES[engine]))
     if dtype != "auto":
         return dtype
-    if engine == "transformers":
-        fast = machine.torch_has_gpu() or machine.bfloat16_is_faster()
-        return "bfloat16" if fast else "float32"
+    if engine == "transformers" and (machine.torch_has_gpu() or machine.bfloat16_is_faster()):
+        return "bfloat16"
     return DTYPES[engine][0]
 
 

@@ -105,30 +105,22 @@ class Call:
 class OpenAI:
     """Completions by a server, several at a time.
 
-    Attributes:
-        base_url: address of the API, for most servers ending in `/v1`.
-        model: the name by which the server knows the model.
-        batch_size: calls at once.
-        timeout: seconds for one try, from the request to the last token.
-        retries: further tries after the first, for transient faults.
-        backoff: upper bound of the first wait in seconds; it doubles from try to try.
-        usage: counts of requests, answers, failures (calls given up), answers without a count of
-            tokens ("uncounted"), and failed tries by kind.
+    `usage` counts requests, answers, failures (calls given up), answers without a count of tokens
+    ("uncounted"), and failed tries by kind.
     """
 
-    base_url: str
-    model: str
-    batch_size: int = 8
-    timeout: float = TIMEOUT
-    retries: int = 5
-    backoff: float = 1.0
+    base_url: str  # of the API, for most servers ending in `/v1`
+    model: str  # the name by which the server knows the model
+    batch_size: int = 8  # calls at once
+    timeout: float = TIMEOUT  # seconds for one try, from the request to the last token
+    retries: int = 5  # further tries after the first, for transient faults
+    backoff: float = 1.0  # upper bound of the first wait in seconds; it doubles from try to try
 
     def __post_init__(self):
         parts = urlsplit(self.base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(
-                f"base_url {self.base_url!r}: give an address such as http://127.0.0.1:8000/v1"
-            )
+            example = "give an address such as http://127.0.0.1:8000/v1"
+            raise ValueError(f"base_url {self.base_url!r}: {example}")
         if "@" in parts.netloc or parts.query:  # messages show base_url, so it must hold no secret
             raise ValueError(f"base_url: put the key into the variable {KEY}, not the address")
         if self.batch_size < 1 or self.timeout <= 0:
@@ -177,11 +169,7 @@ class OpenAI:
     # --- calls -----------------------------------------------------------------------------------
 
     def check(self) -> None:
-        """Check that the server answers and serves the model, before any work.
-
-        Raises:
-            EngineError: no server, a wrong key, or another model; the message says what to do.
-        """
+        """Check that the server answers and serves the model, before any work."""
         try:
             with openai.OpenAI(**self._options()) as client:
                 served = sorted(str(model.id) for model in client.models.list().data or ())
@@ -226,11 +214,7 @@ class OpenAI:
         return {"base_url": self.base_url, "api_key": key, "timeout": timeout, "max_retries": 0}
 
     async def _answer(self, client, call: Call) -> Completion:
-        """Make a call with its retries; a failure becomes a completion too.
-
-        Raises:
-            EngineError: no call can succeed any more.
-        """
+        """Make a call with its retries; a failure becomes a completion, unless all would fail."""
         start = time.perf_counter()
         for retry in range(self.retries + 1):
             self.usage["requests"] += 1
@@ -349,12 +333,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _call(request: Request) -> Call:
-    """A request as a call.
-
-    Raises:
-        UnsupportedConstraint: a server cannot enforce the constraint or give the scores.
-        EngineError: the prompt has no chat template.
-    """
+    """A request as a call; refuses what a server cannot do."""
     constraint, options = request.constraint, {}
     require_support("openai", constraint, request.want_scores)
     if not request.chat:

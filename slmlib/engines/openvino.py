@@ -41,11 +41,7 @@ STEP_TOKENS = 2048  # of prompts and completions, computed in one step
 def start(
     model: str, *, dtype: str, batch_size: int, threads: int | None, reuse: bool = True, **_
 ) -> "OpenVino":
-    """Load a registered model.
-
-    Raises:
-        EngineError: this CPU does not compute in that type.
-    """
+    """Load a registered model."""
     if dtype == "bfloat16" and "BF16" not in kernels():
         raise EngineError(
             "OpenVINO computes in bfloat16 only on CPUs with AVX512-BF16 or AMX, and this one has "
@@ -167,9 +163,8 @@ class OpenVino:
                 self.pipeline = self._pipeline()
             except RuntimeError as error:
                 if self.cache_gb == 1:
-                    raise EngineError(
-                        f"OpenVINO cannot start again: {error}. Free memory."
-                    ) from error
+                    message = f"OpenVINO cannot start again: {error}. Free memory."
+                    raise EngineError(message) from error
 
     def _add(self, sequence: SequenceState):
         """Hand a sequence to the pipeline; returns the pipeline's handle of it."""

@@ -15,10 +15,8 @@ class SequenceState:
 
     Attributes:
         prompt, tokens: tokens of the prompt and of the completion, end token included.
-        label_logprobs: log-probabilities of the labels, where the request wants them.
+        label_logprobs, finish, error: as in `Completion`; `finish` is empty until the end.
         matcher: follows the completion under its grammar, where the engine applies it itself.
-        finish: how the completion ended; empty until then.
-        error: why `finish` is "error".
     """
 
     def __init__(self, request: Request, vocabulary: Vocabulary):
@@ -34,12 +32,7 @@ class SequenceState:
         self._written = ""
 
     def check(self, engine: str, context: int) -> None:
-        """Check that an engine can complete the request.
-
-        Raises:
-            UnsupportedConstraint: it does not support the constraint or the scores.
-            EngineError: the prompt and the longest completion exceed the model's context.
-        """
+        """Check that an engine supports the request, and that it fits the model's context."""
         require_support(engine, self.request.constraint, self.request.want_scores)
         longest = self.request.max_new_tokens
         if len(self.prompt) + longest > context:

@@ -224,12 +224,8 @@ class Transformers:
     def _score_labels(self, sequence: SequenceState, hidden, cache) -> dict[str, float]:
         """The log-probability of each label of a choice, with an end token, behind a prompt.
 
-        Labels are read in batches, padded on the right.
-
-        Args:
-            sequence: one whose prompt has been read.
-            hidden: the last hidden state, (1, size).
-            cache: the cache of the prompt.
+        The prompt's cache and last hidden state, (1, size), are given; labels are read in batches,
+        padded on the right.
         """
         if not isinstance(sequence.request.constraint, Choice):
             return {}

@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from jsonschema import Draft202012Validator
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from slmlib.core import machine
-from slmlib.engines import base, chat, constraints, launch, openvino
+from slmlib.engines import base, chat, constraints, launch, openvino, transformers
 from slmlib.engines.base import Choice, JsonSchema, Request, ToolCalls, UnsupportedConstraint
 from slmlib.engines.sequences import SequenceState
 from slmlib.engines.transformers import Transformers
@@ -194,9 +195,7 @@ class TestTransformers:
         assert "this case alone: RuntimeError: DefaultCPU" in completions[long].error
         assert engine.describe()["halvings"] == 2 and engine.describe()["fitting"] == 1
 
-    def test_a_case_that_fails_fails_alone_but_a_broken_engine_stops_the_run(
-        self, tiny, monkeypatch
-    ):
+    def test_a_case_fails_alone_but_a_broken_engine_stops_the_run(self, tiny, monkeypatch):
         """Completed cases are kept; with a broken engine the rest must not count as wrong."""
         engine, bad = Transformers(tiny, batch_size=4), {TALK[0].id}
         whole, choose = complete(engine, TALK[:4]), engine._choose
@@ -218,16 +217,12 @@ class TestTransformers:
 
     def test_no_more_are_decoded_at_once_than_the_memory_holds(self, tiny, monkeypatch):
         engine, sizes = Transformers(tiny, batch_size=4), []
-        choose = engine._choose
-        monkeypatch.setattr(
-            engine, "_choose", lambda x, rows: sizes.append(len(rows)) or choose(x, rows)
-        )
         for free, most in ((0, 1), (2**40, 4)):
-            monkeypatch.setattr(
-                "slmlib.engines.transformers._free_memory", lambda _, free=free: free
-            )
+            monkeypatch.setattr(transformers, "_free_memory", lambda _, free=free: free)
             sizes.clear()
-            assert len(complete(engine, TALK[:4])) == 4 and max(sizes) == most
+            for batch in engine.batches(TALK[:4]):
+                assert len(list(engine.generate(batch, sizes.append))) == 4
+            assert max(sizes) == most
 
     def test_the_partition_does_not_depend_on_order(self, tiny, monkeypatch):
         monkeypatch.setattr(chat, "BATCH", 3)
@@ -239,20 +234,19 @@ class TestTransformers:
     def test_weights_of_fewer_bits_answer_under_a_constraint(self, loaded, caplog, capfd):
         """The matrices of the layers have so many bits, the embeddings as many as before."""
         pytest.importorskip("bitsandbytes")
+        short = {"type": "object", "required": ["kind"], "properties": {"kind": {"enum": ["red"]}}}
+        bound = Request("bound", ASKED, 20, constraint=JsonSchema(short), stop="json")
+        prompt = torch.tensor([SequenceState(bound, loaded.vocabulary).prompt])
         for dtype, bits in (("int8", 8), ("nf4", 4)):
             engine = launch.start("transformers", MODEL, dtype=dtype, batch_size=2)
-            bound = Request("bound", ASKED, 60, constraint=JsonSchema(SCHEMA), stop="json")
-            completions = complete(engine, [Request("free", ASKED, 24), bound])
-            value = json.loads(completions["bound"].text)
-            assert Draft202012Validator(SCHEMA).is_valid(value) and completions["free"].text
+            completions = complete(engine, [Request("free", ASKED, 4), bound])
+            assert completions["bound"].text == '{"kind": "red"}' and completions["free"].text
             description, layers, embeddings = engine.describe(), 106.2e6, 28.3e6
             width = 4 if description["computed_in"] == "float32" else 2
             assert description["weights_bytes"] < 1.05 * (layers * bits / 8 + embeddings * width)
-            prompt = torch.tensor([SequenceState(bound, loaded.vocabulary).prompt])
             with torch.inference_mode():
-                both = [
-                    n(prompt).logits.float().flatten() for n in (engine.network, loaded.network)
-                ]
+                networks = engine.network, loaded.network
+                both = [network(prompt).logits.float().flatten() for network in networks]
             assert torch.corrcoef(torch.stack(both))[0, 1] > 0.7
         assert "MatMul8bitLt" not in caplog.text + capfd.readouterr().err  # 150,000 lines in a run
 
@@ -281,19 +275,13 @@ def engine(request):
 
 
 @pytest.mark.model
-def test_the_reference_is_the_library_s_loop(reference, loaded):
-    requests = [replace(r, max_new_tokens=12) for r in TALK[:5]]
-    texts = {name: completion.text for name, completion in reference(requests).items()}
-    assert texts == {request.id: plain_generate(loaded, request) for request in requests}
-
-
-@pytest.mark.model
 class TestOtherLocalEngines:
     def test_completions_are_those_of_the_reference(self, engine, reference, loaded):
         """More requests than are decoded at once; tokens and times are counted."""
         counts, requests = [], [replace(r, max_new_tokens=12) for r in TALK[:5]]
         completions = {c.id: c for c in engine.generate(requests, counts.append)}
         expected = reference(requests)
+        assert expected[TALK[0].id].text == plain_generate(loaded, requests[0])
         assert sum(counts) == sum(c.tokens_out for c in completions.values())
         for request in requests:
             completion = completions[request.id]
@@ -303,13 +291,14 @@ class TestOtherLocalEngines:
             assert 0 < completion.first_token_seconds <= completion.seconds
 
     def test_a_completion_ends_with_its_json_value_or_its_line(self, engine):
-        json_prompt = user('Repeat exactly: {"a": [1, 2]} Thank you!')
-        line_prompt = user("List three colours, one a line.")
-        for prompt, stop, end in ((json_prompt, "json", "}"), (line_prompt, "line", "\n")):
-            eos, cut = (
-                complete(engine, [Request("r", prompt, 24, stop=s)])["r"] for s in ("eos", stop)
-            )
-            assert eos.text.startswith(cut.text) and cut.tokens_out < eos.tokens_out
+        for prompt, stop, end in (
+            ('Repeat exactly: {"a": [1, 2]} Thank you!', "json", "}"),
+            ("List three colours, one a line.", "line", "\n"),
+        ):
+            requests = [Request(each, user(prompt), 24, stop=each) for each in ("eos", stop)]
+            completions = complete(engine, requests)
+            whole, cut = completions["eos"], completions[stop]
+            assert whole.text.startswith(cut.text) and cut.tokens_out < whole.tokens_out
             assert cut.finish == "stop" and cut.text.endswith(end) and cut.text.count(end) == 1
 
     def test_errors_are_those_of_their_case(self, engine):
@@ -405,13 +394,8 @@ def test_a_completion_that_left_its_grammar_is_an_error():
         ('{"b": "n', "length", True, True),
     ):
         request = Request("r", HELLO, 9, constraint=JsonSchema(schema) if constrained else None)
-        state = SequenceState.__new__(SequenceState)
-        state.request, state.finish = request, finish
-        state.tokens, state.tokenizer = (
-            [],
-            type("", (), {"decode": lambda *_, text=text, **__: text}),
-        )
-        assert bool(state.violates_constraint()) == faulty, text
+        state = SimpleNamespace(request=request, text=text, finish=finish)
+        assert bool(SequenceState.violates_constraint(state)) == faulty, text
 
 
 class Failing:
@@ -430,8 +414,8 @@ def test_openvino_goes_on_in_a_new_pipeline_if_a_step_fails(loaded):
     engine = launch.start("openvino", MODEL, dtype="float32", batch_size=2)
     engine.pipeline = Failing(engine.pipeline)
     requests = [replace(r, max_new_tokens=8) for r in TALK[:2]]
-    assert {name: c.text for name, c in complete(engine, requests).items()} == {
-        r.id: plain_generate(loaded, r) for r in requests
-    }
+    expected = {request.id: plain_generate(loaded, request) for request in requests}
+    for name, completion in complete(engine, requests).items():
+        assert completion.text == expected[name]
     assert engine.at_once == engine.halvings == 1
     assert engine.describe()["halved_after"] == "std::bad_alloc"

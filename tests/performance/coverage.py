@@ -61,7 +61,7 @@ def smooth(rng, sizes, mean: float, icc: float) -> np.ndarray:
 
 
 def two_models(rng, sizes, mean: float, icc: float, *, gap: float = 0.0) -> tuple:
-    """Right or wrong for two models that differ by `gap`, each with its own good and bad clusters."""
+    """Right or wrong for two models that differ by `gap`, each with clusters of its own."""
     return binary(rng, sizes, mean + gap / 2, icc), binary(rng, sizes, mean - gap / 2, icc)
 
 
