@@ -8,10 +8,9 @@ from slmlib.tasks.edgejson.generate.composer.planner import ItemPath, Planner, p
 from slmlib.textgen.lexicon import words
 
 LABELS = (  # of asker and informant
-    *((asker, "Caller") for asker in ("Agent", "Operator", "Office")),
-    ("Desk", "Colleague"),
+    ("Agent", "Caller"), ("Operator", "Caller"), ("Office", "Caller"), ("Desk", "Colleague"),
     ("A", "B"),
-)
+)  # fmt: skip
 NOT_NOUNS = PREPOSITIONS | set(  # a label with one of these makes no question: "And the born?"
     words(
         "no yes born done left taken sent paid made due kept held open lost given said begun seen "
@@ -82,14 +81,12 @@ def _statement(planner: Planner, path: ItemPath, *, first: bool, casual: bool) -
             kind = "notes" if chat and not path and planner.chance(0.3) else "sentences"
             text = planner.next(path, kind)
             speech.append(sentences.casual(text) if chat and casual else text)
-    lines = [] if first or not planner.chance(0.6) else [_acknowledgement(planner)]
-    if chat and (casual or planner.chance(0.5)):
-        return lines + [f"{context['informant']}: {text}" for text in speech]
-    return [*lines, f"{context['informant']}: {sentences.spoken(speech)}"]
-
-
-def _acknowledgement(planner: Planner) -> str:
-    return f"{planner.context['asker']}: {planner.phrase(f'acks {planner.register}')}"
+    lines = []
+    if not first and planner.chance(0.6):
+        lines.append(f"{context['asker']}: {planner.phrase(f'acks {planner.register}')}")
+    if not (chat and (casual or planner.chance(0.5))):
+        speech = [sentences.spoken(speech)]
+    return lines + [f"{context['informant']}: {text}" for text in speech]
 
 
 def _askable(planner: Planner, path: ItemPath) -> list[ItemPath]:
@@ -124,16 +121,15 @@ def _exchange(planner: Planner, target: ItemPath) -> list[str]:
         address = "@" in fragment or ".example" in fragment
         return f"{fragment if address else planner.capital(fragment)}."
 
-    if not entity.fields[name].child or not planner.chance(0.7):
+    if entity.fields[name].child and planner.chance(0.7):
+        answers = [ended(item) for item in planner.items(target)]
+        if len(answers) == 1 or planner.chance(0.5):
+            answers = [(" " if planner.register == "call" else "; ").join(answers)]
+    else:
         notes = [line for line in entity.lines["notes"] if line.required == {(name,)}]
-        answer = ended(planner.write(rng.choice(notes), path, "notes"))
-        return [*lines, f"{context['informant']}: {answer}"]
-    items = [ended(item) for item in planner.items(target)]
-    if len(items) == 1 or planner.chance(0.5):
-        answer = (" " if planner.register == "call" else "; ").join(items)
-        return [*lines, f"{context['informant']}: {answer}"]
-    for index, item in enumerate(items):
+        answers = [ended(planner.write(rng.choice(notes), path, "notes"))]
+    for index, answer in enumerate(answers):
         if index and planner.chance(0.6):
-            lines.append(_acknowledgement(planner))
-        lines.append(f"{context['informant']}: {item}")
+            lines.append(f"{context['asker']}: {planner.phrase(f'acks {planner.register}')}")
+        lines.append(f"{context['informant']}: {answer}")
     return lines

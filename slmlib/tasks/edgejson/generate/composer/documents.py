@@ -71,21 +71,20 @@ def _rows(planner: Planner, path: ItemPath) -> tuple[Rows, list[str]]:
             tables.append(_table(planner, at, label))
         else:
             money = field.name in entity.money
-            with_currency = money and (_currency_missing(planner, at) or planner.chance(0.5))
+            with_currency = money and (_states_currency(planner, at) or planner.chance(0.5))
             rows.append((label, planner.express(at, "with_currency" if with_currency else "")))
     return rows, tables
 
 
-def _currency_missing(planner: Planner, amount: ItemPath) -> bool:
+def _states_currency(planner: Planner, amount: ItemPath) -> bool:
     """True if the currency of an amount is a target that isn't mentioned yet."""
-    currency = planner.currency_path(amount)
-    return currency in planner.targets and currency not in planner.mentioned
+    return planner.currency_path(amount) in planner.targets - planner.mentioned
 
 
 def _table(planner: Planner, path: ItemPath, label: str) -> str:
     """A list of children: rows under headings, or a line each."""
     rng, number = planner.rng, len(planner.value(path))
-    if not planner.chance(0.5):
+    if not planner.chance(0.5):  # a line each
         bullet = rng.choice(("- ", "", "  ", "* "))
         head = f"{label}\n" if number == 1 or planner.chance(0.8) else ""
         return head + "\n".join(bullet + line for line in planner.items(path))
@@ -98,7 +97,7 @@ def _table(planner: Planner, path: ItemPath, label: str) -> str:
         for name in columns:
             at, cell = (*path, index, name), "-"
             if planner.has(at):
-                with_currency = name in child.money and _currency_missing(planner, at)
+                with_currency = name in child.money and _states_currency(planner, at)
                 cell = planner.express(at, "with_currency" if with_currency else "")
             cells.append(cell)
         rows.append(cells)
