@@ -35,7 +35,7 @@ def follow(process: subprocess.Popen, log: Path) -> list[Path]:
     running: dict[str, tuple[Path, float]] = {}  # by job: log of the step, and its start
     done: set[str] = set()
     ended = False
-    with tqdm(bar_format="{desc}", dynamic_ncols=True, disable=None) as line:
+    with tqdm(bar_format="{desc}", dynamic_ncols=True, disable=None, leave=False) as line:
         while not ended:
             ended = process.poll() is not None
             text = log.read_text("utf-8", errors="replace")
@@ -49,10 +49,12 @@ def follow(process: subprocess.Popen, log: Path) -> list[Path]:
                     count = f"[{len(done)}/{int(_TOTAL.search(text)[1]) - 1}]"
                     seconds = time.monotonic() - start
                     tqdm.write(f"{count:>7} {step_name(path):60} {seconds:6.0f} s")
+            shown = ""
             if running:
                 path, _ = next(iter(running.values()))
                 bar = _BAR.match("".join(last_lines(path)[-1:]))
-                line.set_description_str(f"{'':7} {step_name(path)} {bar[0] if bar else ''}")
+                shown = f"{'':7} {step_name(path)} {bar[0] if bar else ''}"
+            line.set_description_str(shown)
             if not ended:
                 time.sleep(0.5)
     return [path for path, _ in running.values()]
