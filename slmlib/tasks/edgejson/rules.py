@@ -8,7 +8,7 @@ are filled line by line, one object from each line that has all required fields.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import date
 
@@ -97,9 +97,8 @@ def _labelled(node: dict, text: str, keys: tuple[str, ...]) -> list[Candidate]:
     words = "|".join(sorted(_terms(" ".join(keys[-2:])), key=len, reverse=True))
     if node.get("type") != "string" or {"format", "pattern"} & set(node) or not words:
         return []
-    label = rf"\b(?:{words})\b[\w ]{{0,12}}[:=] *\"?([^\n\",;|]+)"
-    found = re.finditer(label, text, re.IGNORECASE)
-    return [(match.start(1), match.end(1), match[1].strip()) for match in found]
+    label = rf"(?i)\b(?:{words})\b[\w ]{{0,12}}[:=] *\"?([^\n\",;|]+)"
+    return _matches(label, text, lambda match: match[1].strip(), group=1)
 
 
 def candidates(node: dict, text: str) -> list[Candidate]:
@@ -130,10 +129,9 @@ def candidates(node: dict, text: str) -> list[Candidate]:
     ]
 
 
-def _matches(
-    pattern: str | re.Pattern, text: str, value: Callable = lambda match: match[0]
-) -> list[Candidate]:
-    return [(*match.span(), value(match)) for match in re.finditer(pattern, text)]
+def _matches(pattern, text: str, value=lambda match: match[0], group: int = 0) -> list[Candidate]:
+    """The matches of a pattern, in the place of a group."""
+    return [(*match.span(group), value(match)) for match in re.finditer(pattern, text)]
 
 
 def _names(node: dict, text: str) -> Iterator[Candidate]:
@@ -146,8 +144,7 @@ def _names(node: dict, text: str) -> Iterator[Candidate]:
         fits = len(match[0]) <= node.get("maxLength", 99)
         if fits and not label and not _overlaps((start, end, None), dates):
             yield start, end, match[0]
-    for match in re.finditer(r'"([^"]+)"', text):
-        yield *match.span(1), match[1]
+    yield from _matches(r'"([^"]+)"', text, lambda match: match[1], group=1)
 
 
 def _choices(values: list, text: str) -> Iterator[Candidate]:

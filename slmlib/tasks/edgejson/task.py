@@ -71,6 +71,10 @@ class EdgeJSON(Task):
     stop = "json"
     timing_slice = ("tier", "simple")
     timed_split = "test"
+    training = training_data
+    report = report
+    show = staticmethod(render.shown)
+    showcase = staticmethod(render.showcase)
 
     def constraint(self, sample: Sample, prompt: Prompt) -> JsonSchema:
         """The answer is valid under the sample's schema."""
@@ -97,29 +101,15 @@ class EdgeJSON(Task):
         }
 
     @property
-    def training(self):
-        """Training material: the split `train` and generated cases, augmented."""
-        return training_data
-
-    @property
     def generator(self):
         """What makes the data set."""
         from slmlib.tasks.edgejson.generate import dataset  # reads all texts and entities
 
         return dataset
 
-    @property
-    def report(self):
-        """Numbers about schemas and about decisions on optional fields, and named comparisons."""
-        return report
-
     def breaks_constraint(self, row: Mapping) -> bool:
         """Whether the answer is not valid under its schema."""
         return row["scores"]["schema_compliance"] == 0
-
-    def show(self, sample: Sample) -> str:
-        """The text of a case with its evidence marked, and the target, as HTML."""
-        return render.shown(sample)
 
     def render(self, sample: Sample, row: Mapping, *, model: str) -> str:
         """Text, fields, target and answer of a case."""
@@ -128,10 +118,6 @@ class EdgeJSON(Task):
     def render_score(self, sample: Sample, row: Mapping) -> str:
         """Each leaf of target and answer with its outcome, and the scores."""
         return f"{render.outcomes(sample, row)}\n{super().render_score(sample, row)}"
-
-    def showcase(self, sample: Sample, row: Mapping) -> tuple:
-        """Sort key of the case to show first."""
-        return render.showcase(sample, row)
 
 
 TASK = EdgeJSON()
