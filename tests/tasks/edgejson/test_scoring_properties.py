@@ -1,7 +1,5 @@
-"""The scorer on all published cases: if one of these fails, a wrong answer can pass for right, or
-some completion can stop or stall a run.
-
-The test marked `slow` tries every kind of wrong value where the ordinary one tries one.
+"""The scorer on published cases: if one of these fails, a wrong answer can pass for right, or some
+completion can stop or stall a run.
 """
 
 import json
@@ -12,11 +10,10 @@ from bounded import bounded
 from json_values import edited, places, published, put, remove
 
 from slmlib.tasks.edgejson import scoring
-from slmlib.tasks.edgejson.scoring import score_json
 
 
 def grade(value, row, *, finish="stop"):
-    return score_json(
+    return scoring.score_json(
         value if isinstance(value, str) else json.dumps(value),
         target=row["target"],
         schema=row["input"]["schema"],
@@ -32,18 +29,14 @@ def others(value):
         return [not value, int(value), str(value).lower(), None]
     if isinstance(value, int | float):
         return [value + 1, -value or 5, str(value), value * 10 or 7, None]
-    if not isinstance(value, str):
-        return [0]
-    near = [value[:-1] + chr(ord(value[-1]) ^ 1) if value else "x"]
-    near += [value.swapcase()] if value.swapcase() != value else []
-    return [*near, value + " ", "", None, [value]]
+    near = [value[:-1] + chr(ord(value[-1]) ^ 1), value.swapcase(), value + " ", "", None, [value]]
+    return [other for other in near if other != value]
 
 
 def order_counts(schema, path) -> bool:
     """True if the schema fixes the order of the list at a path."""
     for step in path:
-        inner = schema.get("items", {}) if isinstance(step, int) else schema.get("properties", {})
-        schema = inner if isinstance(step, int) else inner.get(step, {})
+        schema = schema["items"] if isinstance(step, int) else schema["properties"][step]
     return schema.get("x-order") != "set"
 
 
@@ -53,75 +46,55 @@ def damaged(row, rng, *, kinds: int):
     for path, node in places(target):
         if isinstance(node, dict):
             yield edited(target, (*path, "zz"), put("zz")), True
-        if isinstance(node, list) and order_counts(row["input"]["schema"], path):
-            for i in range(len(node) - 1):
+        elif isinstance(node, list):
+            for i in range(len(node) - 1 if order_counts(row["input"]["schema"], path) else 0):
                 if node[i] != node[i + 1]:
                     swapped = [*node[:i], node[i + 1], node[i], *node[i + 2 :]]
                     yield edited(target, path, put(swapped)), False
-        if path and not (isinstance(node, dict | list) and node):
-            wrong = others(node)
-            for value in rng.sample(wrong, min(kinds, len(wrong))):
+        else:
+            for value in rng.sample(others(node), min(kinds, len(others(node)))):
                 yield edited(target, path, put(value)), True
             yield edited(target, path, remove), True
 
 
-def assert_every_change_lowers_the_score(rng, *, kinds: int):
-    count = leaves = 0
-    for row in published():
-        leaves += sum(1 for _ in scoring.leaves(row["target"]))
-        for answer, fields in damaged(row, rng, kinds=kinds):
-            score, count = grade(answer, row), count + 1
-            message = (row["id"], answer)
+@pytest.mark.parametrize("share", [0.2, pytest.param(1, marks=pytest.mark.slow)])
+def test_any_changed_removed_or_added_leaf_lowers_the_score(share):
+    """All leaves of a target: another value each, or none; every object: one key more."""
+    rng = random.Random(0)
+    for row in rng.sample(published(), round(share * len(published()))):
+        for answer, fields in damaged(row, rng, kinds=1 if share < 1 else 9):
+            score, message = grade(answer, row), (row["id"], answer)
             assert score.scores["json_exact"] == score.scores["json_exact_lenient"] == 0, message
             assert score.failure in scoring.FAILURES, message
             assert not fields or score.scores["field_f1"] < 1, message
-    assert count > 2 * leaves
-
-
-def test_any_changed_leaf_of_any_target_lowers_the_score():
-    """All leaves of every target: one other value each, and none; every object: one key more."""
-    assert_every_change_lowers_the_score(random.Random(0), kinds=1)
-
-
-@pytest.mark.slow
-def test_any_change_of_any_kind_lowers_the_score():
-    assert_every_change_lowers_the_score(random.Random(1), kinds=9)
 
 
 def shuffled(value, schema, rng):
     """A value that is equal by the schema: keys in another order, and the items of sets too."""
     if isinstance(value, dict):
-        below = schema.get("properties", {})
-        items = [(name, shuffled(item, below.get(name, {}), rng)) for name, item in value.items()]
+        below = schema["properties"]
+        items = [(name, shuffled(item, below[name], rng)) for name, item in value.items()]
         return dict(rng.sample(items, len(items)))
     if isinstance(value, list):
-        items = [shuffled(item, schema.get("items", {}), rng) for item in value]
+        items = [shuffled(item, schema["items"], rng) for item in value]
         return rng.sample(items, len(items)) if schema.get("x-order") == "set" else items
     return value
 
 
-def test_every_target_is_perfect_with_keys_and_sets_in_any_order():
+def test_a_target_is_perfect_with_keys_and_sets_in_any_order_and_an_empty_answer_is_wrong():
     rng = random.Random(2)
     for row in published():
         right = grade(row["target"], row)
         assert set(right.scores.values()) == {1.0} and right.failure is None, row["id"]
-        for filled, total in right.counts["presence"].values():
-            assert filled == total, row["id"]
+        assert all(filled == total for filled, total in right.counts["presence"].values())
         other = shuffled(row["target"], row["input"]["schema"], rng)
         assert grade(json.dumps(other, indent=1, ensure_ascii=False), row) == right, row["id"]
-
-
-def test_empty_constant_and_echoing_answers_get_nothing_right():
-    for row in published():
-        text, schema = row["input"]["text"], row["input"]["schema"]
         for completion in ("", "{}", "[]", "null", "```json\n```"):
-            score = grade(completion, row)
-            assert score.scores["json_exact"] == score.scores["field_f1"] == 0, row["id"]
-        for echo in (json.dumps(schema), text, json.dumps(text)):
+            scores = grade(completion, row).scores
+            assert scores["json_exact"] == scores["field_f1"] == 0, row["id"]
+        for echo in (json.dumps(row["input"]["schema"]), row["input"]["text"]):
             assert grade(echo, row).scores["json_exact"] == 0, row["id"]
 
-
-# --- hostile completions ------------------------------------------------------------------------
 
 ALPHABET = '{}[]":,\\`tfn0123456789.eE+-u \n\tNaI' + "\x00\ud800\udfffé\u202e\ufeff\U0001f600"
 PIECES = [*ALPHABET, "", '"a": ', "[[", "```", "1e9999", "\\ud800", "null", "9" * 70, '{"', "}" * 9]
@@ -150,7 +123,7 @@ def hostile(rng) -> str:
 
 def test_no_completion_raises_or_takes_long():
     rng = random.Random(5)
-    for _ in range(100_000):
+    for _ in range(20_000):
         text, row = hostile(rng), rng.choice(published())
         with bounded():
             score = grade(text, row, finish=rng.choice(["stop", "stop", "length", "error"]))
