@@ -49,6 +49,7 @@ def follow(process: subprocess.Popen, log: Path) -> list[Path]:
                     count = f"[{len(done)}/{int(_TOTAL.search(text)[1]) - 1}]"
                     seconds = time.monotonic() - start
                     tqdm.write(f"{count:>7} {step_name(path):60} {seconds:6.0f} s")
+                    sys.stdout.flush()
             shown = ""
             if running:
                 path, _ = next(iter(running.values()))
