@@ -3,6 +3,8 @@
 import hashlib
 import json
 import re
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -106,3 +108,10 @@ def test_controls_are_published_on_every_test_split_and_behave():
 def test_readme_shows_the_published_board():
     board = (paths.ROOT / "figures" / "edgejson" / "leaderboard.md").read_text()
     assert board.strip() in (paths.ROOT / "README.md").read_text()
+
+
+def test_style_is_kept():
+    for command in (["check"], ["format", "--check"]):
+        command = [sys.executable, "-m", "ruff", *command, str(paths.ROOT)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr

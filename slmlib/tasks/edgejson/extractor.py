@@ -12,7 +12,7 @@ be wrong; the results of the model say how often.
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from jsonschema import Draft202012Validator, SchemaError
@@ -130,6 +130,20 @@ class Extractor:
                 return parsed.value
             fault = f"is not valid under its schema: {broken}"
         raise ExtractionError(f"the answer {fault}. {fix}", completion.text)
+
+    def batch(self, pairs: Iterable[tuple[str, Mapping]]) -> list[dict | ExtractionError]:
+        """Extract from several texts, each with its schema.
+
+        Returns:
+            In order, the object of each pair, or the error if there is no valid answer.
+        """
+        answers = []
+        for text, schema in pairs:
+            try:
+                answers.append(self(text, schema))
+            except ExtractionError as error:
+                answers.append(error)
+        return answers
 
 
 def _checked(schema: Mapping, *, constrained: bool) -> dict:
