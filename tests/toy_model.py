@@ -5,10 +5,14 @@ from slmlib.models import registry, weights
 
 
 def write(name: str = "toy-1m") -> registry.Model:
-    """Put the toy into the local model folder; returns its registry entry."""
+    """Put the toy into the local model folder, if it is not there; returns its registry entry."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
+    folder = paths.models() / name
+    entry = registry.Model(name, "Apache-2.0", 800_000, "toy/toy-1m", hub="toy/toy-1m")
+    if folder.exists():
+        return entry
     vocabulary = weights.vocabulary("smollm2-135m-instruct")
     torch.manual_seed(0)
     config = LlamaConfig(
@@ -22,7 +26,6 @@ def write(name: str = "toy-1m") -> registry.Model:
         tie_word_embeddings=True,
         eos_token_id=vocabulary.tokenizer.eos_token_id,
     )
-    folder = paths.models() / name
     LlamaForCausalLM(config).save_pretrained(folder)
     vocabulary.tokenizer.save_pretrained(folder)
-    return registry.Model(name, "Apache-2.0", 800_000, "toy/toy-1m", hub="toy/toy-1m")
+    return entry

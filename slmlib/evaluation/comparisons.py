@@ -1,8 +1,8 @@
-"""Comparisons of one model under other prompts, engines, precisions and decodings, on the same cases.
+"""Comparisons of one model under other prompts, engines, precisions and decodings.
 
-Prompts and engines are compared with all else equal; free and constrained decoding in one engine, with the
-default prompt of each and with the same one. The run that represents a model on the board is asked in its
-default prompt, by the engine that comes first in `PREFERRED`.
+Prompts and engines are compared with all else equal; free and constrained decoding in one engine,
+with the default prompt of each and with the same one. The run that represents a model on the board
+is asked in its default prompt, by the engine that comes first in `PREFERRED`.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -55,7 +55,7 @@ def grouped(
 
 
 def representative_runs(results: Iterable[Result]) -> list[Result]:
-    """The run that represents each model, decoding and split: complete, in the default prompt, preferred."""
+    """The run that represents each model, decoding and split."""
 
     def preference(result: Result) -> tuple:
         setting = engine_key(result)
@@ -67,24 +67,22 @@ def representative_runs(results: Iterable[Result]) -> list[Result]:
     return [min(group, key=preference) for group in groups.values()]
 
 
-# --- prompts ----------------------------------------------------------------------------------
+def _others(result: Result, results: Iterable[Result]) -> list[Result]:
+    """Other complete runs of the same model, decoding and split."""
+    key = model_key(result), result.split
+    complete = [r for r in results if r.complete and r.run != result.run]
+    return [r for r in complete if (model_key(r), r.split) == key]
 
 
 def over_prompts(result: Result, results: Iterable[Result]) -> list[Result]:
-    """Runs that differ from this one in the prompt only; this one first, then by the prompt's name."""
-    same = [r for r in results if r.complete and r.split == result.split and r.run != result.run]
-    key = model_key(result), engine_key(result)
-    others = [r for r in same if (model_key(r), engine_key(r)) == key]
+    """This run, then those that differ from it in the prompt only, by the prompt's name."""
+    others = [r for r in _others(result, results) if engine_key(r) == engine_key(result)]
     return [result, *sorted(others, key=lambda r: r.prompt["name"])]
 
 
-# --- engines and precisions -------------------------------------------------------------------
-
-
 def over_engines(result: Result, results: Iterable[Result]) -> list[Result]:
-    """Runs that differ from this one in engine and precision only; this one first, then by precision."""
-    same = [r for r in results if r.complete and r.split == result.split and r.run != result.run]
-    others = [r for r in same if model_key(r) == model_key(result) and r.prompt == result.prompt]
+    """This run, then those that differ from it in engine and precision only, by precision."""
+    others = [r for r in _others(result, results) if r.prompt == result.prompt]
     return [result, *sorted(others, key=lambda r: (-bits(r), engine_key(r)))]
 
 
@@ -104,30 +102,25 @@ def same_answers(a: Result, b: Result) -> int:
     return sum(texts(row) == theirs.get(row["id"]) for row in a.rows)
 
 
-def agreement(
-    results: Iterable[Result], fine: str = "f16", coarse: str = "q8_0"
-) -> dict[str, dict]:
-    """How often llama.cpp answers alike from two types of GGUF file.
+def agreement(results: Iterable[Result]) -> dict[str, dict]:
+    """How often llama.cpp answers alike from GGUF files of 16 and of 8 bits.
 
     Returns:
-        By label of the model: `answers` with the same text, and `verdicts` that are both right or both
-        wrong, each as "69 of 100".
+        By label of the model: `answers` with the same text, and `verdicts` that are both right or
+        both wrong, each as "69 of 100".
     """
     found, results = {}, list(results)
     for result in representative_runs(results):
         runs = {engine_key(r): r for r in over_engines(result, results)}
-        pair = [runs.get(("llamacpp", dtype)) for dtype in (fine, coarse)]
-        if all(pair):
-            verdicts = [{row["id"]: row["failure"] is None for row in r.rows} for r in pair]
-            alike = sum(right == verdicts[1].get(name) for name, right in verdicts[0].items())
-            counts = {"answers": same_answers(*pair), "verdicts": alike}
+        fine, coarse = (runs.get(("llamacpp", dtype)) for dtype in ("f16", "q8_0"))
+        if fine and coarse:
+            right = {row["id"]: row["failure"] is None for row in coarse.rows}
+            verdicts = sum(right.get(row["id"]) == (row["failure"] is None) for row in fine.rows)
             found[result.label] = {
-                name: f"{count} of {pair[0].n}" for name, count in counts.items()
+                "answers": f"{same_answers(fine, coarse)} of {fine.n}",
+                "verdicts": f"{verdicts} of {fine.n}",
             }
     return found
-
-
-# --- decodings --------------------------------------------------------------------------------
 
 
 def decoding_pairs(results: Iterable[Result]) -> list[tuple[Result, Result]]:
@@ -150,11 +143,8 @@ def decoding_pairs(results: Iterable[Result]) -> list[tuple[Result, Result]]:
     return pairs
 
 
-# --- trained models ---------------------------------------------------------------------------
-
-
 def training_pairs(results: Iterable[Result]) -> list[tuple[Result, Result]]:
-    """Each model that was trained on the task with those that were not, decoded alike, and with controls."""
+    """Each trained model with those not trained on the task, decoded alike, and with controls."""
     results = list(results)
     tuned, others = ([r for r in results if r.tuned == wanted] for wanted in (True, False))
     return [(a, b) for a in tuned for b in others if b.control or a.mode == b.mode]

@@ -1,12 +1,13 @@
-"""From the scores of cases to estimates: each metric with its interval, by slice, and paired differences.
+"""From the scores of cases to estimates: metrics with intervals, by slice, and paired differences.
 
 A row is a prediction row: it has `group`, `slices`, `scores` and `counts`, so that a result can be
 estimated, broken down and compared from its predictions alone.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import numpy as np
 
@@ -15,11 +16,6 @@ from slmlib.evaluation.stats import Difference, Interval
 from slmlib.tasks.base import Metric, Task
 
 Rows = Sequence[Mapping]
-
-
-def has(metric: Metric, row: Mapping) -> bool:
-    """Whether a row has what a metric is estimated from."""
-    return metric.name in row["counts" if metric.counted else "scores"]
 
 
 def values(metric: Metric, rows: Rows) -> list[float]:
@@ -33,9 +29,8 @@ def counts(metric: Metric, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
     if metric.kind == "ratio":
         pairs = np.array(cells, dtype=float)
         return pairs[:, :1], pairs[:, 1:]
-    classes = {
-        name: place for place, name in enumerate(sorted({name for cell in cells for name in cell}))
-    }
+    names = sorted({name for cell in cells for name in cell})
+    classes = {name: place for place, name in enumerate(names)}
     above, below = np.zeros((2, len(rows), len(classes)))
     for i, cell in enumerate(cells):
         for name, (numerator, denominator) in cell.items():
@@ -58,22 +53,31 @@ def estimate(metric: Metric, rows: Rows) -> Interval | None:
     return stats.macro_bootstrap(above, below, groups)
 
 
+def means(task: Task, rows: Rows) -> dict[str, float]:
+    """The metrics of a task that count something in the rows, without intervals."""
+    found = {}
+    for metric in task.metrics:
+        if not metric.counted:
+            found[metric.name] = math.fsum(values(metric, rows)) / len(rows)
+            continue
+        above, below = counts(metric, rows)
+        if below.sum():
+            found[metric.name] = stats.macro_mean(above, below)
+    return found
+
+
 def summarise(task: Task, rows: Rows) -> dict[str, dict]:
-    """Each metric of a task with its interval: {metric: {mean, low, high, n}}, rounded to six decimals."""
+    """Metrics of a task with intervals: {metric: {mean, low, high, n}}, rounded to six decimals."""
     intervals = {metric.name: estimate(metric, rows) for metric in task.metrics}
     return {
-        name: {
-            "mean": round(float(interval.mean), 6),
-            "low": round(float(interval.low), 6),
-            "high": round(float(interval.high), 6),
-            "n": interval.n,
-        }
+        name: {end: round(float(getattr(interval, end)), 6) for end in ("mean", "low", "high")}
+        | {"n": interval.n}
         for name, interval in intervals.items()
         if interval is not None
     }
 
 
-def split_by(rows: Iterable[Mapping], name: str) -> dict[str, list[Mapping]]:
+def split_by(rows: Rows, name: str) -> dict[str, list[Mapping]]:
     """Rows by their value of a slice; rows without it are left out."""
     parts: dict[str, list[Mapping]] = {}
     for row in rows:
@@ -101,37 +105,31 @@ def judge(task: Task, rows: Rows) -> dict:
 # --- paired comparisons -----------------------------------------------------------------------
 
 
-def paired(a: Rows, b: Rows) -> tuple[list[Mapping], list[Mapping]]:
-    """The rows of the cases that both runs have, in the order of the first."""
+def paired(a: Rows, b: Rows) -> tuple[list[Mapping], list[Mapping], list[str]]:
+    """The rows of the cases that both runs have, in the order of the first, and their groups."""
     theirs = {row["id"]: row for row in b}
     both = [row for row in a if row["id"] in theirs]
-    return both, [theirs[row["id"]] for row in both]
+    return both, [theirs[row["id"]] for row in both], [row["group"] for row in both]
 
 
 def difference(metric: Metric, a: Rows, b: Rows) -> Difference:
-    """Difference a - b of a metric on the cases that both have: paired interval and p-value over groups.
+    """Difference a - b of a metric on the cases that both have, paired and over groups.
 
-    The p-value is that of a randomisation test over groups, not of the bootstrap that gives the interval.
+    The interval is that of a bootstrap, the p-value that of a randomisation test.
     """
-    a, b = paired(a, b)
-    groups = [row["group"] for row in a]
-    if metric.counted:
-        # one table of classes for both, so that their columns agree
-        above, below = counts(metric, [*a, *b])
-        n = len(a)
-        return stats.paired_macro_difference((above[:n], below[:n]), (above[n:], below[n:]), groups)
-    interval = stats.paired_cluster_bootstrap(values(metric, a), values(metric, b), groups)
-    return replace(
-        interval, p=stats.paired_cluster_test(values(metric, a), values(metric, b), groups)
-    )
+    a, b, groups = paired(a, b)
+    if not metric.counted:
+        return stats.paired_cluster_bootstrap(values(metric, a), values(metric, b), groups)
+    above, below = counts(metric, [*a, *b])  # one table of classes, so that their columns agree
+    n = len(a)
+    return stats.paired_macro_difference((above[:n], below[:n]), (above[n:], below[n:]), groups)
 
 
 def pvalue(metric: Metric, a: Rows, b: Rows) -> float:
-    """The p-value of `difference`, without its interval."""
+    """The p-value of `difference`, without its interval, which takes longer."""
     if metric.counted:
         return difference(metric, a, b).p
-    a, b = paired(a, b)
-    groups = [row["group"] for row in a]
+    a, b, groups = paired(a, b)
     return stats.paired_cluster_test(values(metric, a), values(metric, b), groups)
 
 
@@ -142,8 +140,8 @@ def differences(metric: Metric, pairs: Iterable[tuple[Rows, Rows]]) -> list[dict
 
 
 def detectable(metric: Metric, a: Rows, b: Rows, *, tests: int) -> float:
-    """Minimum detectable difference of a proportion or mean, at Bonferroni's level for `tests` tests."""
-    a, b = paired(a, b)
+    """Minimum detectable difference of a proportion or mean, at Bonferroni's level."""
+    a, b, groups = paired(a, b)
     ours, theirs = np.array(values(metric, a)), np.array(values(metric, b))
     n = len(ours)
     vary = len(set(ours)) > 1 and len(set(theirs)) > 1
@@ -151,6 +149,6 @@ def detectable(metric: Metric, a: Rows, b: Rows, *, tests: int) -> float:
         n,
         baseline=min(max((ours.sum() + theirs.sum()) / (2 * n), 0.5 / n), 1 - 0.5 / n),
         correlation=min(float(np.corrcoef(ours, theirs)[0, 1]), 0.999) if vary else 0.0,
-        design_effect=stats.design_effect(ours - theirs, [row["group"] for row in a]),
+        design_effect=stats.design_effect(ours - theirs, groups),
         alpha=0.05 / tests,
     )

@@ -1,8 +1,9 @@
 """Results: load and verify them, rank them, and compare two runs of the same cases.
 
-A result is refused unless the predictions beside it reproduce its numbers. Only complete runs of models are
-ranked; controls are in every table and never ranked. A model's rank is the range of ranks that paired
-tests on the same cases cannot rule out, so that no table orders what it cannot tell apart.
+A result is refused unless the predictions beside it reproduce its numbers. Only complete runs of
+models are ranked; controls are in every table and never ranked. A model's rank is the range of
+ranks that paired tests on the same cases cannot rule out, so that no table orders what it cannot
+tell apart.
 """
 
 import math
@@ -27,8 +28,25 @@ PREDICTION, RESULT = (paths.RESULTS / f"{name}.schema.json" for name in ("predic
 TOLERANCE = 2e-6  # room for rounding to six decimals, none for a changed case
 
 
+class _Shown:
+    """Displayed by notebooks: a heading, a table and notes, all escaped."""
+
+    def _parts(self) -> tuple[str, Table, list[str]]:
+        raise NotImplementedError
+
+    def _repr_markdown_(self) -> str:
+        heading, table, notes = self._parts()
+        text = "\n\n".join(tables.markdown(note) for note in notes)
+        return f"**{tables.markdown(heading)}**\n\n{table.markdown()}\n{text}\n"
+
+    def _repr_html_(self) -> str:
+        heading, table, notes = self._parts()
+        text = "".join(f"<p>{tables.markup(note)}</p>\n" for note in notes)
+        return f"<p><strong>{tables.markup(heading)}</strong></p>\n{table.html()}{text}"
+
+
 @dataclass(frozen=True, repr=False)
-class Result:
+class Result(_Shown):
     """One run as published: the parsed `<run>.json`, whose fields are attributes, and its path.
 
     `result.model["name"]`, `result.metrics`, … Notebooks display it as a table.
@@ -104,21 +122,16 @@ class Result:
             DataError: the file is missing or damaged, a row is broken, or an id occurs twice.
         """
         rows = io.read_jsonl(self.predictions_path, schema=PREDICTION)
-        repeated = [name for name, count in Counter(row["id"] for row in rows).items() if count > 1]
-        if repeated:
-            raise DataError(
-                f"{self.predictions_path}: id {repeated[0]!r} occurs twice (rule: ids are unique)."
-            )
+        ((name, count),) = Counter(row["id"] for row in rows).most_common(1) or [("", 0)]
+        if count > 1:
+            rule = "(rule: ids are unique)"
+            raise DataError(f"{self.predictions_path}: id {name!r} occurs twice {rule}.")
         return rows
 
     def failures_by_count(self) -> list[tuple[str, int]]:
-        """Failure classes that occur and their counts, most frequent first, then in the task's order."""
-        counts = [
-            (name, self.failures[name])
-            for name in self.benchmark.failures
-            if self.failures.get(name)
-        ]
-        return sorted(counts, key=lambda item: -item[1])
+        """Failure classes with their counts, most frequent first, then in the task's order."""
+        counts = [(name, self.failures.get(name, 0)) for name in self.benchmark.failures]
+        return sorted((item for item in counts if item[1]), key=lambda item: -item[1])
 
     def estimate(self, metric: Metric) -> str:
         """A metric with its interval as printed, or a dash."""
@@ -130,58 +143,34 @@ class Result:
         return f"Result({self.run}: {metric.title} {self.estimate(metric)})"
 
     def _parts(self) -> tuple[str, Table, list[str]]:
-        """Heading, table of metrics by the task's first slice, and notes."""
-        task = self.benchmark
+        task, speed, engine = self.benchmark, self.throughput, self.engine
         state = "" if self.complete else f", incomplete: {self.n} of {self.dataset['n']} cases"
         columns = {"all": self.metrics}
         if task.slices:
             columns |= self.by_slice.get(task.slices[0].name, {})
-        lines = [
-            [
-                m.title,
-                *(
-                    m.estimate(part[m.name]) if m.name in part else NONE
-                    for part in columns.values()
-                ),
-            ]
-            for m in task.metrics
-            if m.name in self.metrics
-        ]
+        lines = []
+        for m in task.metrics:
+            if m.name in self.metrics:
+                cells = (m.estimate(p[m.name]) if m.name in p else NONE for p in columns.values())
+                lines.append([m.title, *cells])
         wrong = [f"{task.failures[name]} {count}" for name, count in self.failures_by_count()]
-        notes = [f"Wrong cases: {', '.join(wrong) or 'none'}.", self._speed()]
-        if self.unanswered:
-            errors = (
-                turn["error"] for row in self.rows for turn in row["turns"] if "error" in turn
-            )
-            notes.append(
-                f"{self.unanswered} of {self.n} cases could not be completed and count as wrong: {next(errors)}"
-            )
-        return self.run + state, Table.of(["Metric", *columns], lines), notes
-
-    def _speed(self) -> str:
-        speed, engine = self.throughput, self.engine
-        settings = [
-            engine["dtype"] or NONE,
-            f"batch {engine['batch_size']}",
-            f"{engine['threads']} threads",
-        ]
-        settings.append(engine["device"])
+        settings = f"{engine['dtype'] or NONE}, batch {engine['batch_size']}"
+        settings += f", {engine['threads']} threads, {engine['device']}"
         if "halved_after" in engine:
-            settings.append(f"smaller batches after: {engine['halved_after']}")
+            settings += f", smaller batches after: {engine['halved_after']}"
         elif "fitting" in engine:
-            settings.append("smaller batches for lack of memory")
-        rate = f"{speed['tokens_per_second']:.1f} tok/s, {speed['cases_per_second']:.2f} cases/s"
-        return f"{rate} with {engine['name']} ({', '.join(settings)})."
-
-    def _repr_markdown_(self) -> str:
-        heading, table, notes = self._parts()
-        text = "\n\n".join(tables.markdown(note) for note in notes)
-        return f"**{tables.markdown(heading)}**\n\n{table.markdown()}\n{text}\n"
-
-    def _repr_html_(self) -> str:
-        heading, table, notes = self._parts()
-        text = "".join(f"<p>{tables.markup(note)}</p>\n" for note in notes)
-        return f"<p><strong>{tables.markup(heading)}</strong></p>\n{table.html()}{text}"
+            settings += ", smaller batches for lack of memory"
+        rates = f"{speed['tokens_per_second']:.1f} tok/s, {speed['cases_per_second']:.2f} cases/s"
+        notes = [
+            f"Wrong cases: {', '.join(wrong) or 'none'}.",
+            f"{rates} with {engine['name']} ({settings}).",
+        ]
+        if self.unanswered:
+            turns = (turn for row in self.rows for turn in row["turns"])
+            error = next(turn["error"] for turn in turns if "error" in turn)
+            lost = f"{self.unanswered} of {self.n} cases could not be completed"
+            notes.append(f"{lost} and count as wrong: {error}")
+        return self.run + state, Table.of(["Metric", *columns], lines), notes
 
 
 # --- loading and verifying --------------------------------------------------------------------
@@ -199,8 +188,7 @@ def load(path: Path | str) -> Result:
         data = io.read_json(path)
         io.check(data, RESULT, where=str(path))
         result = Result(data, path)
-        for broken, rule in _faults(result):
-            raise DataError(f"{path}: {broken} (rule: {rule}).")
+        _verify(result)
     except DataError as error:
         has_fix = any(fix in str(error) for fix in ("git checkout", "make clean"))
         raise error if has_fix else DataError(f"{error} {io.remedy(path)}") from None
@@ -213,97 +201,77 @@ def load_all(folder: Path | str | None = None, task: str | None = None) -> list[
     return [load(path) for path in sorted(Path(folder or paths.RESULTS).glob(pattern))]
 
 
-def _faults(result: Result):
-    """Everything that is wrong with a result, as pairs of what and the rule."""
-    rows, task = result.rows, result.benchmark
-    if result.path.stem != result.run:
-        yield f"the run is named {result.run!r}", "a result's file is named after its run"
-    for name, value in result.metrics.items():
-        if value["n"] != len(rows):
-            yield (
-                f"metrics.{name}.n is {value['n']}, but {result.predictions_path.name} has {len(rows)} rows",
-                "every case behind a mean has its prediction",
-            )
-    if len(rows) > result.dataset["n"]:
-        yield f"{len(rows)} predictions for {result.dataset['n']} cases", "one prediction per case"
-    known = [{m.name for m in task.metrics}, {each.name for each in task.slices}]
-    for place, given, valid in zip(
-        ("metrics", "by_slice"), (result.metrics, result.by_slice), known, strict=True
-    ):
-        if unknown := sorted(given.keys() - valid):
-            yield (
-                f"{place} has {', '.join(unknown)}",
-                f"{place} of {task.name}: {', '.join(sorted(valid))}",
-            )
-    parts = {"metrics": (result.metrics, rows)}
-    for each in task.slices:
-        split = metrics.split_by(rows, each.name)
-        published = result.by_slice.get(each.name, {})
-        if split.keys() != published.keys():
-            yield (
-                f"by_slice.{each.name} has {sorted(published)}, the predictions have {sorted(split)}",
-                "a result has the slices of its predictions",
-            )
-        for value in published.keys() & split.keys():
-            parts[f"by_slice.{each.name}.{value}"] = published[value], split[value]
-    for place, (values, part) in parts.items():
-        for metric in task.metrics:
-            yield from _metric_faults(place, metric, values.get(metric.name), part)
-    counted = Counter(row["failure"] for row in rows if row["failure"])
-    if counted != Counter({name: n for name, n in result.failures.items() if n}):
-        yield (
-            f"failures are {dict(result.failures)}, the predictions have {dict(counted)}",
-            "every wrong case is counted in its class",
-        )
-    ranking = task.ranking_metric
+def _verify(result: Result) -> None:
+    """Raise `DataError` unless a result has the numbers that its predictions give."""
+    rows, task, ranking = result.rows, result.benchmark, result.benchmark.ranking_metric
+
+    def require(holds: bool, fault: str, rule: str) -> None:
+        if not holds:
+            raise DataError(f"{result.path}: {fault} (rule: {rule}).")
+
+    rule = "a result's file is named after its run"
+    require(result.path.stem == result.run, f"the run is named {result.run!r}", rule)
+    fault = f"{len(rows)} predictions for {result.dataset['n']} cases"
+    require(0 < len(rows) <= result.dataset["n"], fault, "one prediction per case")
     for row in rows:
-        if ranking.kind == "proportion" and (row["failure"] is None) != (
-            row["scores"][ranking.name] == 1
-        ):
-            yield (
-                f"prediction {row['id']!r} has failure {row['failure']} and {ranking.name} "
-                f"{row['scores'][ranking.name]}",
-                "a case is either right or has a failure class",
+        for metric in task.metrics:
+            require(
+                metric.name in row["counts" if metric.counted else "scores"],
+                f"prediction {row['id']!r} has no {metric.name}",
+                "every case has every metric of its task",
             )
-        if row["failure"] is not None and row["failure"] not in task.failures:
-            yield (
-                f"prediction {row['id']!r} has the failure {row['failure']!r}",
-                f"failures of {task.name} are {', '.join(task.failures)}",
-            )
-
-
-def _metric_faults(place: str, metric: Metric, value: Mapping | None, rows: Sequence[Mapping]):
-    lacking = next((row["id"] for row in rows if not metrics.has(metric, row)), None)
-    if lacking is not None:
-        yield (
-            f"prediction {lacking!r} has no {metric.name}",
-            "every case has every metric of its task",
+        failure, score = row["failure"], row["scores"].get(ranking.name)
+        require(
+            failure is None or failure in task.failures,
+            f"prediction {row['id']!r} has failure {failure}",
+            f"failures of {task.name} are {', '.join(task.failures)}",
         )
-        return
-    if metric.counted:
-        above, below = metrics.counts(metric, rows)
-        mean = float(stats.macro_mean(above, below)) if below.sum() else None
-    else:
-        mean = math.fsum(metrics.values(metric, rows)) / len(rows)
-    if (value is None) != (mean is None):
-        yield f"{place} has no {metric.name}", "every metric of the task is in every part"
-    if value is None or mean is None:
-        return
-    if not math.isclose(value["mean"], mean, rel_tol=0, abs_tol=TOLERANCE):
-        yield (
-            f"{place}.{metric.name}.mean is {value['mean']}, its predictions give {mean:.6f}",
-            "a mean is that of its cases",
+        require(
+            ranking.kind != "proportion" or (failure is None) == (score == 1),
+            f"prediction {row['id']!r} has failure {failure} and {ranking.name} {score}",
+            "a case is either right or has a failure class",
         )
-    sound = value["low"] - TOLERANCE <= value["mean"] <= value["high"] + TOLERANCE
-    if metric.kind == "proportion" and sound:  # clusters only make Wilson's interval wider
-        wilson = stats.wilson(round(value["mean"] * value["n"]), value["n"])
-        sound = value["low"] <= wilson.low + TOLERANCE and wilson.high - TOLERANCE <= value["high"]
-    if not sound:
-        yield (
-            f"the interval of {place}.{metric.name} is [{value['low']}, {value['high']}] around "
-            f"{value['mean']}",
+    parts = {"metrics": result.metrics}
+    for name, values in result.by_slice.items():
+        parts |= {f"by_slice.{name}.{value}": scores for value, scores in values.items()}
+    intervals = {f"{place}.{name}": each for place, m in parts.items() for name, each in m.items()}
+    published = {}
+    for place, interval in intervals.items():
+        published |= {f"{place}.n": interval["n"], f"{place}.mean": interval["mean"]}
+    published |= {f"failures.{name}": count for name, count in result.failures.items() if count}
+    expected = _numbers(task, rows)
+    for place in [*expected, *published]:
+        value, number = published.get(place), expected.get(place)
+        present = value is not None and number is not None
+        require(
+            present and math.isclose(value, number, rel_tol=0, abs_tol=TOLERANCE),
+            f"{place} is {value}, its predictions give {number}",
+            "the numbers of a result are those of its predictions",
+        )
+    for place, interval in intervals.items():
+        low, high = interval["low"] - TOLERANCE, interval["high"] + TOLERANCE
+        sound = low <= interval["mean"] <= high
+        if task.metric(place.rpartition(".")[2]).kind == "proportion":
+            # clusters only make Wilson's interval wider
+            wilson = stats.wilson(round(interval["mean"] * interval["n"]), interval["n"])
+            sound = sound and low <= wilson.low and wilson.high <= high
+        require(
+            sound,
+            f"the interval of {place} is [{interval['low']}, {interval['high']}]",
             "an interval contains its mean, and that of a proportion Wilson's interval",
         )
+
+
+def _numbers(task: Task, rows: metrics.Rows) -> dict[str, float]:
+    """Every count and mean of a result by its place in the file, as the predictions give it."""
+    parts, numbers = {"metrics": rows}, {}
+    for each in task.slices:
+        for value, part in metrics.split_by(rows, each.name).items():
+            parts[f"by_slice.{each.name}.{value}"] = part
+    for place, part in parts.items():
+        for name, mean in metrics.means(task, part).items():
+            numbers |= {f"{place}.{name}.n": len(part), f"{place}.{name}.mean": round(mean, 7)}
+    return numbers | Counter(f"failures.{row['failure']}" for row in rows if row["failure"])
 
 
 # --- ranking ----------------------------------------------------------------------------------
@@ -332,13 +300,13 @@ class Row:
 
 
 def leaderboard(results: Iterable[Result]) -> list[Row]:
-    """Rank runs of the same cases by the task's first metric: models, then controls, then incomplete runs.
+    """Rank runs by the task's first metric: models, then controls, then incomplete runs.
 
     Each model gets the interval of places that paired tests on the same cases allow it
     (`stats.rank_intervals`). The order of the results does not matter.
 
     Raises:
-        ValueError: the results are not of one task, split and version of the data, or not of the same cases.
+        ValueError: the results are not of the same task, split, version of the data and cases.
     """
     results = list(results)
     if not results:
@@ -357,7 +325,8 @@ def leaderboard(results: Iterable[Result]) -> list[Row]:
         (a, b): metrics.pvalue(metric, models[a].rows, models[b].rows)
         for a, b in combinations(models, 2)
     }
-    rows = [Row(models[t.name], t.rank, t.worst) for t in stats.rank_intervals(means, pvalues)]
+    ranks = stats.rank_intervals(means, pvalues)
+    rows = [Row(models[run], rank, worst) for run, (rank, worst) in ranks.items()]
     rows.sort(key=lambda row: (row.rank, row.worst))  # stable: ties stay in order of score
     controls = [Row(r) for r in ordered if r.complete and r.control]
     return rows + controls + [Row(r) for r in ordered if not r.complete]
@@ -381,7 +350,7 @@ def require_same_data(results: Sequence[Result]) -> None:
 
 
 @dataclass(frozen=True)
-class Reproduction:
+class Reproduction(_Shown):
     """A run of this machine compared with the published one, case by case.
 
     Attributes:
@@ -398,12 +367,6 @@ class Reproduction:
     same_scores: int
     differ: tuple[str, ...]
 
-    def table(self) -> Table:
-        """Every metric that both have, here and as published."""
-        both = [m for m in self.mine.benchmark.metrics if m.name in self.published.metrics]
-        lines = [[m.title, self.mine.estimate(m), self.published.estimate(m)] for m in both]
-        return Table.of(["Metric", "here", "published"], lines)
-
     def note(self) -> str:
         """How many cases agree, and which do not."""
         text = (
@@ -414,13 +377,10 @@ class Reproduction:
         names = ", ".join(self.differ[:10]) + (f" and {more} more" if more > 0 else "")
         return f"{text} Different: {names}." if self.differ else text
 
-    def _repr_markdown_(self) -> str:
-        heading = f"**{tables.markdown(self.mine.label)}**\n\n"
-        return f"{heading}{self.table().markdown()}\n{tables.markdown(self.note())}\n"
-
-    def _repr_html_(self) -> str:
-        heading = f"<p><strong>{tables.markup(self.mine.label)}</strong></p>\n"
-        return f"{heading}{self.table().html()}<p>{tables.markup(self.note())}</p>\n"
+    def _parts(self) -> tuple[str, Table, list[str]]:
+        both = [m for m in self.mine.benchmark.metrics if m.name in self.published.metrics]
+        lines = [[m.title, self.mine.estimate(m), self.published.estimate(m)] for m in both]
+        return self.mine.label, Table.of(["Metric", "here", "published"], lines), [self.note()]
 
 
 def texts(row: Mapping) -> list[str]:

@@ -1,10 +1,10 @@
 """A run: one model, task, split, prompt, decoding and engine; resumable, measured, written down.
 
-Turns are completed in rounds: the first turn of every sample, then the second of those whose environment
-goes on, and so forth. Each finished turn is appended to a resume log at once, so a run that was stopped,
-by whatever means, goes on with the turns that are left. In fp32 it ends in the predictions of an unbroken
-run except for numerical ties; in lower precision the samples decoded beside a sample can move its last
-bits, so that more may differ.
+Turns are completed in rounds: the first turn of every sample, then the second of those whose
+environment goes on, and so forth. Each finished turn is appended to a resume log at once, so a run
+that was stopped, by whatever means, goes on with the turns that are left. In fp32 it ends in the
+predictions of an unbroken run except for numerical ties; in lower precision the samples decoded
+beside a sample can move its last bits, so that more may differ.
 """
 
 import errno
@@ -13,7 +13,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,27 +22,14 @@ from slmlib.core import io, machine, paths, progress
 from slmlib.core.names import choose
 from slmlib.core.resume_log import ResumeLog
 from slmlib.engines import chat, constraints, launch
-from slmlib.engines.base import Completion, Engine, Message, Request
+from slmlib.engines.base import Completion, Engine, Message
 from slmlib.engines.control import Control
 from slmlib.evaluation import metrics
 from slmlib.evaluation.results import PREDICTION, PREDICTIONS, RESULT
 from slmlib.models import gguf_files, registry, weights
-from slmlib.tasks.base import (
-    MODES,
-    UNANSWERED,
-    Environment,
-    Prompt,
-    Sample,
-    Score,
-    Task,
-    Transcript,
-)
+from slmlib.tasks.base import MODES, UNANSWERED, Prompt, Sample, Score, Task, Transcript
 
 CALIBRATION = 60  # samples on which importance is measured
-
-
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during a run: says what is kept and how to go on."""
 
 
 @dataclass(frozen=True)
@@ -69,55 +56,25 @@ class Plan:
 
 def run_name(record: Mapping) -> str:
     """The name of a run, derived from its settings or from its result, which contains them."""
-    settings = {key: record[key] for key in ("task", "split", "limit")}
+    model, engine = record["model"], record["engine"]
+    settings = {key: record[key] for key in ("task", "split", "limit", "prompt", "decoding")}
     settings["dataset"] = record["dataset"]["sha256"]
-    settings["model"] = {
-        k: record["model"][k] for k in ("name", "source", "weights_sha256", "adapter")
-    }
-    settings["prompt"], settings["decoding"] = record["prompt"], record["decoding"]
-    settings["engine"] = {k: record["engine"].get(k) for k in ("name", "dtype", "batch_size")}
+    settings["model"] = {k: model[k] for k in ("name", "source", "weights_sha256", "adapter")}
+    settings["engine"] = {k: engine.get(k) for k in ("name", "dtype", "batch_size")}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
-    parts = record["model"]["name"], record["split"], record["decoding"]["mode"]
-    return f"{'-'.join(parts)}-{digest}".lower().replace("_", "-").replace("/", "-")
+    name = f"{model['name']}-{record['split']}-{record['decoding']['mode']}-{digest}"
+    return name.lower().replace("_", "-").replace("/", "-")
 
 
-def evaluate(
-    task: str | Task,
-    *,
-    model: str,
-    split: str = "",
-    prompt: str | None = None,
-    decoding: str = "free",
-    engine: str = "auto",
-    dtype: str = "auto",
-    batch_size: int = 32,
-    endpoint: str = "",
-    timeout: float = launch.TIMEOUT,
-    limit: int | None = None,
-    out: Path | None = None,
-) -> Path:
-    """Evaluate a model on a split and write the result and its predictions; resume a run that was stopped.
+def evaluate(task: str | Task, **options) -> Path:
+    """Evaluate a model on a split and write the result and its predictions.
 
-    A finished run is not repeated if its code, packages and machine are the same and every sample was
-    answered.
+    A run that was stopped is resumed. A finished one is not repeated if its code, packages and
+    machine are the same and every sample was answered.
 
     Args:
         task: a task, or the name of one.
-        model: name of a registered model, or of one of the task's controls; with the engine "openai" any
-            name that its server knows.
-        split: a split of the task; the one that ranks by default.
-        prompt: one of the task's prompts; by default the task's own for this decoding, or the one that
-            the model was trained in.
-        decoding: "free", or "constrained": only completions that satisfy the sample's constraint.
-        engine: name of an engine, or "auto": openvino, or transformers on a GPU and for models without
-            a GGUF file; controls need none.
-        dtype: a type of the engine, such as "float32"; "auto" is its default, or for transformers the
-            faster one on this machine.
-        batch_size: samples decoded at once; part of the run's identity, as it moves low-order bits.
-        endpoint: address of the server, for the engine "openai".
-        timeout: seconds for one completion of a server.
-        limit: only the first so many samples; such a run is incomplete and never ranked.
-        out: folder of results, `runs/results` by default; files go into its subfolder `<task>`.
+        options: those of `prepare`; `model` is required.
 
     Returns:
         The path of the result's JSON file; the predictions are beside it.
@@ -128,45 +85,26 @@ def evaluate(
         UnsupportedConstraint: the engine cannot enforce the task's constraint.
     """
     started, clock = datetime.now(UTC), time.perf_counter()
-    task = task if isinstance(task, Task) else tasks.get(task)
-    plan = prepare(
-        task,
-        model=model,
-        split=split,
-        prompt=prompt,
-        decoding=decoding,
-        engine=engine,
-        dtype=dtype,
-        batch_size=batch_size,
-        limit=limit,
-        out=out or paths.RUNS / "results",
-        endpoint=endpoint,
-        timeout=timeout,
-    )
+    plan = prepare(task, **options)
     environment = _environment(plan)
     path = plan.folder / f"{plan.name}.json"
     if _is_current(path, environment):
-        print(
-            f"{path.stem} is finished, by the same code on this machine. To repeat it, delete {path}"
-        )
+        print(f"{path} is finished, by the same code on this machine. Delete it to repeat the run.")
         return path
-    depends_on = plan.settings | _deciding(environment, plan.settings["engine"]["name"])
+    settings = plan.settings
+    depends_on = settings | _deciding(environment, settings["engine"]["name"])
     with _explained(plan), ResumeLog(plan.log, depends_on) as log:
-        earlier, started_engine = log.seconds, plan.engine()
-        mode = plan.settings["decoding"]["mode"]
-        conversations = complete(
-            plan.task, plan.samples, plan.prompt, started_engine, mode=mode, log=log
-        )
-        rows = [
-            _row(plan.task, each.sample, plan.prompt, each.completions) for each in conversations
-        ]
+        earlier, engine, asked = log.seconds, plan.engine(), plan.prompt
+        mode = settings["decoding"]["mode"]
+        conversations = complete(plan.task, plan.samples, asked, engine, mode=mode, log=log)
+        rows = [_row(plan.task, conversation) for conversation in conversations]
         turns = [turn for row in rows for turn in row["turns"]]
         tokens_in, tokens_out = (sum(t[key] for t in turns) for key in ("tokens_in", "tokens_out"))
         record = {
             "run": plan.name,
-            **{key: plan.settings[key] for key in ("task", "split", "dataset", "model")},
-            "engine": started_engine.describe(),
-            **{key: plan.settings[key] for key in ("prompt", "decoding", "limit")},
+            **{key: settings[key] for key in ("task", "split", "dataset", "model")},
+            "engine": engine.describe(),
+            **{key: settings[key] for key in ("prompt", "decoding", "limit")},
             **metrics.judge(plan.task, rows),
             "throughput": {
                 "cases_per_second": round(len(rows) / log.seconds, 3),
@@ -186,20 +124,19 @@ def evaluate(
 
 
 def publish(path: Path, *, folder: Path | None = None) -> Path:
-    """Copy a complete run and its predictions to the published results.
+    """Copy a complete run and its predictions to the published results; returns the copy.
 
-    A published run of the same model, split, prompt, decoding, engine and dtype is replaced.
-
-    Returns:
-        The path of the published result.
+    A published run of the same model, split, prompt, decoding, engine and dtype is replaced, unless
+    fewer of its samples are unanswered.
 
     Raises:
-        ValueError: the run is not of all samples, or has more unanswered samples than the published one.
+        ValueError: the run is not of all samples, or must not replace a published one.
         NoRepository: no clone of the repository to publish in.
     """
     if folder is None:
         paths.repository("publishing a result")
-    record, folder = io.read_json(path), folder or paths.RESULTS
+    record = io.read_json(path)
+    folder = (folder or paths.RESULTS) / record["task"]
     if record["limit"] is not None:
         raise ValueError(
             f"{path}: only {record['limit']} cases of {record['split']} were run; run all of them"
@@ -210,19 +147,18 @@ def publish(path: Path, *, folder: Path | None = None) -> Path:
         return (other["split"], other["decoding"]["mode"], other["engine"].get("dtype"), *names)
 
     replaced = []
-    for other in sorted((folder / record["task"]).glob("*.json")):
+    for other in sorted(folder.glob("*.json")):
         with suppress(io.DataError):  # another process may be replacing its own older run
             published = io.read_json(other)
-            if key(published) != key(record):
-                continue
-            lost, before = (r["failures"].get(UNANSWERED, 0) for r in (record, published))
-            if lost > before:
-                raise ValueError(
-                    f"{path}: {lost} cases got no answer from the engine, {before} in {other}, which stays. "
-                    "The result says why; fix that and run it again."
-                )
-            replaced.append(other)
-    target = copy(path, folder / record["task"])
+            if key(published) == key(record):
+                replaced.append(other)
+                lost, before = (r["failures"].get(UNANSWERED, 0) for r in (record, published))
+                if lost > before:
+                    raise ValueError(
+                        f"{path}: {lost} cases got no answer from the engine, {before} in {other}, "
+                        "which stays. The result says why; fix that and run it again."
+                    )
+    target = copy(path, folder)
     for other in replaced:
         if other != target:
             other.unlink(missing_ok=True)
@@ -253,7 +189,7 @@ def _is_current(path: Path, environment: Mapping) -> bool:
 
 
 def prepare(
-    task: Task,
+    task: str | Task,
     *,
     model: str,
     split: str = "",
@@ -263,10 +199,32 @@ def prepare(
     dtype: str = "auto",
     batch_size: int = 32,
     limit: int | None = None,
-    out: Path,
-    **server,
+    out: Path | None = None,
+    endpoint: str = "",
+    timeout: float = launch.TIMEOUT,
+    threads: int | None = None,
+    reuse: bool = True,
 ) -> Plan:
-    """Check every name and derive the run's settings; loads data, but no model."""
+    """Check every name and derive the run's settings; loads data, but no model.
+
+    Args:
+        task: a task, or the name of one.
+        model: name of a registered model, or of one of the task's controls; with the engine
+            "openai" any name that its server knows.
+        split: a split of the task; the one that ranks by default.
+        prompt: one of the task's prompts; by default the task's own for this decoding, or the one
+            in which the model was trained.
+        decoding: "free", or "constrained": only completions that satisfy the sample's constraint.
+        engine: name of an engine, or "auto": openvino, or transformers on a GPU and for models
+            without a GGUF file; controls need none.
+        dtype: a type of the engine, such as "float32"; "auto" is its default, or for transformers
+            the faster one on this machine.
+        batch_size: samples decoded at once; part of the run's identity, as it moves low-order bits.
+        limit: only the first so many samples; such a run is incomplete and never ranked.
+        out: folder of results, `runs/results` by default; files go into its subfolder `<task>`.
+        endpoint, timeout, threads, reuse: those of `launch.start`.
+    """
+    task = task if isinstance(task, Task) else tasks.get(task)
     choose("decoding", decoding, MODES)
     choose("engine", engine, ("auto", *launch.ENGINES))
     if engine != "openai":  # a server may know any name
@@ -280,9 +238,9 @@ def prepare(
     if (limit is not None and limit < 1) or batch_size < 1:
         raise ValueError(f"limit and batch_size must be at least 1, got {limit} and {batch_size}")
     split = split or task.ranking_split
-    samples = task.load(split, limit=limit)
-    manifest = task.manifest()
+    samples, manifest = task.load(split, limit=limit), task.manifest()
     file = manifest["files"][f"{split}.jsonl"]
+    decoded = {"mode": decoding, "max_new_tokens": task.max_new_tokens, "stop": task.stop}
     settings = {
         "task": task.name,
         "split": split,
@@ -294,10 +252,9 @@ def prepare(
         },
         "model": _model(task, model, engine),
         "prompt": {"name": prompt, "sha256": asked.sha256},
-        "decoding": {"mode": decoding, "max_new_tokens": task.max_new_tokens, "stop": task.stop},
+        "decoding": decoded | {"method": "greedy"},
         "limit": limit if limit is not None and limit < file["rows"] else None,
     }
-    settings["decoding"]["method"] = "greedy"
     if model in task.controls:
         settings["engine"] = {"name": "control", "dtype": None, "batch_size": 1}
         samples_by_id = {sample.id: sample for sample in samples}
@@ -306,22 +263,23 @@ def prepare(
             answer = task.controls[model]
             return Control(lambda request: answer(samples_by_id[request.id], request.messages))
 
-        return Plan(task, samples, asked, settings, start, out / task.name)
-    if engine != "openai":
-        engine = launch.resolve(engine, gguf=weights.has_gguf(registry.get(model)))
-    dtype = launch.resolve_dtype(dtype, engine=engine)
-    settings["engine"] = {"name": engine, "dtype": dtype, "batch_size": batch_size}
-    first = task.request(samples[0], asked, decoding)
-    launch.require_support(engine, first.constraint, first.want_scores)
-    if first.constraint is not None:
-        settings["decoding"]["grammar"] = constraints.VERSION
+    else:
+        if engine != "openai":
+            engine = launch.resolve(engine, gguf=weights.has_gguf(registry.get(model)))
+        dtype = launch.resolve_dtype(dtype, engine=engine)
+        settings["engine"] = {"name": engine, "dtype": dtype, "batch_size": batch_size}
+        first = task.request(samples[0], asked, decoding)
+        launch.require_support(engine, first.constraint, first.want_scores)
+        if first.constraint is not None:
+            settings["decoding"]["grammar"] = constraints.VERSION
 
-    def start() -> Engine:
-        if engine == "llamacpp" and dtype in gguf_files.WEIGHED:
-            gguf(model, dtype, task)
-        return launch.start(engine, model, dtype=dtype, batch_size=batch_size, **server)
+        def start() -> Engine:
+            if engine == "llamacpp" and dtype in gguf_files.WEIGHED:
+                gguf(model, dtype, task)
+            options = {"endpoint": endpoint, "timeout": timeout, "threads": threads, "reuse": reuse}
+            return launch.start(engine, model, dtype=dtype, batch_size=batch_size, **options)
 
-    return Plan(task, samples, asked, settings, start, out / task.name)
+    return Plan(task, samples, asked, settings, start, (out or paths.RUNS / "results") / task.name)
 
 
 def gguf(model: str, kind: str, task: Task | None = None) -> Path:
@@ -330,8 +288,8 @@ def gguf(model: str, kind: str, task: Task | None = None) -> Path:
     Args:
         model: name of a model.
         kind: one of `gguf_files.FILE_TYPES`.
-        task: the task whose training split is read, for a model that was not trained here; a trained
-            model is calibrated on the tasks of its training.
+        task: the task whose training split is read, for a model that was not trained here; a
+            trained model is calibrated on the tasks of its training.
     """
     known = registry.get(model)
     prompts = known.prompts or ({task.name: task.default_prompt("constrained")} if task else {})
@@ -340,17 +298,17 @@ def gguf(model: str, kind: str, task: Task | None = None) -> Path:
         tokenizer = weights.vocabulary(model).tokenizer
         for name, prompt in prompts.items():
             of = task if task and task.name == name else tasks.get(name)
+            asked = of.prompts[prompt]
             for sample in of.load(of.split_names("train")[0], limit=CALIBRATION):
                 answer = tokenizer(of.calibration(sample), add_special_tokens=False)["input_ids"]
-                messages = of.prompts[prompt].messages(sample)
-                chat_template = of.prompts[prompt].chat
-                yield chat.prompt_tokens(tokenizer, messages, chat=chat_template) + answer
+                messages = asked.messages(sample)
+                yield chat.prompt_tokens(tokenizer, messages, chat=asked.chat) + answer
 
     return weights.gguf(known, kind, calibration=tokens if prompts else None)
 
 
 def default_prompt(task: Task, model: str, decoding: str) -> str:
-    """Name of the prompt of a run if none is given: the one that the model was trained in, or the task's."""
+    """Name of the prompt of a run if none is given: that of the model's training, or the task's."""
     trained = registry.trained().get(model)
     if trained is not None and task.name in trained.prompts:
         return trained.prompts[task.name]
@@ -358,17 +316,13 @@ def default_prompt(task: Task, model: str, decoding: str) -> str:
 
 
 def _model(task: Task, name: str, engine: str) -> dict:
-    blank = {"revision": None, "weights_sha256": None, "adapter": None}
+    """The `model` block of a result."""
+    unknown = {"revision": None, "weights_sha256": None}
     if name in task.controls:
-        return {"name": name, "source": "control", "parameters": 0, **blank}
+        return {"name": name, "source": "control", **unknown, "parameters": 0, "adapter": None}
     if engine == "openai":  # the weights of a server are unknown
-        known = registry.MODELS.get(name)
-        return {
-            "name": name,
-            "source": "server",
-            "parameters": known.parameters if known else 0,
-            **blank,
-        }
+        size = registry.MODELS[name].parameters if name in registry.MODELS else 0
+        return {"name": name, "source": "server", **unknown, "parameters": size, "adapter": None}
     model = registry.get(name)
     origin = registry.get(model.origin) if model.origin else model
     return {
@@ -395,51 +349,40 @@ def _environment(plan: Plan) -> dict:
 
 
 def _deciding(environment: Mapping, engine: str) -> dict:
-    """The parts of an environment that must match for a run to be resumed, or a result to be kept."""
+    """Parts of an environment that must match for a run to be resumed, or a result to be kept."""
     packages = {*launch.packages(engine), "torch", "transformers", "tokenizers", "numpy", "peft"}
     versions = {k: v for k, v in environment["packages"].items() if k in packages}
-    return {
-        "packages": versions,
-        "machine": environment["machine"],
-        "code": environment.get("code"),
-    }
+    decides = {"machine": environment["machine"], "code": environment.get("code")}
+    return {"packages": versions} | decides
 
 
 # --- running ----------------------------------------------------------------------------------
 
 
-@dataclass
 class Conversation:
     """A sample under way: its messages so far, the completions in them, and what answers them."""
 
-    sample: Sample
-    prompt: Prompt
-    messages: list[Message]
-    environment: Environment | None
-    turns_left: int
-    completions: list[Completion] = field(default_factory=list)
-
-    @classmethod
-    def begin(cls, task: Task, sample: Sample, prompt: Prompt) -> "Conversation":
-        """A conversation before its first completion."""
-        environment = task.environment(sample, prompt)
-        return cls(sample, prompt, prompt.messages(sample), environment, task.max_turns)
+    def __init__(self, task: Task, sample: Sample, prompt: Prompt):
+        self.sample, self.prompt = sample, prompt
+        self.messages: list[Message] = prompt.messages(sample)
+        self.completions: list[Completion] = []
+        self._environment, self._turns_left = task.environment(sample, prompt), task.max_turns
 
     @property
     def over(self) -> bool:
         """Whether there is nothing left to complete."""
-        return self.turns_left == 0
+        return self._turns_left == 0
 
     def take(self, completion: Completion) -> None:
         """Add a completion and what the environment says to it."""
         self.completions.append(completion)
-        self.turns_left -= 1
+        self._turns_left -= 1
         following = None
-        if self.environment is not None and completion.finish != "error":
-            following = self.environment.step(self.prompt.read(self.sample, completion.text))
+        if self._environment is not None and completion.finish != "error":
+            following = self._environment.step(self.prompt.read(self.sample, completion.text))
         if following is None:
             self.messages.append({"role": "assistant", "content": completion.text})
-            self.turns_left = 0
+            self._turns_left = 0
         else:
             self.messages += following
 
@@ -459,7 +402,7 @@ def complete(
     log: ResumeLog | None = None,
 ) -> list[Conversation]:
     """Complete the turns of samples, except for those in a resume log; in the samples' order."""
-    conversations = {sample.id: Conversation.begin(task, sample, prompt) for sample in samples}
+    conversations = {sample.id: Conversation(task, sample, prompt) for sample in samples}
     recorded = sorted(log.done.items(), key=lambda item: item[0][1]) if log else []
     for (name, _), record in recorded:
         conversations[name].take(Completion(**record))
@@ -469,33 +412,16 @@ def complete(
     for turn in range(task.max_turns):
         open_ones = (c for c in conversations.values() if not c.over and len(c.completions) == turn)
         requests = [task.request(c.sample, prompt, mode, c.messages) for c in open_ones]
-        for completion in _generate(engine, requests, tokens, log, turn):
-            conversations[completion.id].take(completion)
-            bar.update(conversations[completion.id].over)
+        for batch in engine.batches(requests) if requests else ():
+            last = time.perf_counter()
+            for completion in engine.generate(batch, tokens):
+                last, before = time.perf_counter(), last
+                if log is not None:
+                    log.add((completion.id, turn), asdict(completion), last - before)
+                conversations[completion.id].take(completion)
+                bar.update(conversations[completion.id].over)
     bar.close()
     return list(conversations.values())
-
-
-def _generate(
-    engine: Engine, requests: Sequence[Request], tokens, log: ResumeLog | None, turn: int
-) -> Iterator[Completion]:
-    """Complete requests, each written to the log, if any, before it is passed on."""
-    for batch in engine.batches(requests) if requests else ():
-        last = time.perf_counter()
-        for completion in engine.generate(batch, tokens):
-            last, before = time.perf_counter(), last
-            if log is not None:
-                log.add((completion.id, turn), _slim(completion), last - before)
-            yield completion
-
-
-def _slim(completion: Completion) -> dict:
-    """A completion as a dict without empty scores."""
-    record = {key: value for key, value in vars(completion).items() if value or key in _ALWAYS}
-    return record | {k: dict(v) for k, v in record.items() if k == "label_logprobs"}
-
-
-_ALWAYS = ("id", "text", "finish", "tokens_in", "tokens_out", "seconds", "first_token_seconds")
 
 
 @contextmanager
@@ -505,9 +431,8 @@ def _explained(plan: Plan):
     try:
         yield
     except KeyboardInterrupt:
-        raise Interrupted(
-            f"{plan.name} stopped; finished cases are kept in {plan.log}. {again}"
-        ) from None
+        kept = f"{plan.name} stopped; finished cases are kept in {plan.log}. {again}"
+        raise KeyboardInterrupt(kept) from None
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -518,20 +443,19 @@ def _explained(plan: Plan):
 # --- writing ----------------------------------------------------------------------------------
 
 
-def write(path: Path, record: dict, rows: list[dict]) -> Path:
-    """Write a result and its predictions, checked, each whole or not at all; the result comes last."""
+def write(path: Path, record: dict, rows: list[dict]) -> None:
+    """Write a result and its predictions, checked, each whole or not at all; the result last."""
     for row in rows:
         io.check(row, PREDICTION, where=f"{path.stem}, case {row['id']}")
     io.check(record, RESULT, where=path.stem)
     io.write_jsonl(path.with_suffix(PREDICTIONS), rows)
     io.write_json(path, record)
-    return path
 
 
-def _row(task: Task, sample: Sample, prompt: Prompt, completions: Sequence[Completion]) -> dict:
+def _row(task: Task, conversation: Conversation) -> dict:
     """The prediction row of a sample; scored as it is written, so that it can be scored again."""
-    turns = []
-    for completion in completions:
+    sample, turns = conversation.sample, []
+    for completion in conversation.completions:
         turn = {
             "completion": completion.text,
             "finish": completion.finish,
@@ -545,24 +469,17 @@ def _row(task: Task, sample: Sample, prompt: Prompt, completions: Sequence[Compl
             turn["label_logprobs"] = {k: round(v, 4) for k, v in completion.label_logprobs.items()}
         turns.append(turn)
     row = {"id": sample.id, "group": sample.group, "slices": dict(sample.slices), "turns": turns}
-    return row | graded(task.score(sample, replay(task, sample, prompt, turns)))
+    return row | graded(task.score(sample, replay(task, sample, conversation.prompt, turns)))
 
 
 def replay(task: Task, sample: Sample, prompt: Prompt, turns: Sequence[Mapping]) -> Transcript:
     """The transcript of a prediction: its completions, answered by a fresh environment."""
-    conversation = Conversation.begin(task, sample, prompt)
+    conversation = Conversation(task, sample, prompt)
     for turn in turns:
-        completion = Completion(
-            sample.id,
-            turn["completion"],
-            turn["finish"],
-            turn["tokens_in"],
-            turn["tokens_out"],
-            turn["seconds"],
-            0.0,
-            turn.get("error", ""),
-            turn.get("label_logprobs", {}),
-        )
+        # as `_row` writes them; files may hold more
+        fields = ("finish", "tokens_in", "tokens_out", "seconds", "error", "label_logprobs")
+        given = {field: turn[field] for field in fields if field in turn}
+        completion = Completion(sample.id, turn["completion"], first_token_seconds=0.0, **given)
         conversation.take(completion)
     return conversation.transcript()
 

@@ -14,10 +14,8 @@ from slmlib.evaluation import results, run
 from slmlib.evaluation.results import PREDICTIONS
 
 
-def write(
-    task, tmp_path, name: str, right: int, *, control: bool = False, limit: int | None = None
-):
-    """A run of a toy task whose first `right` answers are right; a model's unless it is a control."""
+def write(task, tmp_path, name: str, right: int, *, control=False, limit=None):
+    """A run of a toy task whose first answers are right; a model's unless it is a control."""
     samples = {sample.id: i for i, sample in enumerate(task.load("test"))}
     oracle = task.controls["oracle"]
 
@@ -51,12 +49,6 @@ def change(path, **parts):
     io.write_json(path, record)
 
 
-def change_row(path, index: int, **parts):
-    rows = io.read_jsonl(path.with_suffix(PREDICTIONS))
-    rows[index] |= parts
-    io.write_jsonl(path.with_suffix(PREDICTIONS), rows)
-
-
 def refusal(path) -> str:
     """The message with which a result is refused; it names the file and the fix."""
     with pytest.raises(DataError) as caught:
@@ -76,75 +68,56 @@ def test_sound_result_has_its_fields_as_attributes(path):
         result.colour  # noqa: B018
 
 
-def test_changed_result_is_refused(toy_task, tmp_path):
-    for i, (parts, rule) in enumerate(
-        (
-            (
-                {"metrics__exact__mean": 0.75},
-                "metrics.exact.mean is 0.75, its predictions give 0.625",
-            ),
-            ({"metrics__exact__high": 0.64}, "the interval of metrics.exact"),
-            (
-                {"by_slice__size__large__share__low": 0.95},
-                "the interval of by_slice.size.large.share",
-            ),
-            (
-                {"metrics__fields__mean": 0.5},
-                "metrics.fields.mean is 0.5, its predictions give 0.625",
-            ),
-            ({"metrics__share__n": 7}, "metrics.share.n is 7"),
-            ({"by_slice__size__small__exact__mean": 0.5}, "by_slice.size.small.exact.mean is 0.5"),
-            ({"by_slice__size": {}}, "a result has the slices of its predictions"),
-            ({"by_slice__colour": {}}, "by_slice has colour (rule: by_slice of toy: size)"),
-            ({"metrics__fake": {"mean": 1, "low": 0, "high": 1, "n": 8}}, "metrics has fake"),
-            ({"failures": {"unreadable": 2}}, "failures are"),
-            ({"failures": {"unreadable": 3, "wrong": 1}}, "failures are"),
-            ({"dataset__n": 4}, "one prediction per case"),
-            ({"run": "other"}, "named after its run"),
-            ({"throughput": {}}, "result.schema.json"),
-            ({"decoding__mode": "beam"}, "result.schema.json"),
-        )
+def test_changed_result_is_refused(path):
+    scores = {"exact": {"mean": 1, "low": 0, "high": 1, "n": 8}}
+    sound = path.read_bytes()
+    for parts, message in (
+        ({"metrics__exact__mean": 0.75}, "metrics.exact.mean is 0.75, its predictions give 0.625"),
+        ({"metrics__exact__high": 0.64}, "the interval of metrics.exact"),
+        ({"by_slice__size__large__share__low": 0.95}, "the interval of by_slice.size.large.share"),
+        ({"metrics__fields__mean": 0.5}, "fields.mean is 0.5, its predictions give 0.625"),
+        ({"metrics__share__n": 7}, "metrics.share.n is 7"),
+        ({"by_slice__size__small__exact__mean": 0.5}, "by_slice.size.small.exact.mean is 0.5"),
+        ({"by_slice__size": {}}, "by_slice.size.small.exact.n is None"),
+        ({"by_slice__colour": {"red": scores}}, "by_slice.colour.red.exact.n is 8"),
+        ({"metrics__fake": scores["exact"]}, "metrics.fake.n is 8, its predictions give None"),
+        ({"failures": {"unreadable": 2}}, "failures.unreadable is 2, its predictions give 3"),
+        ({"failures": {"unreadable": 3, "wrong": 1}}, "failures.wrong is 1"),
+        ({"dataset__n": 4}, "one prediction per case"),
+        ({"run": "other"}, "named after its run"),
+        ({"throughput": {}}, "result.schema.json"),
+        ({"decoding__mode": "beam"}, "result.schema.json"),
     ):
-        path = write(toy_task, tmp_path / str(i), "model-a", 5)
+        path.write_bytes(sound)
         change(path, **parts)
-        assert rule in refusal(path), parts
+        assert message in refusal(path), parts
+    path.write_text("{")
+    assert "not readable as JSON" in refusal(path)
 
 
-def test_changed_predictions_are_refused(toy_task, tmp_path):
-    for i, (index, parts, rule) in enumerate(
-        (
-            (1, {"scores": {"exact": 1.0, "share": 0.9}}, "metrics.share.mean"),
-            (3, {"scores": {"exact": 1.0}}, "'toy-test-3' has no share"),
-            (0, {"failure": "wrong"}, "failures are"),
-            (2, {"id": "toy-test-1"}, "'toy-test-1' occurs twice"),
-            (2, {"slices": {"size": "huge"}}, "the slices of its predictions"),
-            (2, {"turns": []}, f"{PREDICTIONS}:3: $.turns"),
-            (7, {"failure": "bored"}, "failures of toy are unreadable, wrong, error"),
-        )
+def test_changed_predictions_are_refused(path):
+    file = path.with_suffix(PREDICTIONS)
+    sound = io.read_jsonl(file)
+    for index, parts, message in (
+        (1, {"scores": {"exact": 1.0, "share": 0.9}}, "metrics.share.mean"),
+        (3, {"scores": {"exact": 1.0}}, "'toy-test-3' has no share"),
+        (0, {"failure": "wrong"}, "either right or has a failure class"),
+        (6, {"failure": None}, "either right or has a failure class"),
+        (2, {"id": "toy-test-1"}, "'toy-test-1' occurs twice"),
+        (2, {"slices": {"size": "huge"}}, "by_slice.size.small.exact.n is 4"),
+        (2, {"turns": []}, f"{PREDICTIONS}:3: $.turns"),
+        (7, {"failure": "bored"}, "failures of toy are unreadable, wrong, error"),
     ):
-        path = write(toy_task, tmp_path / str(i), "model-a", 5)
-        change_row(path, index, **parts)
-        if parts.get("failure") == "bored":
-            change(path, failures={"unreadable": 2, "bored": 1})
-        assert rule in refusal(path), parts
+        rows = list(sound)
+        rows[index] = rows[index] | parts
+        io.write_jsonl(file, rows)
+        assert message in refusal(path), parts
+    for rows, message in ((sound[:-1], "metrics.exact.n is 8"), ([], "0 predictions for 8 cases")):
+        io.write_jsonl(file, rows)
+        assert message in refusal(path)
 
 
-def test_right_case_has_no_failure_class(toy_task, tmp_path):
-    path = write(toy_task, tmp_path, "model-a", 5)
-    change_row(path, 0, failure="unreadable")
-    change_row(path, 6, failure=None)
-    assert "either right or has a failure class" in refusal(path)
-
-
-def test_missing_prediction_is_refused(path):
-    rows = io.read_jsonl(path.with_suffix(PREDICTIONS))
-    io.write_jsonl(path.with_suffix(PREDICTIONS), rows[:-1])
-    assert "has 7 rows" in refusal(path)
-    path.with_suffix(PREDICTIONS).unlink()
-    assert "No such file" in refusal(path)
-
-
-def test_damaged_files_are_refused(path):
+def test_damaged_predictions_are_refused(path):
     file = path.with_suffix(PREDICTIONS)
     data = file.read_bytes()
     middle = len(data) // 2
@@ -155,8 +128,8 @@ def test_damaged_files_are_refused(path):
     lines = gzip.decompress(data).splitlines(keepends=True)
     file.write_bytes(gzip.compress(b"".join([*lines[:4], lines[4][:30] + b"\n", *lines[5:]])))
     assert f"{PREDICTIONS}:5: not JSON" in refusal(path)
-    path.write_text("{")
-    assert "not readable as JSON" in refusal(path)
+    file.unlink()
+    assert "No such file" in refusal(path)
 
 
 def test_display_escapes_what_models_and_submitters_wrote(path):
@@ -184,25 +157,21 @@ def test_models_are_ranked_controls_and_incomplete_runs_are_not(toy_task, tmp_pa
     assert [row.place for row in results.leaderboard(reversed(runs))] == [row.place for row in rows]
 
 
-def test_ranks_part_where_the_groups_show_a_difference(toy_tasks, tmp_path, monkeypatch):
-    task = toy_tasks["toy"]
-    rows = task.build()
+def test_ranks_part_where_the_groups_show_a_difference(toy_task, tmp_path):
+    rows = toy_task.build()
     for i, row in enumerate(rows["test"]):
         row["group"] = f"person-{i}"  # each case its own group: 2^-8 is below 5 %
-    task.write(rows, task.folder)
-    runs = [
-        results.load(write(task, tmp_path, name, right))
-        for name, right in (("good", 8), ("bad", 0))
-    ]
-    assert [row.place for row in results.leaderboard(runs)] == ["1", "2"]
+    toy_task.write(rows, toy_task.folder)
+    paths = [write(toy_task, tmp_path, name, right) for name, right in (("good", 8), ("bad", 0))]
+    board = results.leaderboard(results.load(path) for path in paths)
+    assert [row.place for row in board] == ["1", "2"]
 
 
 def test_macro_metric_ranks_its_board(toy_tasks, tmp_path):
     task = toy_tasks["toylabels"]
-    runs = [
-        results.load(write(task, tmp_path, name, right)) for name, right in (("few", 2), ("all", 8))
-    ]
-    assert [row.result.model["name"] for row in results.leaderboard(runs)] == ["all", "few"]
+    paths = [write(task, tmp_path, name, right) for name, right in (("few", 2), ("all", 8))]
+    board = results.leaderboard(results.load(path) for path in paths)
+    assert [row.result.model["name"] for row in board] == ["all", "few"]
 
 
 def test_runs_of_different_cases_are_not_ranked(toy_tasks, tmp_path):

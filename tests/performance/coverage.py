@@ -95,9 +95,6 @@ INTERVALS = {
 TESTS = {
     "cases as clusters": lambda a, b, g: stats.paired_cluster_test(a, b, range(len(a))),
     "paired_cluster_test": stats.paired_cluster_test,
-    "paired_cluster_bootstrap": lambda a, b, g: (
-        stats.paired_cluster_bootstrap(a, b, g, draws=399).p
-    ),
 }
 
 

@@ -79,6 +79,6 @@ def test_results_are_ranked_compared_reproduced_and_scored_again(task, tmp_path)
     assert change.mean > 0 and change.low <= change.mean <= change.high and 0 < change.p <= 1
     same = results.reproduce(best, best)
     assert same.same_text == same.same_scores == same.n
-    assert task.ranking_metric.title in str(same.table())
+    assert task.ranking_metric.title in same._repr_markdown_()
     again = rescore.rescore(best.path)
     assert not again.changed and "no metric moved" in again.text()
