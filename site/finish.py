@@ -1,7 +1,8 @@
 """Finish every page after Quarto or the preview has rendered it: `post-render` in `_quarto.yml`.
 
-Adds a skip link and alt text for pictures drawn by notebooks, corrects the role of the menu button, and
-removes the scripts that Quarto would load from the web for HTML outputs: none of ours needs them.
+Adds a skip link and alt text for pictures drawn by notebooks, corrects the role of the menu button,
+and removes the scripts that Quarto would load from the web for HTML outputs: none of ours needs
+them.
 """
 
 import os

@@ -1,9 +1,9 @@
-"""A limit on time for what must not grow out of hand: far above what it takes, far below what it would."""
+"""A limit on time, far above what a function takes and far below what a quadratic one would."""
 
 import time
 from contextlib import contextmanager
 
-LIMIT = 30.0  # seconds; what is measured takes one or two, and a quadratic scan of a megabyte takes hours
+LIMIT = 30.0  # seconds; what is measured takes one or two, a quadratic scan of a megabyte hours
 
 
 @contextmanager

@@ -50,7 +50,7 @@ def loaded():
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
-    """The built site: a preview of the committed sources, or the build that `SLMBENCH_SITE` names."""
+    """The built site: a preview of the sources, or the build that `SLMBENCH_SITE` names."""
     from slmlib.pipeline import site
 
     if os.environ.get("SLMBENCH_SITE"):

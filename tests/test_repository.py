@@ -1,4 +1,4 @@
-"""The repository's own promises: one list of dependencies, published results that can be re-derived."""
+"""The repository's promises: one list of dependencies, results that can be derived again."""
 
 import hashlib
 import json
@@ -70,14 +70,14 @@ def planned(listed: dict) -> run.Plan:
 
 
 def test_published_runs_are_those_of_runs_yaml():
-    """A name is the hash of a run's settings, so data, prompt, weights and options are as published."""
+    """A name is the hash of a run's settings: data, prompt, weights and options are as published."""
     names = {planned(listed).name for listed in runs.runs().values()}
     published = {path.stem for path in paths.RESULTS.glob(f"*/*{PREDICTIONS}")}
     assert names == {name.removesuffix(".predictions.jsonl") for name in published}
 
 
 def test_published_numbers_follow_from_the_completions():
-    """Scored again, without the models: every score, class, mean and interval, to the last digit."""
+    """Scored again without models: every score, class, mean and interval, to the last digit."""
     loaded = results.load_all()
     assert len(loaded) > 40
     for result in loaded:

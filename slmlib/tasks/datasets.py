@@ -106,8 +106,8 @@ def publish(folder: Path, published: Path) -> list[str]:
         ours, theirs = (io.read_json(each / MANIFEST) for each in (folder, published))
         if ours["version"] == theirs["version"] and ours.get("seed") != theirs.get("seed"):
             raise io.DataError(
-                f"{folder}: made with seed {ours['seed']}; version {theirs['version']} is published "
-                f"with seed {theirs['seed']}. Use that seed, or raise the generator's version."
+                f"{folder}: made with seed {ours['seed']}; version {theirs['version']} is "
+                f"published with seed {theirs['seed']}. Use that seed, or raise the generator's version."
             )
     changed = [row["file"] for row in compare(folder, published) if not row["same"]]
     for name in changed:
