@@ -70,7 +70,7 @@ def planned(listed: dict) -> run.Plan:
 
 
 def test_published_runs_are_those_of_runs_yaml():
-    """A name is the hash of a run's settings: data, prompt, weights and options are as published."""
+    """A name is the hash of a run's settings: data, prompt, weights and options match."""
     names = {planned(listed).name for listed in runs.runs().values()}
     published = {path.stem for path in paths.RESULTS.glob(f"*/*{PREDICTIONS}")}
     assert names == {name.removesuffix(".predictions.jsonl") for name in published}
