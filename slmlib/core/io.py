@@ -53,7 +53,9 @@ def check(value, schema: Path, *, where: str) -> None:
 def remedy(path: Path) -> str:
     """How to get a broken file back: from git, or by making it again if it was made here."""
     if path.resolve().is_relative_to(paths.RUNS):
-        return "Delete the runs of this machine with `make clean`, and run again."
+        return f"Delete {path}, and run the step again that writes it."
+    if not paths.is_clone(paths.ROOT):
+        return "Reinstall slmlib."
     return f"Restore it: git checkout {path}"
 
 

@@ -2,11 +2,14 @@
 
 The first line holds what the computation depends on; then follows a line for each finished item,
 written through to the disk. Whatever stops the computation, the log holds whole lines up to some
-point and then perhaps a part of one, which is cut off when the computation is resumed.
+point and then perhaps a part of one, which is cut off when the computation is resumed. A log that
+was begun with other settings is set aside.
 """
 
 import json
 import os
+import shutil
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -74,10 +77,13 @@ class ResumeLog:
         now = json.loads(json.dumps(self.depends_on))
         changed = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
         if changed:
-            raise io.DataError(
-                f"{self.path}:1: was begun with other settings ({', '.join(changed)}); it cannot "
-                "be resumed. Delete it and start again."
-            )
+            old = self.path.with_suffix(".old")
+            shutil.copy2(self.path, old)
+            os.ftruncate(self._file, 0)
+            why = f"{self.path.name} was begun with other settings ({', '.join(changed)})"
+            print(f"{why}: it is kept as {old}, and the run begins again.", file=sys.stderr)
+            self._append({"depends_on": self.depends_on})
+            return
         for record in records[1:]:
             key = record["key"]
             self.done[tuple(key) if isinstance(key, list) else key] = record["record"]

@@ -101,15 +101,17 @@ def require_support(name: str, constraint: Constraint | None, want_scores: bool 
     Raises:
         UnsupportedConstraint: it does not; the message names the engines that do.
     """
-    kind, able, what = type(constraint), ENGINES, ""
-    if constraint is not None and kind not in ENFORCES[name]:
-        able = [each for each in ENGINES if kind in ENFORCES[each]]
-        what = f"the constraint {kind.__name__}"
-    elif want_scores:
-        able, what = SCORING, "log-probabilities of labels"
+    able, wanted = list(ENGINES), []
+    if constraint is not None:
+        able = [each for each in able if type(constraint) in ENFORCES[each]]
+        wanted.append(f"the constraint {type(constraint).__name__}")
+    if want_scores:
+        able = [each for each in able if each in SCORING]
+        wanted.append("log-probabilities of labels")
     if name not in able:
         raise UnsupportedConstraint(
-            f"the engine {name} does not support {what}. Use: {', '.join(able)}."
+            f"the engine {name} does not support {' with '.join(wanted)}. "
+            f"Use: {', '.join(able) or 'another constraint; no engine does'}."
         )
 
 

@@ -88,10 +88,15 @@ def measure(task: Task, model: str, *, engine: str = "auto", cases: int = 20, **
     load_seconds = time.perf_counter() - begun
 
     def complete(number: int) -> run.Conversation:
-        cases = [samples[number % len(samples)]]
-        (conversation,) = run.complete(task, cases, plan.prompt, started, mode=decoding)
-        if (last := conversation.completions[-1]).finish == "error":
-            raise RuntimeError(f"{last.id} could not be completed: {last.error}")
+        sample = samples[number % len(samples)]
+        conversation = run.Conversation(task, sample, plan.prompt)
+        while not conversation.over:
+            messages = conversation.messages
+            request = task.request(sample, plan.prompt, decoding, messages)
+            (completion,) = started.generate([request])
+            if completion.finish == "error":
+                raise RuntimeError(f"{sample.id} could not be completed: {completion.error}")
+            conversation.take(completion)
         return conversation
 
     for number in range(WARM_UP):
@@ -205,7 +210,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="slmbench profile", description=main.__doc__)
     names = tasks.names()
     parser.add_argument("model", help="a model of the registry")
-    parser.add_argument("--task", default=names[0], choices=names, help="its cases are answered")
+    only = names[0] if len(names) == 1 else None
+    parser.add_argument("--task", default=only, required=only is None, choices=names)
     parser.add_argument("--engine", default="auto", help=f"{', '.join(launch.LOCAL)}, or auto")
     parser.add_argument("--dtype", default="auto", help="a type of the engine")
     parser.add_argument("--cases", type=int, default=20, help="cases after the warm-up")

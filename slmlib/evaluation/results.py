@@ -190,7 +190,7 @@ def load(path: Path | str) -> Result:
         result = Result(data, path)
         _verify(result)
     except DataError as error:
-        has_fix = any(fix in str(error) for fix in ("git checkout", "make clean"))
+        has_fix = any(fix in str(error) for fix in ("Restore ", "Delete ", "Reinstall "))
         raise error if has_fix else DataError(f"{error} {io.remedy(path)}") from None
     return result
 

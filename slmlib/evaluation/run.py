@@ -22,7 +22,7 @@ from slmlib.core import io, machine, paths, progress
 from slmlib.core.names import choose
 from slmlib.core.resume_log import ResumeLog
 from slmlib.engines import chat, constraints, launch
-from slmlib.engines.base import Completion, Engine, Message
+from slmlib.engines.base import Completion, Engine, Message, UnsupportedConstraint
 from slmlib.engines.control import Control
 from slmlib.evaluation import metrics
 from slmlib.evaluation.results import PREDICTION, PREDICTIONS, RESULT
@@ -268,9 +268,14 @@ def prepare(
             engine = launch.resolve(engine, gguf=weights.has_gguf(registry.get(model)))
         dtype = launch.resolve_dtype(dtype, engine=engine)
         settings["engine"] = {"name": engine, "dtype": dtype, "batch_size": batch_size}
-        first = task.request(samples[0], asked, decoding)
-        launch.require_support(engine, first.constraint, first.want_scores)
-        if first.constraint is not None:
+        for sample in samples:
+            request = task.request(sample, asked, decoding)
+            if request.constraint is None and decoding == "constrained":
+                raise UnsupportedConstraint(
+                    f"{task.name} has no constraint for {sample.id}. Use: decoding free."
+                )
+            launch.require_support(engine, request.constraint, request.want_scores)
+        if decoding == "constrained":
             settings["decoding"]["grammar"] = constraints.VERSION
 
         def start() -> Engine:

@@ -54,7 +54,7 @@ def board_table(rows: Sequence[Row], profiles: Iterable[Mapping] = ()) -> Table:
     timed = {comparisons.profile_key(profile): profile for profile in profiles}
     places = {row.result.run: row.place for row in rows}
     runs = [row.result for row in rows]
-    timed_runs = [run for run in runs if run.split == run.benchmark.timed_split]
+    timed_runs = [run for run in runs if run.split == run.benchmark.speed_split]
     speeds = {(comparisons.run_key(run), machine(run)): speed(run) for run in timed_runs}
 
     def model(run: Result) -> Cell:

@@ -96,7 +96,7 @@ def _model_page(rows: Sequence[Row], runs: Sequence[Result], profiles: Sequence[
         groups="\n\n".join(_folded(s, _groups(group)) for s, group in by_split.items()),
         classes=Table.by(run_columns | failure_columns(ran), ran).markdown(),
         failures="\n\n".join(_failures(task, by_split.get(task.ranking_split, []))),
-        speed=Table.by(run_columns | speeds, by_split.get(task.timed_split, [])).markdown(),
+        speed=Table.by(run_columns | speeds, by_split.get(task.speed_split, [])).markdown(),
         device=device,
         runs=_runs_table(runs),
         commands=tables.fence("\n".join(map(_command, ran)), "bash"),

@@ -211,12 +211,15 @@ def decodings_table(results: Sequence[Result]) -> Table | None:
     pairs = comparisons.decoding_pairs(results)
 
     def valid(run: Result) -> str:
-        values = [float(not run.benchmark.breaks_constraint(row)) for row in run.rows]
+        broken = [run.benchmark.breaks_constraint(row) for row in run.rows]
+        if None in broken:
+            return NONE
+        values = [float(not each) for each in broken]
         interval = stats.cluster_wilson(values, [row["group"] for row in run.rows])
         return VALID.estimate(asdict(interval))
 
     def seconds(pair: tuple[Result, Result], run: Result) -> str:
-        timed = run.split == run.benchmark.timed_split
+        timed = run.split == run.benchmark.speed_split
         if not timed or not comparisons.same_machine(*pair):
             return NONE
         return f"{1 / run.throughput['cases_per_second']:.2f}"

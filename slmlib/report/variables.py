@@ -54,7 +54,7 @@ def variables(
                 "variables; publish one of them."
             )
         split[name] = result
-    timed = [run for run in runs if run.split == (task.timed_split or task.ranking_split)]
+    timed = [run for run in runs if run.split == task.speed_split]
     report, agreement = task.report, comparisons.agreement(timed)
     block: Numbers = {"data": report.data_numbers()} if report else {}
     block |= {split: _run_numbers(task, split, parts) for split, parts in by_split.items()}

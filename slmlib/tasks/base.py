@@ -15,14 +15,13 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 from slmlib.core import io, paths
 from slmlib.core.names import choose
 from slmlib.core.tables import NONE, Table
-from slmlib.engines.base import Completion, Constraint, Message, Request, Stop, Tool
+from slmlib.engines.base import Choice, Completion, Constraint, Message, Request, Stop, Tool
 
 Interval = Mapping[str, float]  # mean, low, high; in `Metric` None is printed as a dash
 MODES = ("free", "constrained")
@@ -178,7 +177,7 @@ class Prompt:
 
     @property
     def sha256(self) -> str:
-        """Hash of the wording: it changes if and only if the prompt does."""
+        """Hash of the wording; what fills and reads it is code (`Task.completion_modules`)."""
         parts = [self.system, self.user, self.shots, *([] if self.chat else ["no chat template"])]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -284,7 +283,8 @@ class Report(Protocol):
 class Task(ABC):
     """A benchmark task: where its samples are, how to ask them, and how to score the answers.
 
-    A model that was trained on the task is asked in the prompt that its training record names.
+    It has splits of all three roles, and among its controls an oracle. A model that was trained on
+    the task is asked in the prompt that its training record names.
     """
 
     name: ClassVar[str]  # of its package, data folder and results folder
@@ -302,12 +302,13 @@ class Task(ABC):
     max_new_tokens: ClassVar[int]  # of one completion
     max_turns: ClassVar[int] = 1
     stop: ClassVar[Stop] = "eos"  # where a completion ends besides the end token
-    want_scores: ClassVar[bool] = False  # log-probabilities of labels, which the metrics need
+    want_scores: ClassVar[bool] = False  # of the labels of a `Choice`, in constrained decoding
     # Modules of its package that decide completions: a change begins half-done runs again.
     completion_modules: ClassVar[tuple[str, ...]] = ("task.py", "prompts.py")
     # Name and value of a slice: the cases whose latency is measured; None for all.
     timing_slice: ClassVar[tuple[str, str] | None] = None
-    # The split whose published runs had the machine to themselves: its speeds are shown.
+    # The split whose published runs had the machine to themselves: its speeds are shown. By
+    # default the ranking split.
     timed_split: ClassVar[str] = ""
     training: TrainingData | None = None
     generator: Generator | None = None
@@ -347,19 +348,19 @@ class Task(ABC):
         """Sort key for choosing one case to show; by default the first wrong one."""
         return (row["failure"] is None, sample.id)
 
-    def breaks_constraint(self, row: Mapping) -> bool:
-        """Whether the scores show that a constrained completion breaks its constraint."""
-        return False
+    def breaks_constraint(self, row: Mapping) -> bool | None:
+        """Return whether a completion breaks its constraint; None if the scores do not show it."""
+        return None
 
     def calibration(self, sample: Sample) -> str:
         """The first answer that a model should write, for calibrating a quantisation."""
         messages = self.prompts[self.default_prompt("free")].messages(sample)
         return self.controls["oracle"](sample, messages)
 
-    @cached_property
+    @property
+    @abstractmethod
     def controls(self) -> dict[str, Callable[[Sample, Sequence[Message]], str]]:
         """Answers that need no model, by name: sample and conversation so far → the answer."""
-        return {"no-op": lambda sample, messages: ""}
 
     @property
     def folder(self) -> Path:
@@ -382,6 +383,11 @@ class Task(ABC):
         return by_name[choose(f"metric of {self.name}", name, by_name)]
 
     @property
+    def speed_split(self) -> str:
+        """The split whose speeds are shown."""
+        return self.timed_split or self.ranking_split
+
+    @property
     def board(self) -> tuple[Metric, ...]:
         """The metrics that are columns of the leaderboard."""
         return tuple(metric for metric in self.metrics if metric.board)
@@ -398,15 +404,16 @@ class Task(ABC):
         self, sample: Sample, prompt: Prompt, mode: str = "free", messages: Sequence[Message] = ()
     ) -> Request:
         """The request for the next turn of a sample; `messages` is the conversation so far."""
+        constraint = self.constraint(sample, prompt) if mode == "constrained" else None
         return Request(
             sample.id,
             list(messages) or prompt.messages(sample),
             self.max_new_tokens,
             tools=tuple(prompt.tools(sample)),
-            constraint=self.constraint(sample, prompt) if mode == "constrained" else None,
+            constraint=constraint,
             stop=self.stop,
             chat=prompt.chat,
-            want_scores=self.want_scores,
+            want_scores=self.want_scores and isinstance(constraint, Choice),
         )
 
     def score_text(self, sample: Sample, text: str) -> Score:

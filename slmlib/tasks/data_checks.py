@@ -134,7 +134,7 @@ def masked_texts(rows: Rows, masked: Text, role: Role) -> Check:
     """No test text has the structure of a training text: without values they differ, too."""
     index, failures = near_duplicates.Index(), []
     for row in every(rows):
-        if row["split"] == "train":
+        if role(row["split"]) == "train":
             index.add(row["id"], masked(row))
     tests = [row for row in every(rows) if role(row["split"]) == "test"]
     for row in tests:

@@ -59,7 +59,7 @@ def test_unreadable_files_are_named_with_the_remedy(tmp_path, monkeypatch):
     """Files that were made here are made again, and published ones restored."""
     monkeypatch.setattr(io.paths, "RUNS", tmp_path / "runs")
     for read in (io.read_json, io.read_jsonl, lambda path: io.verify_sha256(path, "")):
-        for folder, fix in (("runs", "make clean"), ("data", "git checkout")):
+        for folder, fix in (("runs", "Delete .*x, and run"), ("data", "git checkout")):
             with pytest.raises(
                 DataError, match=rf"{folder}/x: No such file or directory\. .*{fix}"
             ):

@@ -15,7 +15,6 @@ import toy_model
 from toy_server import MODEL, serving, sleep
 
 from slmlib.core import io, machine, paths
-from slmlib.core.io import DataError
 from slmlib.engines import base, chat
 from slmlib.engines.base import Completion
 from slmlib.engines.control import Control
@@ -207,7 +206,7 @@ def test_log_cut_anywhere_gives_the_same_predictions(evaluate, tmp_path):
         assert untimed(tmp_path) == expected, length
 
 
-def test_log_of_other_settings_is_refused_and_says_which(evaluate, tmp_path):
+def test_log_of_other_settings_is_set_aside_and_says_which(evaluate, tmp_path, capsys):
     stop_after(evaluate, 3)
     path = log(tmp_path)
     lines = path.read_text().splitlines(keepends=True)
@@ -218,10 +217,10 @@ def test_log_of_other_settings_is_refused_and_says_which(evaluate, tmp_path):
     ):
         lines[0] = json.dumps({"depends_on": begun | changed}) + "\n"
         path.write_text("".join(lines))
-        with pytest.raises(
-            DataError, match=rf"partial\.jsonl:1: .*other settings \({what}\).*Delete"
-        ):
-            evaluate(Counting())
+        evaluate(every := Counting())
+        assert every.ids == ids(0)
+        assert f"other settings ({what}): it is kept as" in capsys.readouterr().err
+        assert path.with_suffix(".old").read_text() == "".join(lines)
 
 
 def test_two_processes_do_not_share_a_run(evaluate, tmp_path):

@@ -41,7 +41,7 @@ def test_the_board_has_a_line_for_each_run_and_the_ranking_split_first(toy_task,
     rows = leaderboard.boards(results.load_all(tmp_path), task)
     first, control, last = lines(leaderboard.board_table(rows))
     assert (first["Split"], control["Split"], last["Split"]) == ("test", "test", "val")
-    assert first["Class"] == "NLM" and first["Size"] == "1.5M" and first["tok/s"] == "–"
+    assert first["Class"] == "NLM" and first["Size"] == "1.5M" and first["tok/s"] == "50.0"
     assert first["Failures"] == "wrong value 60 %" and first["Decoding"] == "free"
     assert control["Class"] == control["Rank"] == "control" and control["Decoding"] == "–"
     assert leaderboard.board_table(leaderboard.boards([], toy_task)).rows == ()

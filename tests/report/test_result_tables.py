@@ -74,10 +74,13 @@ def test_decodings_show_differences_and_times_of_the_split_that_is_timed(
     runs = written(tmp_path, ("free", 8, {}), ("bound", 12, {"mode": "constrained"}), **FULL)
     (line,) = lines(tables.decodings_table(runs))
     assert line["Exact, difference in points"].startswith("+20.0 [")
-    assert line["Prompts"] == "the same" and line["Valid, free"].startswith("100.0 %")
-    assert "s/case, free" not in line  # the toy task times no split
+    assert line["Prompts"] == "the same" and line["s/case, free"] == "0.67"
+    assert "Valid, free" not in line  # the toy task's scores do not show it
+    monkeypatch.setattr(type(toy_task), "breaks_constraint", lambda self, row: False)
+    monkeypatch.setattr(type(toy_task), "timed_split", "val")
+    (line,) = lines(tables.decodings_table(runs))
+    assert line["Valid, free"].startswith("100.0 %") and "s/case, free" not in line
     monkeypatch.setattr(type(toy_task), "timed_split", "test")
-    assert lines(tables.decodings_table(runs))[0]["s/case, free"] == "0.67"
     path = tmp_path / "toy" / "bound.json"
     record = io.read_json(path)
     record["environment"]["machine"]["features"] = ["avx2"]  # a CPU of the same name

@@ -91,3 +91,16 @@ def test_manifest_counts_slices_and_a_changed_file_is_reported(toy_task, tmp_pat
     with pytest.raises(io.DataError, match=r"val\.jsonl: the generated files differ"):
         datasets.require_same(comparison, toy_task.folder)
     assert datasets.publish(mine, tmp_path / "published")[-1] == datasets.MANIFEST
+
+
+def test_every_task_has_what_shared_code_takes_for_granted(toy_tasks):
+    for task in (*toy_tasks.values(), tasks.get("edgejson")):
+        for role in ("train", "val", "test"):
+            assert task.split_names(role), f"{task.name}: no {role} split"
+        assert task.slices and task.ranking_split in task.split_names("test"), task.name
+        assert "oracle" in task.controls and task.speed_split in task.split_names("test"), task.name
+        assert set(task.default_prompts) == set(base.MODES), task.name
+        if task.timing_slice and task.name not in toy_tasks:
+            name, value = task.timing_slice
+            timed = [s for s in task.load(task.split_names("val")[0]) if s.slices[name] == value]
+            assert timed, f"{task.name}: no case to time"

@@ -71,6 +71,7 @@ class EdgeJSON(Task):
     stop = "json"
     timing_slice = ("tier", "simple")
     timed_split = "test"
+    completion_modules = ("task.py", "prompts.py", "schemas.py")
     training = training_data
     report = report
     show = staticmethod(render.shown)
