@@ -4,6 +4,7 @@ import dataclasses
 import sys
 
 import pytest
+import toy
 
 from slmlib import tasks
 from slmlib.core import io
@@ -93,14 +94,14 @@ def test_manifest_counts_slices_and_a_changed_file_is_reported(toy_task, tmp_pat
     assert datasets.publish(mine, tmp_path / "published")[-1] == datasets.MANIFEST
 
 
-def test_every_task_has_what_shared_code_takes_for_granted(toy_tasks):
-    for task in (*toy_tasks.values(), tasks.get("edgejson")):
+def test_every_task_has_what_shared_code_takes_for_granted():
+    for task in (*toy.TASKS, *map(tasks.get, tasks.names())):
         for role in ("train", "val", "test"):
             assert task.split_names(role), f"{task.name}: no {role} split"
         assert task.slices and task.ranking_split in task.split_names("test"), task.name
         assert "oracle" in task.controls and task.speed_split in task.split_names("test"), task.name
         assert set(task.default_prompts) == set(base.MODES), task.name
-        if task.timing_slice and task.name not in toy_tasks:
+        if task.timing_slice:
             name, value = task.timing_slice
             timed = [s for s in task.load(task.split_names("val")[0]) if s.slices[name] == value]
             assert timed, f"{task.name}: no case to time"

@@ -298,8 +298,6 @@ def test_a_stopped_run_resumes_without_asking_again(tmp_path):
     first, second, undisturbed = Writer(15), Writer(), Writer()
     with pytest.raises(KeyboardInterrupt):
         teacher.rewrite(rows, NAME, first, out=broken)
-    with pytest.raises(io.DataError, match="rows"):  # the log is of another run
-        teacher.rewrite(rows[1:], NAME, second, out=broken)
     report = teacher.rewrite(rows, NAME, second, out=broken)
     assert report == teacher.rewrite(rows, NAME, undisturbed, out=whole)
     assert broken.read_bytes() == whole.read_bytes()

@@ -148,7 +148,7 @@ def rewrite(rows: Sequence[dict], name: str, client: OpenAI, *, out: Path) -> di
         rows: Rows of EdgeJSON with different ids.
         name: The teacher's name in `teachers.yaml`.
         client: Of the server that has its model; an error of it keeps the answers so far.
-        out: A `.jsonl` file; `DataError` if it was begun with other rows or settings.
+        out: A `.jsonl` file.
 
     Returns:
         Counts of cases, accepted and rejected texts, and tokens.
