@@ -1,4 +1,4 @@
-"""What tests of prose share: a page's source, and the numbers typed in it.
+"""Shared by tests of prose: a page's source, and the numbers typed in it.
 
 Measured numbers belong in `_variables.yml`: one that is typed goes stale with the next run.
 """

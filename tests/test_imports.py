@@ -100,7 +100,7 @@ def code_of_notebooks() -> dict[str, ast.Module]:
 
 
 def names_of_tasks() -> tuple[set[str], set[str]]:
-    """What tasks declare: names that occur in no English sentence, and words that do."""
+    """The names that tasks declare: those that occur in no English sentence, and words that do."""
     telling, words = set(), set()
     for task in map(tasks.get, tasks.names()):
         names = {task.name, *(m.name for m in task.metrics), *task.split_names(), *task.failures}
@@ -113,7 +113,7 @@ def names_of_tasks() -> tuple[set[str], set[str]]:
 
 
 def test_nothing_shared_names_a_task_metric_split_or_slice():
-    """What differs between tasks is declared by the task; a docstring's example may name one."""
+    """Differences between tasks are declared by the task; a docstring's example may name one."""
     telling, words = names_of_tasks()
     pattern = re.compile(r"\b(" + "|".join(sorted(telling)) + r")\b")
     wrong = []

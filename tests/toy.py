@@ -57,7 +57,7 @@ TOOL = {
 
 
 class _Toy(Task):
-    """What the toys share: splits of the same cases, and a generator of a few lines."""
+    """Shared by the toys: splits of the same cases, and a generator of a few lines."""
 
     version = scorer_version = "1"
     splits = (Split("train", "train"), Split("val", "val"), Split("test", "test", "all there is"))

@@ -28,7 +28,7 @@ FOLDER_MANIFEST = "files.json"  # hashes of the files of a folder, written last
 
 
 class DataError(ValueError):
-    """A file that cannot be trusted: says which, where, what rule it breaks and how to fix it."""
+    """A file that cannot be trusted; the message names file, place, rule and fix."""
 
 
 class Busy(RuntimeError):
@@ -51,7 +51,7 @@ def check(value, schema: Path, *, where: str) -> None:
 
 
 def remedy(path: Path) -> str:
-    """How to get a broken file back: from git, or by making it again if it was made here."""
+    """Advice for restoring a broken file: from git, or by making it again if it was made here."""
     if path.resolve().is_relative_to(paths.RUNS):
         return f"Delete {path}, and run the step again that writes it."
     if not paths.is_clone(paths.ROOT):
@@ -219,7 +219,7 @@ def folder_fault(folder: Path) -> str | None:
 
 @contextmanager
 def lock(path: Path, *, wait: bool = False, what: str = "this") -> Iterator[None]:
-    """Hold an exclusive lock on a file, made if missing; it ends with the process at the latest.
+    """Hold an exclusive lock on a file, made if missing; the end of the process releases it too.
 
     Raises:
         Busy: another process holds it, unless `wait` says to wait for it.

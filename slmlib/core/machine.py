@@ -1,4 +1,4 @@
-"""The machine under a run: what explains a speed, memory and energy taken, the code that ran."""
+"""The machine of a run, the memory and energy that it takes, and the code that runs on it."""
 
 import ast
 import hashlib
@@ -72,7 +72,7 @@ def features() -> set[str]:
 
 
 def bfloat16_is_faster() -> bool:
-    """Whether PyTorch multiplies faster in bf16 than in fp32 on this CPU.
+    """Return whether PyTorch multiplies faster in bf16 than in fp32 on this CPU.
 
     Read from CPU flags: a timing could change the dtype of a resumed run.
     """
@@ -80,14 +80,14 @@ def bfloat16_is_faster() -> bool:
 
 
 def torch_has_gpu() -> bool:
-    """Whether PyTorch has a GPU in this process."""
+    """Return whether PyTorch has a GPU in this process."""
     import torch
 
     return torch.cuda.is_available()
 
 
 def has_gpu() -> bool:
-    """Whether PyTorch has a GPU; asked in another process, since importing it takes seconds."""
+    """Return whether PyTorch has a GPU, asked in a process of its own: importing it is slow."""
     if shutil.which("nvidia-smi") is None:
         return False
     code = "import sys, torch; sys.exit(not torch.cuda.is_available())"

@@ -16,7 +16,7 @@ class NoRepository(RuntimeError):
 
 
 def is_clone(folder: Path) -> bool:
-    """Whether a folder is a clone of the repository."""
+    """Return whether a folder is a clone of the repository."""
     return (folder / "data" / "runs.yaml").is_file()
 
 

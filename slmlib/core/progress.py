@@ -20,7 +20,7 @@ def bar(iterable=None, **options):
 
 
 class Tokens:
-    """An engine's `on_tokens` callback: shows the tokens generated so far behind a bar."""
+    """An engine's `on_tokens` callback: shows the tokens generated so far beside a bar."""
 
     def __init__(self, bar):
         self.bar, self.count, self.shown = bar, 0, 0.0

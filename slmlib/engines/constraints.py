@@ -324,7 +324,7 @@ def _validated(grammar: str) -> str:
 
 
 def follows(constraint: Constraint, text: str, *, whole: bool) -> bool:
-    """Whether a constraint allows a text, as a `whole` completion or as the beginning of one."""
+    """Return whether a constraint allows a text as a `whole` completion, or as its beginning."""
     matcher = LLMatcher(BYTES, lark(constraint), log_level=0)
     accepted = matcher.try_consume_tokens([*text.encode()]) == len(text.encode())
     return accepted and (not whole or matcher.is_accepting())

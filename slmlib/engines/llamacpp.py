@@ -190,4 +190,7 @@ class LlamaCpp:
                     limited = event.get("stop_type") == "limit"
                     sequence.finish = "length" if limited else "stop"
                     return
-        raise EngineError("the server broke off its answer")
+        raise EngineError(
+            "llama.cpp's server closed the connection before the end of the answer. It may lack "
+            "memory: free some, and run again."
+        )

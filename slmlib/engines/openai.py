@@ -313,7 +313,7 @@ class OpenAI:
         raise error
 
     def _advice(self, fault: Fault) -> str:
-        """How to fix a fault that ends the work."""
+        """Advice for a fault that ends a run."""
         return ADVICE.get(fault.kind, "See the server's log.").format(model=self.model)
 
 

@@ -193,7 +193,7 @@ class OpenVino:
             sequence.finish = "stop"
         elif not sequence.finish and status != "RUNNING":
             sequence.finish = "error"
-            sequence.error = f"OpenVINO gave the request up: {status.lower()}"
+            sequence.error = f"OpenVINO dropped the request ({status.lower()})"
         return len(sequence.tokens) - before
 
     def _drop(self, handles: list) -> None:

@@ -1,4 +1,4 @@
-"""Where a completion ends: behind its first JSON value, or at its first line end."""
+"""Where a completion ends: after its first JSON value, or at its first line end."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ def end(text: str, stop: str) -> int:
 
     A JSON value is the first object or array; text before it is skipped. Where a code fence was
     opened before it, the closing fence belongs to the completion too, unless other text follows
-    the value: no closing fence could make such an answer right. A line ends behind its first
+    the value: no closing fence could make such an answer right. A line ends after its first
     character that is not white space.
     """
     if stop == "line":

@@ -6,7 +6,7 @@ computed in fp32 even where the rest runs in bf16, because bf16 logits tie too o
 In int8 a completion may depend on those beside it, since bitsandbytes looks for outlying columns in
 all of them together.
 
-No more sequences are decoded at once than the free memory holds. If it is short all the same, or
+No more sequences are decoded at once than the free memory holds. If memory still runs out, or
 PyTorch fails otherwise, half as many go on. A request that fails alone is an error of that request;
 if the next one fails too, the engine is broken, and the run stops.
 """
@@ -85,7 +85,7 @@ class Transformers:
         return by_prefix(requests, self.vocabulary.tokenizer, self.batch_size)
 
     def _fitting(self, requests: Sequence[Request]) -> int:
-        """How many sequences fit the memory, with a KV cache that is copied as it grows."""
+        """The number of sequences that fit the memory; a KV cache is copied as it grows."""
         config = self.network.config.get_text_config()
         size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         values = 2 * config.num_hidden_layers * config.num_key_value_heads * size
@@ -126,7 +126,7 @@ class Transformers:
             # leaving `except` has freed the memory held by the traceback
             if len(sequences) == 1:
                 self._broken = not short
-                reason = "memory does not suffice for" if short else "the engine fails at"
+                reason = "not enough memory for" if short else "the engine fails at"
                 yield sequences[0].completion(start, f"{reason} this case alone: {self.failure}")
                 continue
             left = [sequence.request for sequence in sequences if not sequence.finish]
@@ -166,7 +166,7 @@ class Transformers:
                 hidden = self._forward(tokens, cache, mask)[:, -1]
 
     def _read(self, sequences: Sequence[SequenceState]):
-        """Read prompts one by one, each from where it parts with the one before it.
+        """Read prompts one by one, each from the first token that differs from the one before it.
 
         Returns:
             The last hidden states, (rows, size); a cache of all prompts, padded on the left; and
@@ -200,7 +200,7 @@ class Transformers:
         return torch.cat(hiddens), joint, mask
 
     def _forward(self, tokens, cache, mask=None):
-        """Read tokens, (rows, columns), behind the cached ones; returns (rows, columns, size)."""
+        """Read (rows, columns) tokens after the cached ones; returns (rows, columns, size)."""
         device, options = self.network.device, {}
         if mask is not None:
             positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -tokens.shape[1] :]
@@ -222,7 +222,7 @@ class Transformers:
         return logits.argmax(-1).tolist()
 
     def _score_labels(self, sequence: SequenceState, hidden, cache) -> dict[str, float]:
-        """The log-probability of each label of a choice, with an end token, behind a prompt.
+        """The log-probability of each label of a choice, with an end token, after a prompt.
 
         The prompt's cache and last hidden state, (1, size), are given; labels are read in batches,
         padded on the right.
@@ -237,8 +237,8 @@ class Transformers:
             width, copies = max(map(len, spelled)), copy.deepcopy(cache)
             copies.batch_repeat_interleave(len(part))
             tokens = torch.tensor([ids + [0] * (width - len(ids)) for ids in spelled])
-            behind = self._forward(tokens, copies)
-            for label, ids, states in zip(part, spelled, behind, strict=True):
+            following = self._forward(tokens, copies)
+            for label, ids, states in zip(part, spelled, following, strict=True):
                 logprobs = self._logits(torch.cat([hidden, states[: len(ids)]])).log_softmax(-1)
                 end = logprobs[-1, ends].logsumexp(0)
                 scores[label] = (logprobs[range(len(ids)), ids].sum() + end).item()

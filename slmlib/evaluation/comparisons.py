@@ -87,7 +87,7 @@ def over_engines(result: Result, results: Iterable[Result]) -> list[Result]:
 
 
 def same_machine(a: Result, b: Result) -> bool:
-    """Whether the times of two runs can be compared: same CPU, instructions, cores and threads."""
+    """Return whether two runs are of one CPU, instructions, cores and threads."""
 
     def key(result: Result) -> tuple:
         machine = result.environment["machine"]  # CPUs of one name may differ in instructions
@@ -103,7 +103,7 @@ def same_answers(a: Result, b: Result) -> int:
 
 
 def agreement(results: Iterable[Result]) -> dict[str, dict]:
-    """How often llama.cpp answers alike from GGUF files of 16 and of 8 bits.
+    """The agreement of llama.cpp's answers from GGUF files of 16 and of 8 bits.
 
     Returns:
         By label of the model: `answers` with the same text, and `verdicts` that are both right or

@@ -35,7 +35,7 @@ class Rescored:
 
     @property
     def changed(self) -> bool:
-        """Whether the result or its predictions would be written differently."""
+        """True if the result or its predictions would be written differently."""
         return (self.old, self.before) != (self.new, self.after)
 
     @property

@@ -67,17 +67,17 @@ class Result(_Shown):
 
     @property
     def complete(self) -> bool:
-        """Whether every case of the split is in the predictions; only complete runs are ranked."""
+        """True if every case of the split is in the predictions; only complete runs are ranked."""
         return self.n == self.data["dataset"]["n"]
 
     @property
     def control(self) -> bool:
-        """Whether it is a control rather than a model."""
+        """True if it is a control rather than a model."""
         return self.data["model"]["source"] == "control"
 
     @cached_property
     def tuned(self) -> bool:
-        """Whether the model was trained here on this task's training data."""
+        """True if the model was trained here on this task's training data."""
         trained = registry.trained().get(self.data["model"]["name"])
         return self.data["model"]["adapter"] is not None and (
             trained is None or self.data["task"] in trained.prompts
@@ -368,7 +368,7 @@ class Reproduction(_Shown):
     differ: tuple[str, ...]
 
     def note(self) -> str:
-        """How many cases agree, and which do not."""
+        """The number of cases that agree, and those that do not."""
         text = (
             f"{self.same_text}/{self.n} cases have the same completion, "
             f"{self.same_scores}/{self.n} the same scores."

@@ -174,7 +174,7 @@ def copy(path: Path, folder: Path) -> Path:
 
 
 def _is_current(path: Path, environment: Mapping) -> bool:
-    """Whether a finished result can be kept. Controls and servers always run again."""
+    """Return whether a finished result can be kept. Controls and servers always run again."""
     try:
         record = io.read_json(path)
         engine = record["engine"]["name"]
@@ -375,7 +375,7 @@ class Conversation:
 
     @property
     def over(self) -> bool:
-        """Whether there is nothing left to complete."""
+        """True if there is nothing left to complete."""
         return self._turns_left == 0
 
     def take(self, completion: Completion) -> None:
@@ -415,8 +415,10 @@ def complete(
     bar = progress.bar(total=len(conversations), initial=done, unit="case", desc="cases")
     tokens = progress.Tokens(bar)
     for turn in range(task.max_turns):
-        open_ones = (c for c in conversations.values() if not c.over and len(c.completions) == turn)
-        requests = [task.request(c.sample, prompt, mode, c.messages) for c in open_ones]
+        unfinished = (
+            c for c in conversations.values() if not c.over and len(c.completions) == turn
+        )
+        requests = [task.request(c.sample, prompt, mode, c.messages) for c in unfinished]
         for batch in engine.batches(requests) if requests else ():
             last = time.perf_counter()
             for completion in engine.generate(batch, tokens):

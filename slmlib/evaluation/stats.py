@@ -14,8 +14,8 @@ interval with a width.
 Coverage of these intervals by simulation (24 to 120 clusters of 1 to 8 cases, intraclass
 correlations from 0 to 0.5, means from 0.02 to 0.5, binary or graded) is 93–97 % in 215 of 240
 settings and 92.0–98.9 % in all; the rest are means of 0.1 and less, where the intervals are mostly
-too wide. With 12 to 15 clusters of up to 8 cases it ranges from 90 to 99 %; in clusters of 40 that
-of proportions near 0.05 falls to 87 %. `python tests/performance/coverage.py` prints such a table.
+too wide. With 12 to 15 clusters of up to 8 cases it ranges from 90 to 99 %.
+`python tests/performance/coverage.py` prints such a table.
 
 Groups are labels of clusters, one per case; a single cluster is read as one cluster per case.
 Intervals and tests raise `ValueError` for no cases, unequal lengths, and scores outside [0, 1].

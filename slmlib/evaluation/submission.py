@@ -66,7 +66,7 @@ def _check_files(path: Path) -> None:
 
 
 def _statements(result: Result) -> Iterator[str]:
-    """What the result says of itself and is not so: task, split, data, prompt and weights."""
+    """Yield the false statements of a result: task, split, data, prompt and weights."""
     task, name = result.benchmark, result.model["name"]
     if result.control and name not in task.controls:
         yield f"{name} is not a control. Valid: {', '.join(task.controls)}."
@@ -96,7 +96,7 @@ def _statements(result: Result) -> Iterator[str]:
 
 
 def _answers(result: Result) -> Iterator[str]:
-    """What is wrong with the answers: cases without one, scores, and the constraint."""
+    """Yield the faults of the answers: cases without one, scores, and the constraint."""
     cases = {sample.id for sample in result.benchmark.load(result.split)}
     missing = cases - {row["id"] for row in result.rows}
     if missing:

@@ -21,7 +21,7 @@ from slmlib.core import io, machine, paths
 from slmlib.models import gguf_files, registry
 from slmlib.models.registry import ADAPTER, RECORD, Model, ModelError
 
-# it warns on import, on some CPUs, that a package of kernels from the hub is missing
+# bitsandbytes warns on import, on some CPUs, that a package of kernels from the hub is missing
 logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 
@@ -177,7 +177,7 @@ def _merge(model: Model, out: Path) -> None:
 
 
 def has_gguf(model: Model) -> bool:
-    """Whether engines that read GGUF can run a model."""
+    """Return whether engines that read GGUF can run a model."""
     return bool(model.file or (model.origin and registry.get(model.origin).file))
 
 
@@ -303,7 +303,7 @@ def load(name: str, *, dtype: str = "float32", device: str = "cpu") -> Loaded:
         computed = torch.float32
     quantised = None
     if dtype == "int8":
-        # it says at each product of each layer that it is computed in sixteen bits
+        # bitsandbytes warns at each product that it computes in 16 bits
         logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
         quantised = BitsAndBytesConfig(load_in_8bit=True)
     elif dtype == "nf4":

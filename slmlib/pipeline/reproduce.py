@@ -1,4 +1,4 @@
-"""Run the whole pipeline and show where it is: behind `make quick` and `make full`.
+"""Run the whole pipeline and show where it is, for `make quick` and `make full`.
 
 Snakemake decides what has to run. Its messages and the output of every step go to files in
 `runs/logs/<profile>`. The terminal shows finished steps, the progress bar of a running one, and
@@ -22,7 +22,7 @@ _STARTED = re.compile(
 )
 _FINISHED = re.compile(r"^Finished jobid: (\d+)", re.MULTILINE)
 _TOTAL = re.compile(r"^total +(\d+)$", re.MULTILINE)
-_BAR = re.compile(r"^.*?%\|[^\]]*\]?")  # of tqdm; what follows is printed behind it
+_BAR = re.compile(r"^.*?%\|[^\]]*\]?")  # of tqdm; what follows is printed after it
 TAIL = 15  # lines of a failed step
 
 

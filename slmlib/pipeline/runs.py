@@ -49,7 +49,7 @@ def _name(run: dict, defaults: dict) -> str:
 
 
 def is_control(run: dict) -> bool:
-    """Whether a run needs no model."""
+    """Return whether a run needs no model."""
     return run["model"] in tasks.get(run["task"]).controls
 
 

@@ -83,12 +83,12 @@ class Metric:
 
     @property
     def percent(self) -> bool:
-        """Whether values are printed in per cent, not as fractions."""
+        """True if values are printed in per cent, not as fractions."""
         return self.kind == "proportion"
 
     @property
     def counted(self) -> bool:
-        """Whether the metric reads `Score.counts`."""
+        """True if the metric reads `Score.counts`."""
         return self.kind in ("ratio", "macro")
 
     def number(self, value: float, *, unit: bool = True) -> str:
@@ -242,7 +242,7 @@ class Check:
 
 
 class Generator(Protocol):
-    """How a task's data set is made; a module with these functions is one."""
+    """The generator of a task's data set; a module with these functions is one."""
 
     def build(
         self, *, seed: int | None = None, on_case: Callable[[], object] = lambda: None
@@ -323,7 +323,7 @@ class Task(ABC):
         return None
 
     def environment(self, sample: Sample, prompt: Prompt) -> Environment | None:
-        """What answers the model between its turns; None for a task of one turn."""
+        """The environment that answers the model between its turns; None for a task of one turn."""
         return None
 
     def show(self, sample: Sample) -> str:
@@ -338,7 +338,7 @@ class Task(ABC):
         """A case and a model's prediction of it as Markdown; model output is escaped."""
 
     def render_score(self, sample: Sample, row: Mapping) -> str:
-        """How a prediction is scored, as Markdown; by default its scores and failure class."""
+        """The scoring of a prediction as Markdown; by default its scores and failure class."""
         scores = row["scores"]
         parts = [f"{m.title}: {m.number(scores[m.name])}" for m in self.board if m.name in scores]
         failure = self.failures[row["failure"]] if row["failure"] else "none"

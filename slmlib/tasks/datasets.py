@@ -107,8 +107,8 @@ def publish(folder: Path, published: Path) -> list[str]:
         if ours["version"] == theirs["version"] and ours.get("seed") != theirs.get("seed"):
             raise io.DataError(
                 f"{folder}: made with seed {ours['seed']}; version {theirs['version']} is "
-                f"published with seed {theirs['seed']}. Use that seed, or raise the generator's "
-                "version."
+                f"published with seed {theirs['seed']}. Use that seed, or give the data set "
+                "a new version."
             )
     changed = [row["file"] for row in compare(folder, published) if not row["same"]]
     for name in changed:

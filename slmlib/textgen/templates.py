@@ -74,7 +74,7 @@ class Template:
 
 @dataclass(frozen=True)
 class Fields:
-    """How a record's values are written; `*` in a pointer stands for list positions.
+    """The ways in which a record's values are written; `*` in a pointer stands for list positions.
 
     A value that `leaves` does not have is written as its type and shape suggest.
     """

@@ -2,7 +2,7 @@
 
     slmbench ablations                            train and evaluate what is not published yet
     slmbench ablations edgejson/ablations/rank-8  only this one
-    slmbench ablations --again                    the published ones, too
+    slmbench ablations --again                    train the published ones again, too
 
 A task's ablations are the recipes in `data/recipes/<task>/ablations/`; the file `ablations.yaml`
 beside them says how many cases of which splits they are compared on. Each is trained, evaluated
@@ -90,7 +90,7 @@ def make(
 
 
 def is_current(record: Mapping, recipe: recipes.Recipe) -> bool:
-    """Whether a record is of this recipe, on the data and from the weights of this machine."""
+    """Return whether a record is of this recipe, of its data and of the weights here."""
     return (
         recipes.from_record(record).sha256 == recipe.sha256
         and record["version"] == trainer.VERSION
@@ -135,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Train and evaluate ablations that are not published yet."""
     parser = argparse.ArgumentParser(prog="slmbench ablations", description=main.__doc__)
     parser.add_argument("recipes", nargs="*", help="default: all that suit this machine")
-    parser.add_argument("--again", action="store_true", help="the published ones, too")
+    parser.add_argument("--again", action="store_true", help="train the published ones again, too")
     options = parser.parse_args(arguments)
     every, gpu = [name for task in tasks.names() for name in names(task)], machine.has_gpu()
     for recipe in options.recipes or every:

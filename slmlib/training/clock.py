@@ -24,7 +24,7 @@ def stop_requests() -> Iterator[threading.Event]:
         if requested.is_set():
             raise KeyboardInterrupt
         requested.set()
-        os.write(1, b"stopping after this step or evaluation; repeat to stop at once\n")
+        os.write(1, b"stopping after this step; press Ctrl-C again to stop now\n")
 
     signals = signal.SIGINT, signal.SIGTERM
     if threading.current_thread() is not threading.main_thread():  # others may set no handler

@@ -178,7 +178,7 @@ def _table(task: Task, runs: Sequence[Result]) -> str:
 
 
 def _failures(task: Task, run: Result) -> str:
-    """How the model fails in a run."""
+    """The failures of the model in a run."""
     classes = ", ".join(f"{task.failures[each]} {n}" for each, n in run.failures_by_count())
     text = (
         f"Of its {run.n} answers to `{run.split}` in the first row of that split, "

@@ -251,8 +251,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command = commands.add_parser("publish", help="copy a trained adapter to data/adapters")
     command.add_argument("run", type=Path)
     command.add_argument("name")
-    command.add_argument("--rank", type=int, default=32, help="of a full fine-tune's difference")
-    command.add_argument("--replace", action="store_true", help="also a model of another recipe")
+    command.add_argument(
+        "--rank",
+        type=int,
+        default=32,
+        help="rank of the adapter that approximates a full fine-tune",
+    )
+    command.add_argument(
+        "--replace",
+        action="store_true",
+        help="replace a model even if it comes from another recipe",
+    )
     command = commands.add_parser("export", help="write merged safetensors and GGUF files")
     command.add_argument("name")
     command.add_argument("out", type=Path)

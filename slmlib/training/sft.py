@@ -1,7 +1,7 @@
 """Supervised fine-tuning from a recipe: LoRA, QLoRA or all weights, in a plain PyTorch loop.
 
 The loss is that of the answers alone. Samples that share the beginning of their prompts are
-packed behind it (`packing`), in an order that the seed fixes. A checkpoint contains everything that
+packed after it (`packing`), in an order that the seed fixes. A checkpoint contains everything that
 a step depends on: a run that was killed resumes from its last intact checkpoint and ends in the
 weights of an unbroken run, on one CPU to the bit. The training set is kept beside the checkpoints,
 so that it can be prepared on a machine without a GPU.

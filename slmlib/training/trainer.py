@@ -295,7 +295,7 @@ def load_network(recipe: Recipe, device: str):
 
 
 def packs_at_once(recipe: Recipe, network) -> int:
-    """How many packs of a step go through a GPU as one sequence, by the size of its memory.
+    """The number of packs that go through a GPU as one sequence, by the size of its memory.
 
     Kernels over few tokens take less time than launching them.
     """

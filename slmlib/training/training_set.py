@@ -19,7 +19,7 @@ from slmlib.training import packing
 from slmlib.training.packing import Example, Pack, Tree
 from slmlib.training.recipes import Recipe
 
-FILE = "training_set.json"  # in the folder of a run
+FILE = "training_set.jsonl"  # in the folder of a run
 
 
 @dataclass(frozen=True)

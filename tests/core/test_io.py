@@ -69,7 +69,7 @@ def test_unreadable_files_are_named_with_the_remedy(tmp_path, monkeypatch):
 
 
 def test_folder_appears_whole_or_not_at_all_and_its_changes_are_recognised(tmp_path):
-    """What a killed process left of it is swept first, and nothing else."""
+    """Remains of a killed process are swept first, and nothing else."""
     target, others = tmp_path / "model", {tmp_path / ".models-77", tmp_path / ".modelling"}
     for path in (target, tmp_path / ".model-77", tmp_path / ".model-77-older", *others):
         path.mkdir()

@@ -87,7 +87,7 @@ def wander(matcher, seed: int) -> str:
 
 
 def follows(matcher, text: str) -> bool:
-    """Whether a text is a complete completion under a grammar."""
+    """Return whether a text is a complete completion under a grammar."""
     return all(matcher.accept(byte) for byte in text.encode()) and matcher.complete()
 
 

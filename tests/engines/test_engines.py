@@ -64,12 +64,12 @@ def plain_generate(loaded, request: Request) -> str:
 
 
 def logprob_by_hand(loaded, request: Request, tokens: list[int]) -> float:
-    """The log-probability of tokens behind a prompt, in one pass of the network."""
+    """The log-probability of tokens after a prompt, in one pass of the network."""
     prompt = SequenceState(request, loaded.vocabulary).prompt
     with torch.inference_mode():
         logits = loaded.network(torch.tensor([prompt + tokens])).logits[0].float()
-    behind = logits[len(prompt) - 1 : -1].log_softmax(-1)
-    return behind[range(len(tokens)), tokens].sum().item()
+    following = logits[len(prompt) - 1 : -1].log_softmax(-1)
+    return following[range(len(tokens)), tokens].sum().item()
 
 
 # --- starting -----------------------------------------------------------------------------------

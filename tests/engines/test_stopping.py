@@ -50,7 +50,7 @@ def test_only_an_open_fence_that_can_close_is_waited_for():
     assert end("```json\n{}  \n ``", "json") == -1
 
 
-def test_a_line_ends_behind_its_first_word():
+def test_a_line_ends_after_its_first_word():
     assert cut("\n  lights_on\nand more", "line") == "\n  lights_on\n"
     assert cut("\n \n", "line") == "\n \n" and end(" \n", "line") == -1
     assert cut("a\nb", "eos") == "a\nb"

@@ -1,4 +1,4 @@
-"""What a busy neighbour costs a training step, alone and with one core taken.
+"""The cost of a busy neighbour: a training step alone, and with one core taken.
 
 The neighbour computes on one core, paused and continued between measurements. Each setting is a
 process of its own; they take turns, so that a noisy machine is noisy for all. Rates are relative to

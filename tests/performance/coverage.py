@@ -1,4 +1,4 @@
-"""How often intervals hold the truth and tests cry wolf.
+"""Coverage of the intervals and false-positive rates of the tests.
 
     python tests/performance/coverage.py [samples]      default: 200
 

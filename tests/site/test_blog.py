@@ -27,7 +27,7 @@ def blocks(post: str, language: str) -> list[str]:
 
 
 def answers(case: str, model: str = "") -> list[str]:
-    """What published runs of a model, or of all, answer to a case of `test`."""
+    """The answers of published runs of a model, or of all, to a case of `test`."""
     texts = []
     for path in sorted((paths.RESULTS / "edgejson").glob(f"{model}*-test-*.predictions.jsonl.gz")):
         with gzip.open(path, "rt", encoding="utf-8") as lines:

@@ -376,7 +376,7 @@ def test_export_writes_merged_weights(trained, tmp_path):
 
 
 def test_everything_but_the_upload_is_done(trained):
-    """What would be sent can be looked at; the real client gets a port where nothing listens."""
+    """Files to send can be looked at; the real client gets a port where nothing listens."""
     from huggingface_hub import HfApi
 
     publish.publish(trained["lora"], "toy-json")

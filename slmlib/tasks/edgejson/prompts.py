@@ -54,7 +54,7 @@ def form(schema: Mapping) -> str:
 
 
 def _hint(node):
-    """What replaces a value: its choices, its parts, or a sample of its first type except null."""
+    """The hint for a value: its choices, its parts, or a sample of its first type except null."""
     node = constraints.nullable(node) if isinstance(node, Mapping) else {}
     choices = [node["const"]] if "const" in node else node.get("enum")
     if choices is not None:

@@ -103,13 +103,13 @@ class EdgeJSON(Task):
 
     @property
     def generator(self):
-        """What makes the data set."""
+        """The generator of the data set."""
         from slmlib.tasks.edgejson.generate import dataset  # reads all texts and entities
 
         return dataset
 
     def breaks_constraint(self, row: Mapping) -> bool:
-        """Whether the answer is not valid under its schema."""
+        """Return whether the answer is not valid under its schema."""
         return row["scores"]["schema_compliance"] == 0
 
     def render(self, sample: Sample, row: Mapping, *, model: str) -> str:

@@ -172,7 +172,7 @@ def texts(mix: Mapping) -> dict[str, str]:
 
 
 def _variation(mix: Mapping) -> str:
-    """How groups vary, in sentences."""
+    """The variation of groups, in sentences."""
     if not mix["show_schema"]:
         return "The prompt does not show the schema."
     if not mix["vary"]:

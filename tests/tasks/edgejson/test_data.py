@@ -211,7 +211,7 @@ def test_the_published_files_are_what_the_generator_writes(built, tmp_path):
 
 
 def test_bytes_do_not_depend_on_hash_seed_locale_or_time_zone():
-    """What differs between machines must not differ; making cases need not wait for torch."""
+    """Machines must not differ; making cases need not wait for torch."""
     code = (
         "import hashlib, sys; from slmlib.core import io;"
         "from slmlib.tasks.edgejson.generate import dataset;"
@@ -271,7 +271,7 @@ def test_noise_that_breaks_a_check_is_removed(monkeypatch):
 
 
 def test_the_card_loads_with_datasets(tmp_path):
-    """What a reader of the hub does: every split, with schemas and targets as they were written.
+    """As a reader of the hub does: every split, with schemas and targets as they were written.
 
     The library's own JSON reader moves the last bit of some numbers; the card says so.
     """

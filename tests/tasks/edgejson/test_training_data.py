@@ -29,7 +29,7 @@ def mixed():
 
 
 def keys(schema) -> frozenset[str]:
-    """What a schema calls its scalars and lists, in words."""
+    """The words in which a schema names its scalars and lists."""
     pointers = (pointer.removesuffix("/*") for pointer in schemas.leaves(schema))
     return frozenset(" ".join(augment.words(p.rsplit("/", 1)[-1])) for p in pointers)
 
@@ -75,7 +75,7 @@ def mixes() -> list[tuple[str, int, int]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "seed", "extended"), mixes())
-def test_nor_by_a_recipe(name, seed, extended):
+def test_no_recipe_trains_on_a_test_case(name, seed, extended):
     """With all fields, since a part has fewer keys; nested as they are, and as the recipe does."""
     recipe = recipes.load(name, seed=seed)
     mix = recipe["data"]["edgejson"] | {"extended": extended, "partial": 0}

@@ -54,7 +54,7 @@ def templates_of(group: str, role: str | None = None) -> tuple[Template, ...]:
 
 @cache
 def fields(group: str) -> Fields:
-    """How the values of a hand-designed schema are written."""
+    """The ways in which values of a hand-designed schema are written."""
     leaves = schemas.leaves(schemas.load(group))
     names = {p: group + p.replace("/*", "").replace("/", ".") for p in leaves}
     return Fields(leaves, {p: name for p, name in names.items() if name in PHRASES}, PHRASES)

@@ -1,4 +1,4 @@
-"""EdgeJSON's data set: build the splits, prove and write them, compare them with the published.
+"""EdgeJSON's data set: build the splits, run the checks, write the files.
 
     train, val, test   the hand-designed schemas, each split with its own templates and names
     test_noisy         the same schemas and the test's templates, under noise

@@ -210,7 +210,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("rows", nargs="?", type=Path, default=train, help="rows to rewrite")
     parser.add_argument("--out", type=Path, help="file to write; by default in runs/teacher")
     parser.add_argument("--limit", type=int, help="rewrite only the first rows")
-    parser.add_argument("--base-url", help="address of the server, if another")
+    parser.add_argument(
+        "--base-url", help="address of the server, instead of the one in teachers.yaml"
+    )
     parser.add_argument("--concurrency", type=int, default=8, help="texts written at once")
     options = parser.parse_args(arguments)
     teacher = TEACHERS[choose("teacher", options.teacher, TEACHERS)]

@@ -26,7 +26,7 @@ FORMAT_HINTS = {
 
 
 class Style:
-    """How one schema names its properties and how much it says about them."""
+    """The way one schema names its properties, and how much it says about them."""
 
     def __init__(self, rng: Random):
         self.case = rng.choice(CASES)

@@ -314,7 +314,7 @@ class Planner(Renderer):
     # Words
 
     def role(self, path: ItemPath, *, by_name: bool = True) -> str:
-        """How to refer to an entity: by a word for its type, or by its role for its parent.
+        """A reference to an entity: by a word for its type, or by its role for its parent.
 
         Args:
             path: The path of the entity.
