@@ -143,7 +143,8 @@ rule ablations:
 rule analyze:
     input:
         "notebooks/04_analyze.ipynb",
-        files("slmlib/core/*.py", "slmlib/evaluation/*.py", "slmlib/report/*", "data/adapters/*/README.md"),
+        files("slmlib/core/*.py", "slmlib/evaluation/*.py", "slmlib/report/*"),
+        files("slmlib/training/*", "slmlib/models/*", "data/recipes/**/*", "data/adapters/*/README.md"),
         PUBLISHED,
         f"{OUT}/01_generate/{{task}}.ipynb",
         lambda wildcards: task_code(wildcards.task),
@@ -161,8 +162,9 @@ rule site:
     input:
         expand(f"{OUT}/04_analyze/{{task}}.ipynb", task=TASKS),
         "_quarto.yml",
+        "_variables.yml",
         "index.qmd",
-        files("slmlib/pipeline/site.py", "slmlib/pipeline/paper.*", "site/**/*", "paper/**/*", "notebooks/*.ipynb"),
+        files("figures/**/*", "slmlib/pipeline/site.py", "slmlib/pipeline/paper.*", "site/**/*", "paper/**/*", "notebooks/*.ipynb"),
     output:
         "_site/index.html",
     log:

@@ -83,8 +83,7 @@ def simplify(schema: Mapping) -> dict:
             'anyOf is supported only as [{"type": …}, {"type": "null"}], as the only keyword. '
         )
     raise UnsupportedConstraint(
-        f"{message}Remove them from the schema, or use unconstrained decoding: "
-        'decoding="free" in an evaluation.'
+        f"{message}Remove them from the schema, or decode without a constraint."
     )
 
 

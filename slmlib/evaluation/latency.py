@@ -211,12 +211,13 @@ def main(arguments: list[str] | None = None) -> None:
     names = tasks.names()
     parser.add_argument("model", help="a model of the registry")
     only = names[0] if len(names) == 1 else None
-    parser.add_argument("--task", default=only, required=only is None, choices=names)
+    which = {"default": only, "required": only is None, "choices": names}
+    parser.add_argument("--task", **which, help="the task whose cases are answered")
     parser.add_argument("--engine", default="auto", help=f"{', '.join(launch.LOCAL)}, or auto")
     parser.add_argument("--dtype", default="auto", help="a type of the engine")
     parser.add_argument("--cases", type=int, default=20, help="cases after the warm-up")
     parser.add_argument("--prompt", help="one of the task's prompts")
-    parser.add_argument("--decoding", default="free", choices=MODES)
+    parser.add_argument("--decoding", default="free", choices=MODES, help="free")
     parser.add_argument("--threads", type=int, help="cores to use; all available ones by default")
     parser.add_argument("--json", action="store_true", help="one line of JSON instead of a table")
     options = vars(parser.parse_args(arguments))

@@ -249,8 +249,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="slmbench", description=main.__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("publish", help="copy a trained adapter to data/adapters")
-    command.add_argument("run", type=Path)
-    command.add_argument("name")
+    command.add_argument("run", type=Path, help="folder of a finished training")
+    command.add_argument("name", help="of the model in data/adapters")
     command.add_argument(
         "--rank",
         type=int,
@@ -263,15 +263,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="replace a model even if it comes from another recipe",
     )
     command = commands.add_parser("export", help="write merged safetensors and GGUF files")
-    command.add_argument("name")
-    command.add_argument("out", type=Path)
+    command.add_argument("name", help="of the model in data/adapters")
+    command.add_argument("out", type=Path, help="folder to write to")
     kinds = {"default": ["q8_0", "q4_k_m"], "choices": sorted(gguf_files.FILE_TYPES)}
-    command.add_argument("--kinds", nargs="*", **kinds)
+    command.add_argument("--kinds", nargs="*", **kinds, help="types of GGUF files")
     command = commands.add_parser("rounding", help="measure what quantisation keeps")
-    command.add_argument("name")
+    command.add_argument("name", help="of the model in data/adapters")
     command = commands.add_parser("push", help="upload an adapter to the Hugging Face hub")
-    command.add_argument("name")
-    command.add_argument("repository")
+    command.add_argument("name", help="of the model in data/adapters")
+    command.add_argument("repository", help="its name on the hub: OWNER/NAME")
     given = parser.parse_args(arguments)
     match given.command:
         case "publish":

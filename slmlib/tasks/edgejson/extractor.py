@@ -131,7 +131,7 @@ class Extractor:
             fault = f"is not valid under its schema: {broken}"
         raise ExtractionError(f"the answer {fault}. {fix}", completion.text)
 
-    def batch(self, pairs: Iterable[tuple[str, Mapping]]) -> list[dict | ExtractionError]:
+    def batch(self, pairs: Iterable[tuple[str, Mapping]]) -> list[dict | Exception]:
         """Extract from several texts, each with its schema.
 
         Returns:
@@ -141,7 +141,7 @@ class Extractor:
         for text, schema in pairs:
             try:
                 answers.append(self(text, schema))
-            except ExtractionError as error:
+            except (ExtractionError, InvalidInput, UnsupportedConstraint) as error:
                 answers.append(error)
         return answers
 
@@ -173,7 +173,7 @@ def _checked(schema: Mapping, *, constrained: bool) -> dict:
             constraints.simplify(schema)
         except UnsupportedConstraint as error:
             raise UnsupportedConstraint(
-                f"{error} That is constrained=False in Extractor."
+                f"{error} In Python that is Extractor(constrained=False)."
             ) from None
     return schema
 
@@ -182,8 +182,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Extract JSON from a text: `slmbench extract schema.json < text.txt`."""
     parser = argparse.ArgumentParser(prog="slmbench extract", description=main.__doc__)
     parser.add_argument("schema", type=Path, help="a file with a JSON Schema")
-    parser.add_argument("--model", default=MODEL)
-    parser.add_argument("--engine", default="auto", choices=("auto", *launch.LOCAL))
+    parser.add_argument("--model", default=MODEL, help="a model of the registry, or a trained one")
+    engines = ("auto", *launch.LOCAL)
+    parser.add_argument("--engine", default="auto", choices=engines, help="auto: the fastest")
     options = parser.parse_args(arguments)
     try:  # before a model is loaded
         schema = _checked(json.loads(options.schema.read_text("utf-8")), constrained=True)

@@ -284,7 +284,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="slmbench data edgejson", description=main.__doc__)
     parser.add_argument("size", type=int, help="number of cases")
     parser.add_argument("out", type=Path, help="the JSONL file to write")
-    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--seed", type=int, default=SEED, help="the published one by default")
     options = parser.parse_args(arguments)
     rows = extend(options.size, seed=options.seed)
     io.write_jsonl(options.out, progress.bar(rows, total=options.size, desc="cases", unit="case"))

@@ -201,19 +201,24 @@ def rewrite(rows: Sequence[dict], name: str, client: OpenAI, *, out: Path) -> di
 
 def main(arguments: list[str] | None = None) -> None:
     """Have a language model rewrite texts; those that state their whole record are accepted."""
-    layout = argparse.ArgumentDefaultsHelpFormatter
-    parser = argparse.ArgumentParser(
-        prog="slmbench teach edgejson", description=main.__doc__, formatter_class=layout
-    )
+    parser = argparse.ArgumentParser(prog="slmbench teach edgejson", description=main.__doc__)
     train = paths.DATA / "edgejson" / "train.jsonl"
     parser.add_argument("teacher", help="a name in data/edgejson/teachers.yaml")
-    parser.add_argument("rows", nargs="?", type=Path, default=train, help="rows to rewrite")
+    parser.add_argument(
+        "rows",
+        nargs="?",
+        type=Path,
+        default=train,
+        help="rows to rewrite; the training split by default",
+    )
     parser.add_argument("--out", type=Path, help="file to write; by default in runs/teacher")
     parser.add_argument("--limit", type=int, help="rewrite only the first rows")
     parser.add_argument(
         "--base-url", help="address of the server, instead of the one in teachers.yaml"
     )
-    parser.add_argument("--concurrency", type=int, default=8, help="texts written at once")
+    parser.add_argument(
+        "--concurrency", type=int, default=8, help="texts written at once, 8 by default"
+    )
     options = parser.parse_args(arguments)
     teacher = TEACHERS[choose("teacher", options.teacher, TEACHERS)]
     rows = io.read_jsonl(options.rows, schema=checks.SAMPLE)[: options.limit]
