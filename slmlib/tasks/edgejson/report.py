@@ -38,9 +38,15 @@ def data_numbers() -> dict[str, str | int]:
     manifest = io.read_json(FOLDER / "manifest.json")
     counts = manifest["counts"]
     origin: dict[str, str] = {}  # of each schema
+    lowered: dict[str, int] = {}  # leaves whose first letter is not the text's, and their cases
     for split in counts:
+        leaves = []
         for row in io.read_jsonl(FOLDER / f"{split}.jsonl"):
             origin[row["group"]] = row["slices"]["origin"]
+            rules = [evidence["rule"] for evidence in row["meta"]["evidence"].values()]
+            leaves.append(sum("lower_first" in rule for rule in rules))
+        lowered[f"{split}_lowered"] = sum(leaves)
+        lowered[f"{split}_lowered_cases"] = sum(count > 0 for count in leaves)
     unseen = counts["test_unseen"]
     registers, noises = (
         {value for part in counts.values() for value in part["slices"].get(name, ())}
@@ -61,6 +67,7 @@ def data_numbers() -> dict[str, str | int]:
         "cases": sum(part["cases"] for part in counts.values()),
         **{split: part["cases"] for split, part in counts.items()},
         **{tier: counts["test"]["slices"]["tier"][tier] for tier in TIERS},
+        **lowered,
     }
 
 
