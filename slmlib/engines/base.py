@@ -19,7 +19,10 @@ FAILURE = 300  # characters of an engine's error that a result keeps
 
 
 class EngineError(RuntimeError):
-    """An engine that cannot start, or a request that it cannot complete: says why, and the fix."""
+    """An engine that cannot start, or a request that it cannot complete.
+
+    The message names the reason and how to fix it.
+    """
 
 
 class UnsupportedConstraint(ValueError):

@@ -1,10 +1,10 @@
 """Hugging Face transformers: the reference engine, in fp32, bf16, or with weights of 8 or 4 bits.
 
-Greedy decoding in batches. Prompts are read one by one, each from where it parts with the one
-before it; then all go on together, and a sequence leaves its batch when it ends. Logits are
-computed in fp32 even where the rest runs in bf16, because bf16 logits tie too often to be trusted.
-In int8 a completion may depend on those beside it, since bitsandbytes looks for outlying columns in
-all of them together.
+Greedy decoding in batches. Prompts are read one by one, each from the first token that differs from
+the previous prompt; then all go on together, and a sequence leaves its batch when it ends. Logits
+are computed in fp32 even where the rest runs in bf16, because bf16 logits tie too often to be
+trusted. In int8 a completion may depend on those beside it, since bitsandbytes looks for outlying
+columns in all of them together.
 
 No more sequences are decoded at once than the free memory holds. If memory still runs out, or
 PyTorch fails otherwise, half as many go on. A request that fails alone is an error of that request;

@@ -109,18 +109,18 @@ def agreement(results: Iterable[Result]) -> dict[str, dict]:
         By label of the model: `answers` with the same text, and `verdicts` that are both right or
         both wrong, each as "69 of 100".
     """
-    found, results = {}, list(results)
+    counts, results = {}, list(results)
     for result in representative_runs(results):
         runs = {engine_key(r): r for r in over_engines(result, results)}
         fine, coarse = (runs.get(("llamacpp", dtype)) for dtype in ("f16", "q8_0"))
         if fine and coarse:
             right = {row["id"]: row["failure"] is None for row in coarse.rows}
             verdicts = sum(right.get(row["id"]) == (row["failure"] is None) for row in fine.rows)
-            found[result.label] = {
+            counts[result.label] = {
                 "answers": f"{same_answers(fine, coarse)} of {fine.n}",
                 "verdicts": f"{verdicts} of {fine.n}",
             }
-    return found
+    return counts
 
 
 def decoding_pairs(results: Iterable[Result]) -> list[tuple[Result, Result]]:

@@ -147,15 +147,16 @@ def _convert(task: Task, model: str, engine: str, dtype: str) -> None:
 # --- published profiles -----------------------------------------------------------------------
 
 
-def write(found: Mapping, folder: Path) -> Path:
+def write(profile: Mapping, folder: Path) -> Path:
     """Write a profile into a folder of results."""
-    parts = [found["model"], found["engine"]["name"], found["engine"]["dtype"], found["decoding"]]
-    task = tasks.get(found["task"])
-    if found["prompt"] != run.default_prompt(task, found["model"], found["decoding"]):
-        parts.append(found["prompt"])
+    engine = profile["engine"]
+    parts = [profile["model"], engine["name"], engine["dtype"], profile["decoding"]]
+    task = tasks.get(profile["task"])
+    if profile["prompt"] != run.default_prompt(task, profile["model"], profile["decoding"]):
+        parts.append(profile["prompt"])
     path = folder / "profiles" / f"{'-'.join(parts).replace('_', '-')}.json"
-    io.check(found, PROFILE, where=str(path))
-    io.write_json(path, found)
+    io.check(profile, PROFILE, where=str(path))
+    io.write_json(path, profile)
     return path
 
 

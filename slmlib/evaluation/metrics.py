@@ -55,15 +55,15 @@ def estimate(metric: Metric, rows: Rows) -> Interval | None:
 
 def means(task: Task, rows: Rows) -> dict[str, float]:
     """The metrics of a task that count something in the rows, without intervals."""
-    found = {}
+    averages = {}
     for metric in task.metrics:
         if not metric.counted:
-            found[metric.name] = math.fsum(values(metric, rows)) / len(rows)
+            averages[metric.name] = math.fsum(values(metric, rows)) / len(rows)
             continue
         above, below = counts(metric, rows)
         if below.sum():
-            found[metric.name] = stats.macro_mean(above, below)
-    return found
+            averages[metric.name] = stats.macro_mean(above, below)
+    return averages
 
 
 def summarise(task: Task, rows: Rows) -> dict[str, dict]:

@@ -144,8 +144,8 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"error: {error}", file=sys.stderr)
             failures += 1
     done = f"{len(results) - failures} of {len(results)} results scored"
-    kept = "; nothing was written (--write does)"
+    note = "; nothing was written, use --write"
     if options.write:
-        kept = " and written where they changed"
-    print(f"{done}{kept}.")
+        note = " and written where they changed"
+    print(f"{done}{note}.")
     return 1 if failures or not results else 0

@@ -438,8 +438,8 @@ def _explained(plan: Plan):
     try:
         yield
     except KeyboardInterrupt:
-        kept = f"{plan.name} stopped; finished cases are kept in {plan.log}. {again}"
-        raise KeyboardInterrupt(kept) from None
+        message = f"{plan.name} stopped; finished cases are kept in {plan.log}. {again}"
+        raise KeyboardInterrupt(message) from None
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise

@@ -327,9 +327,10 @@ def paired_macro_difference(
         return Difference(mean, -1.0, 1.0, 1.0, n)
     sums = _resample(np.concatenate(columns, axis=1).T, draws=draws, seed=seed).T
     low, high = np.quantile(difference(sums), _expanded(clusters))
-    kept = np.random.default_rng(seed).integers(0, 2, size=(draws, clusters)).astype(float)
+    own_side = np.random.default_rng(seed).integers(0, 2, size=(draws, clusters)).astype(float)
     swapped = [
-        kept @ x + (1 - kept) @ y for x, y in zip(columns, columns[2:] + columns[:2], strict=True)
+        own_side @ x + (1 - own_side) @ y
+        for x, y in zip(columns, columns[2:] + columns[:2], strict=True)
     ]
     reached = np.abs(difference(np.concatenate(swapped, axis=1))) >= abs(mean) - 1e-12
     p = float((reached.sum() + 1) / (draws + 1)) if mean else 1.0

@@ -21,7 +21,7 @@ SIZES = ((10e6, "nano"), (250e6, "micro"), (4e9, "small"))  # most parameters of
 
 
 class ModelError(RuntimeError):
-    """Weights that are missing, changed or unreadable: says where, and how to fix it."""
+    """Weights that are missing, changed or unreadable; the message names the place and the fix."""
 
 
 @dataclass(frozen=True)

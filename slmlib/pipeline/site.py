@@ -32,7 +32,7 @@ _SERIOUS = re.compile(r"broken link|not found|not known|executable cell|nest mor
 
 
 class PreviewError(RuntimeError):
-    """A site that cannot be built: says which file, what is wrong and how to fix it."""
+    """A site that cannot be built; the message names the file, the fault and the fix."""
 
 
 def variables(root: Path) -> dict:

@@ -17,7 +17,7 @@ from slmlib.core.optional import require
 from slmlib.engines import launch
 from slmlib.evaluation.results import Result, Row
 from slmlib.report.tables import graded, headline, machine, name, opponents
-from slmlib.tasks.base import Interval, Metric, Sample, Slice
+from slmlib.tasks.base import Estimate, Metric, Sample, Slice
 from slmlib.training import packing
 
 mpl, plt, ticker = (
@@ -63,7 +63,7 @@ def save(figure: Figure | Axes, name: str, *, folder: Path) -> Path:
 @styled
 def plot_intervals(
     metric: Metric,
-    bands: Sequence[tuple[str, Mapping[str, Interval]]],
+    bands: Sequence[tuple[str, Mapping[str, Estimate]]],
     marks: Mapping[str, Mapping],
     *,
     difference: bool = False,
@@ -141,7 +141,14 @@ def plot_slices(results: Sequence[Result], each: Slice) -> Axes:
 def _plot_parts(results: Sequence[Result], parts: Iterable[str], scores: Callable) -> Axes:
     runs, metric = opponents(results), results[0].benchmark.ranking_metric
     bands = [
-        (part, {_label(run): found[metric.name] for run in runs if (found := scores(run, part))})
+        (
+            part,
+            {
+                _label(run): estimates[metric.name]
+                for run in runs
+                if (estimates := scores(run, part))
+            },
+        )
         for part in parts
     ]
     return plot_intervals(metric, bands, _marks(runs))
@@ -159,7 +166,7 @@ def plot_engines(families: Sequence[Sequence[Result]]) -> Axes:
 
 def plot_changes(
     metric: Metric,
-    by_series: Mapping[str, Mapping[str, Interval]],
+    by_series: Mapping[str, Mapping[str, Estimate]],
     labels: Mapping[str, str],
 ) -> Axes:
     """Differences around a line at zero: one band per comparison, one mark per series.

@@ -249,8 +249,8 @@ def changes(ablations: Sequence[Ablation]) -> dict[str, dict[str, dict]]:
     by_split = {}
     for split, run in ablations[0].runs.items():
         of_split = [(a.runs[split], b.runs[split]) for a, b in pairs]
-        found = differences(graded(run.benchmark), of_split)
-        by_split[split] = {a.name: d for (a, _), d in zip(pairs, found, strict=True)}
+        estimates = differences(graded(run.benchmark), of_split)
+        by_split[split] = {a.name: d for (a, _), d in zip(pairs, estimates, strict=True)}
     return by_split
 
 
@@ -277,8 +277,8 @@ def families(results: Sequence[Result], others: Callable) -> list[list[Result]]:
 
     `others` is `comparisons.over_prompts` or `comparisons.over_engines`.
     """
-    found = [others(run, results) for run in comparisons.representative_runs(results)]
-    return [family for family in found if len(family) > 1]
+    groups = [others(run, results) for run in comparisons.representative_runs(results)]
+    return [family for family in groups if len(family) > 1]
 
 
 def prompts_table(results: Sequence[Result]) -> Table | None:
@@ -300,8 +300,8 @@ def engines_table(results: Sequence[Result], profiles: Iterable[Mapping] = ()) -
     Memory is that of one case at a time, from profiles of `latency`.
     """
     memory = {comparisons.profile_key(p): p["peak_memory_bytes"] for p in profiles}
-    found = families(results, comparisons.over_engines)
-    pairs = [(run, family[0]) for family in found for run in family]
+    groups = families(results, comparisons.over_engines)
+    pairs = [(run, family[0]) for family in groups for run in family]
     if not pairs:
         return None
     metric, shown = graded(results[0].benchmark), headline(results[0].benchmark)

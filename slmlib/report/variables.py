@@ -140,8 +140,8 @@ def _comparisons(task: Task, by_split: Mapping[str, Mapping[str, Result]]) -> di
         metric, runs = task.metric(metric_name), by_split.get(split, {})
         compared = [key(run.label) for run in opponents(runs.values())]
         pairs = [(b, a) if (b, a) in names else (a, b) for a, b in combinations(compared, 2)]
-        found = differences(metric, [(runs[a], runs[b]) for a, b in pairs])
-        for pair, d in zip(pairs, found, strict=True):
+        estimates = differences(metric, [(runs[a], runs[b]) for a, b in pairs])
+        for pair, d in zip(pairs, estimates, strict=True):
             if pair in names:
                 numbers[names[pair]] = {"difference": metric.difference(d), "p": tables.p(d["p"])}
     return numbers

@@ -23,7 +23,7 @@ from slmlib.core.names import choose
 from slmlib.core.tables import NONE, Table
 from slmlib.engines.base import Choice, Completion, Constraint, Message, Request, Stop, Tool
 
-Interval = Mapping[str, float]  # mean, low, high; in `Metric` None is printed as a dash
+Estimate = Mapping[str, float]  # mean, low, high; in `Metric` None is printed as a dash
 MODES = ("free", "constrained")
 UNANSWERED = "error"  # failure class of a case that the engine could not complete
 
@@ -97,13 +97,13 @@ class Metric:
             return f"{value:.3f}"
         return f"{100 * value:.1f}" + (" %" if unit else "")
 
-    def span(self, interval: Interval | None) -> str:
+    def span(self, interval: Estimate | None) -> str:
         """An interval in prose: `1.0–8.5 %` or `0.283–0.351`."""
         if not interval:
             return NONE
         return f"{self.number(interval['low'], unit=False)}–{self.number(interval['high'])}"
 
-    def estimate(self, interval: Interval | None) -> str:
+    def estimate(self, interval: Estimate | None) -> str:
         """A mean with its interval in a table: `3.0 % [1.0, 8.5]`."""
         if not interval:
             return NONE
@@ -114,7 +114,7 @@ class Metric:
         """A difference without unit: `−2.1` (percentage points) or `−0.021`."""
         return "−" * (value < 0) + "+" * (value > 0) + self.number(abs(value), unit=False)
 
-    def difference(self, interval: Interval | None) -> str:
+    def difference(self, interval: Estimate | None) -> str:
         """A difference with its interval: `+2.0 [−1.1, +5.1]`; in points for proportions."""
         if not interval:
             return NONE
@@ -450,9 +450,9 @@ REGISTERED: dict[str, Task] = {}  # tasks from outside this package, by name
 def names() -> list[str]:
     """Names of all tasks: packages of `slmlib.tasks` with a module `task`, and registered ones."""
     folders = sys.modules[__package__].__path__
-    packages = [module.name for module in pkgutil.iter_modules(folders) if module.ispkg]
-    found = [name for name in packages if importlib.util.find_spec(f"slmlib.tasks.{name}.task")]
-    return [*found, *REGISTERED]
+    children = [module.name for module in pkgutil.iter_modules(folders) if module.ispkg]
+    packages = [name for name in children if importlib.util.find_spec(f"slmlib.tasks.{name}.task")]
+    return [*packages, *REGISTERED]
 
 
 def get(name: str) -> Task:

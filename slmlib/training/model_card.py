@@ -76,18 +76,18 @@ def task_facts(task: Task, record: Mapping) -> dict[str, object]:
     return task.training.facts(mix, record["data"]["tasks"][task.name])
 
 
-def card(name: str, record: Mapping, results: Sequence[Result], kept: Mapping[str, float]) -> str:
+def card(name: str, record: Mapping, results: Sequence[Result], shares: Mapping[str, float]) -> str:
     """The model card: data, recipe, results with intervals, limits, licence, energy, hashes.
 
     Args:
         name: name of the model.
         record: its training record.
         results: its published results, on any splits.
-        kept: share of the training that each type of GGUF file keeps, where measured.
+        shares: share of the training that each type of GGUF file keeps, where measured.
     """
     model, recipe = registry.get(record["base"]["name"]), recipes.from_record(record)
     trained_on = [tasks.get(each) for each in recipe["data"]]
-    rounding = Table.of(["Type", "Kept"], [(k, f"{100 * x:.0f} %") for k, x in kept.items()])
+    rounding = Table.of(["Type", "Kept"], [(k, f"{100 * x:.0f} %") for k, x in shares.items()])
     hashes = {
         **record["weights"],
         "base weights": record["base"]["sha256"],
@@ -112,7 +112,7 @@ def card(name: str, record: Mapping, results: Sequence[Result], kept: Mapping[st
         "started": "",
         "recipe": json.dumps(record["recipe"], indent=1),
         "speed": f"{record['tokens_per_second']:,.0f}",
-        "files": rounding.markdown() if kept else "Not measured for this model.\n",
+        "files": rounding.markdown() if shares else "Not measured for this model.\n",
         "hashes": Table.of(["File", "SHA-256"], hashes.items()).markdown().rstrip(),
     }
     values["memory"] = f"{values['memory_gb']} GB of memory"

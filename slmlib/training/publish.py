@@ -148,11 +148,11 @@ def numbers(task: Task) -> dict[str, dict]:
     for path in registry.published():
         record = io.read_json(path)
         if task.name in record["recipe"]["data"]:
-            kept = rounding(path.parent).items()
+            shares = rounding(path.parent).items()
             facts[re.sub(r"\W", "_", path.parent.name)] = {
                 **model_card.facts(record),
                 **model_card.task_facts(task, record),
-                **{f"kept_{kind}": f"{100 * share:.0f} %" for kind, share in kept},
+                **{f"kept_{kind}": f"{100 * share:.0f} %" for kind, share in shares},
             }
     return facts
 
@@ -184,14 +184,14 @@ def write_rounding(name: str) -> dict[str, float]:
     Returns:
         The share by type of file; nothing for a model whose base has no GGUF file.
     """
-    model, folder, kept = registry.get(name), paths.ADAPTERS / name, {}
+    model, folder, shares = registry.get(name), paths.ADAPTERS / name, {}
     if weights.has_gguf(model):
         origin, exact = weights.find(registry.get(model.origin)), evaluation.gguf(name, "f16")
         for kind in ROUNDED:
             share = gguf_files.update_kept(origin, exact, evaluation.gguf(name, kind))
-            kept[kind] = round(share, 4)
-        io.write_json(folder / ROUNDING, {"weights": io.sha256(folder / ADAPTER), "kept": kept})
-    return kept
+            shares[kind] = round(share, 4)
+        io.write_json(folder / ROUNDING, {"weights": io.sha256(folder / ADAPTER), "kept": shares})
+    return shares
 
 
 def export(name: str, out: Path, *, kinds: Sequence[str] = ("q8_0", "q4_k_m")) -> list[Path]:

@@ -143,10 +143,10 @@ def _explained(recipe: Recipe, folder: Path, command: str) -> Iterator[None]:
         checkpoint = None
         with suppress(OSError):
             checkpoint = trainer.latest_checkpoint(folder)
-        kept = "No checkpoint was written yet. To start again"
+        advice = "No checkpoint was written yet. To start again"
         if checkpoint is not None:
-            kept = f"{checkpoint} is kept. To resume from it"
-        raise TrainingError(f"{reason} {kept}: {command}") from error
+            advice = f"{checkpoint} is kept. To resume from it"
+        raise TrainingError(f"{reason} {advice}: {command}") from error
 
 
 def _reason(error: BaseException, recipe: Recipe) -> str | None:

@@ -25,7 +25,7 @@ BYTES_PER_TOKEN = 145  # of GPU memory, per layer and hidden dimension; 138 were
 
 
 class TrainingError(RuntimeError):
-    """A run that cannot go on: says why, what is kept, and how to go on."""
+    """A run that cannot go on; the message names the reason, what is kept, and how to go on."""
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
@@ -40,9 +40,10 @@ def latest_checkpoint(folder: Path) -> Path | None:
 
 def _checkpoints(folder: Path) -> list[Path]:
     """The folders `checkpoint-<step>` of a run, the newest first."""
-    found = {path.name.rpartition("-")[2]: path for path in folder.glob("checkpoints/checkpoint-*")}
-    steps = sorted((int(step) for step in found if step.isdecimal()), reverse=True)
-    return [found[str(step)] for step in steps]
+    paths = folder.glob("checkpoints/checkpoint-*")
+    by_step = {path.name.rpartition("-")[2]: path for path in paths}
+    steps = sorted((int(step) for step in by_step if step.isdecimal()), reverse=True)
+    return [by_step[str(step)] for step in steps]
 
 
 class Trainer:

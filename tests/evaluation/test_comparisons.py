@@ -60,7 +60,7 @@ def test_prompts_and_engines_are_compared_with_all_else_equal(runs):
 
 
 def test_agreement_counts_texts_and_verdicts(runs):
-    """Of the ten right answers of F16, nine are right in Q8_0; all texts are the same."""
+    """Nine of the ten right answers of F16 are right in Q8_0; all texts are the same."""
     found = comparisons.agreement(runs.values())
     assert found == {"toy-1m": {"answers": "20 of 20", "verdicts": "19 of 20"}}
     assert comparisons.agreement([r for name, r in runs.items() if name != "d-q8"]) == {}

@@ -39,7 +39,7 @@ def files(folder):
 
 
 def test_same_scorer_moves_nothing(runs, toy_tasks, tmp_path):
-    """Of several turns, too."""
+    """Results of tasks with several turns do not move either."""
     paths = [*runs.values(), run.evaluate(toy_tasks["toytools"], model="oracle", out=tmp_path)]
     before = files(tmp_path)
     for path in paths:
@@ -145,7 +145,7 @@ def test_command_prints_what_moved_and_writes_only_when_told(runs, harsher, tmp_
     assert rescore.main([str(folder)]) == 0 and files(tmp_path) == before
     text = capsys.readouterr().out
     assert text.count("scorer ") == 2 and "Exact" in text
-    assert "2 of 2 results scored; nothing was written (--write does)." in text
+    assert "2 of 2 results scored; nothing was written, use --write." in text
     io.write_json(folder / "result.schema.json", {})  # is not a result
     assert rescore.main(["--write", str(folder)]) == 0 and files(tmp_path) != before
     assert rescore.main([str(runs["oracle"])]) == 0

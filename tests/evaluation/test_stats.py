@@ -286,7 +286,7 @@ def test_order_is_transitive_and_ties_are_not():
 
 
 def test_places_of_equal_models_are_all_possible():
-    """Of five equal models on clustered cases, none is placed before another in 95 % of samples."""
+    """No model of five equal ones is placed before another in 95 % of clustered samples."""
     rng, groups, wrong = np.random.default_rng(32), simulated.labels(NOISY), 0
     for _ in range(200):
         values = {f"m{i}": simulated.binary(rng, NOISY, 0.4, 0.3) for i in range(5)}

@@ -80,7 +80,7 @@ def test_file_that_is_not_a_result_is_refused(entry, tmp_path, capsys):
 
 
 def test_false_statements_are_refused(entry, tmp_path):
-    """Of hashes, of the name, of the control, and of the constraint."""
+    """False hashes, names, controls and constraints are each refused by name."""
     path, record, _ = entry
     zeros = "0" * 64
     for part, changed, words in (

@@ -65,7 +65,7 @@ def test_mixture_is_written_as_planned(source, tmp_path):
 
 
 def test_six_bits_go_to_half_of_the_layers_and_to_the_output():
-    """Of 24, as in a file of Qwen2.5's makers: the ends, and every third between."""
+    """As in a file by Qwen2.5's makers: of 24 layers, the ends and every third between."""
     shapes = {f"blk.{layer}.ffn_down.weight": (WIDE, 8) for layer in range(24)}
     shapes |= {"token_embd.weight": (WIDE, 8), "output.weight": (WIDE, 8)}
     six = [name for name, kind in gguf_files.mixture(shapes).items() if kind == "Q6_K"]

@@ -32,7 +32,7 @@ TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 
 
 class InvalidInput(ValueError):
-    """A schema or text that cannot be used: says where it breaks which rule, and how to fix it.
+    """A schema or text that cannot be used; the message names the place, the rule and the fix.
 
     The schema is not a JSON Schema of Draft 2020-12 or not of an object, or the text is not valid
     Unicode.
@@ -40,7 +40,7 @@ class InvalidInput(ValueError):
 
 
 class ExtractionError(RuntimeError):
-    """There is no valid answer: says why. `completion` is what the model wrote."""
+    """There is no valid answer; the message names the reason. `completion` is the model's text."""
 
     def __init__(self, message: str, completion: str = ""):
         super().__init__(message)

@@ -84,13 +84,13 @@ def locate(text: str, row: dict) -> tuple[dict[str, dict], list[str]]:
     """
     kind_of = kinds(row)
     record = [(at, kind_of[general(at)], value) for at, value in leaves(row["target"])]
-    found = mentions(text, {value for _, kind, value in record if kind == "string"}, kind_of)
+    candidates = mentions(text, {value for _, kind, value in record if kind == "string"}, kind_of)
     places: dict[str, Mention] = {}
     starts = defaultdict(list)  # of the values of a field, in the order of the record
     faults = []
     for at, kind, value in sorted(record, key=lambda leaf: "*" not in general(leaf[0])):
         taken = {place[:2] for place in places.values()}
-        free = [m for m in found if (m.kind, m.value) == (kind, value) and m[:2] not in taken]
+        free = [m for m in candidates if (m.kind, m.value) == (kind, value) and m[:2] not in taken]
         if not free:
             faults.append(f"missing: {at} = {value!r} is not stated clearly")
             continue
@@ -101,8 +101,8 @@ def locate(text: str, row: dict) -> tuple[dict[str, dict], list[str]]:
     if "date" in possible:
         possible.add("date without year")
         known |= {("date without year", "2024" + day[4:]) for kind, day in known if kind == "date"}
-    clear = {m[:2] for m in found if (m.kind, m.value) in known or _is_harmless(m, possible)}
-    unexplained = (text[m.start : m.end] for m in found if m[:2] not in clear)
+    clear = {m[:2] for m in candidates if (m.kind, m.value) in known or _is_harmless(m, possible)}
+    unexplained = (text[m.start : m.end] for m in candidates if m[:2] not in clear)
     faults += [f"invented: {words!r} is not a value of the record" for words in unexplained]
     disorderly = (field for field, order in starts.items() if order != sorted(order))
     faults += [f"order: the values of {field} are not in their order" for field in disorderly]
@@ -144,7 +144,7 @@ def mentions(text: str, strings: set[str], kind_of: dict[str, str]) -> list[Ment
 
     The first pattern to claim a place keeps it; only a phrase of two tables is a mention of each.
     """
-    found: list[Mention] = []
+    candidates: list[Mention] = []
     claimed, phrases = bytearray(len(text)), set()
     tables = {kind for kind in kind_of.values() if kind.startswith(PHRASE)}
     for kind, rule, pattern in _patterns(strings, tables):
@@ -155,8 +155,8 @@ def mentions(text: str, strings: set[str], kind_of: dict[str, str]) -> list[Ment
             claimed[slice(*span)] = b"\1" * (span[1] - span[0])
             if kind in tables:
                 phrases.add(span)
-            found.append(Mention(*span, kind, rule, _read(match, kind, rule)))
-    return sorted(found, key=lambda mention: mention[:2])
+            candidates.append(Mention(*span, kind, rule, _read(match, kind, rule)))
+    return sorted(candidates, key=lambda mention: mention[:2])
 
 
 def _patterns(strings: set[str], tables: set[str]) -> Iterator[tuple[str, str, str]]:

@@ -36,8 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command == "check":
         names = options.entities or entities.samplers()
         faults = {name: entity_lint.faults(name) for name in names}
-        for name, found in faults.items():
-            print(f"{name}: {len(found)} faults", *found, sep="\n  ")
+        for name, messages in faults.items():
+            print(f"{name}: {len(messages)} faults", *messages, sep="\n  ")
         return int(any(faults.values()))
     rows, reserved = [], options.reserved
     if options.entity:

@@ -182,8 +182,8 @@ def _draws(entity: Entity) -> list[str]:
     for index in range(DRAWS):
         rng, role = Random(f"audit/{entity.name}/{index}"), ("train", "val", "test")[index % 3]
         values = entities.draw(entity.name, SamplingContext(rng, role))
-        if found := sample_faults(entity, values):
-            return found
+        if messages := sample_faults(entity, values):
+            return messages
         for name, value in values.items():
             drawn[name] |= set(map(repr, value if isinstance(value, list) else [value]))
     return [
