@@ -218,7 +218,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--dtype", default="auto", help="a type of the engine")
     parser.add_argument("--cases", type=int, default=20, help="cases after the warm-up")
     parser.add_argument("--prompt", help="one of the task's prompts")
-    parser.add_argument("--decoding", default="free", choices=MODES, help="free")
+    parser.add_argument("--decoding", default="free", choices=MODES, help="free by default")
     parser.add_argument("--threads", type=int, help="cores to use; all available ones by default")
     parser.add_argument("--json", action="store_true", help="one line of JSON instead of a table")
     options = vars(parser.parse_args(arguments))

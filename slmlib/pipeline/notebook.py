@@ -73,7 +73,8 @@ def run(name: str, output: Path, parameters: dict) -> None:
         UnknownName: no such notebook or parameter; nothing was executed.
         NotebookError: a cell failed.
     """
-    folder = paths.repository("a notebook") / "notebooks"
+    paths.repository("a notebook")
+    folder = paths.NOTEBOOKS
     papermill = require("papermill", extra="notebooks")
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError

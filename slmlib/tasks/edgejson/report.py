@@ -44,7 +44,7 @@ def data_numbers() -> dict[str, str | int]:
         for row in io.read_jsonl(FOLDER / f"{split}.jsonl"):
             origin[row["group"]] = row["slices"]["origin"]
             rules = [evidence["rule"] for evidence in row["meta"]["evidence"].values()]
-            leaves.append(sum("lower_first" in rule for rule in rules))
+            leaves.append(rules.count("lower_first"))
         lowered[f"{split}_lowered"] = sum(leaves)
         lowered[f"{split}_lowered_cases"] = sum(count > 0 for count in leaves)
     unseen = counts["test_unseen"]
