@@ -166,6 +166,7 @@ class Prompt:
     chat: bool = True  # in the model's chat template? Otherwise the contents follow one another
     tools: Callable[[Sample], Sequence[Tool]] = lambda sample: ()  # that the model is shown
     read: Callable[[Sample, str], str] = lambda sample, text: text  # completion → canonical answer
+    form: str = ""  # in which answers are written and `read`; empty for the canonical one
 
     def messages(self, sample: Sample) -> list[Message]:
         """Chat messages that ask a sample."""
@@ -177,8 +178,9 @@ class Prompt:
 
     @property
     def sha256(self) -> str:
-        """Hash of the wording; what fills and reads it is code (`Task.completion_modules`)."""
+        """Hash of wording and form; what fills and reads it is code (`Task.completion_modules`)."""
         parts = [self.system, self.user, self.shots, *([] if self.chat else ["no chat template"])]
+        parts += [self.form] if self.form else []
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

@@ -63,7 +63,7 @@ def _or_null(node: Mapping) -> dict:
 
 
 def write(answer, schema: Mapping):
-    """Turn an answer into this form: all keys in the schema's order, null for those it leaves out."""
+    """Turn an answer into this form: every key, in the schema's order, null where it has none."""
     node = constraints.nullable(schema) if isinstance(schema, Mapping) else {}
     if isinstance(answer, Mapping):
         properties = node.get("properties", {})

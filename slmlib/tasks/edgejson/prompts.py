@@ -7,6 +7,9 @@ A prompt shows the schema as compact JSON, without the keys that only validation
     one-shot-rules    the schema, the text, and instructions in words
     ...-bare          without the model's chat template
     zero-shot-text    the text alone, to see what a trained model has memorised
+    zero-shot-nulls   the schema and the text; answered with every key, null where absent
+    compact-plain     the schema in its compact form, and the text
+    compact           the same, answered with every key, null where absent
 
 and likewise `zero-shot` and `three-shot`. In unconstrained decoding a 135M model that sees only the
 schema mostly repeats it, so the default prompt has the form and one worked example. In constrained
@@ -20,7 +23,8 @@ from pathlib import Path
 
 from slmlib.engines import constraints
 from slmlib.tasks.base import Prompt, Sample
-from slmlib.tasks.edgejson import schemas
+from slmlib.tasks.edgejson import null_form, parsing, schemas
+from slmlib.tasks.edgejson.compact_schema import compact
 
 SYSTEM = "You turn text into JSON. Answer with one JSON object and nothing else."
 FORM = (
@@ -36,6 +40,8 @@ RULES = (
     "Schema:\n{schema}\n\nText:\n{text}\n\nJSON:"
 )
 TEXT = "Text:\n{text}\n\nJSON:"
+NULLS = "every key, null where absent"  # a form of answers
+COMPACT = "Fields:\n{lines}\n\nText:\n{text}\n\nJSON:"
 WORDINGS = {"": FORM, "-schema": PLAIN, "-rules": RULES}
 SHOTS = {"one": 1, "zero": 0, "three": 3}
 TRAINED = "zero-shot-schema"  # the prompt of models that are trained here
@@ -80,6 +86,19 @@ def _fields(schema: Mapping, text: str) -> dict[str, str]:
     return {"schema": schemas.for_prompt(schema), "text": text, "form": form(schema)}
 
 
+def compact_fields(sample: Sample) -> dict[str, str]:
+    """The fields of the wordings that show the compact form."""
+    return {"lines": compact(sample.input["schema"]), "text": sample.input["text"]}
+
+
+def read_nulls(sample: Sample, text: str) -> str:
+    """An answer with every key as the plain one; what is not JSON stays as it is."""
+    parsed = parsing.parse(text)
+    if not parsed.ok:
+        return text
+    return json.dumps(null_form.read(parsed.value, sample.input["schema"]), ensure_ascii=False)
+
+
 def _prompts() -> dict[str, Prompt]:
     prompts = {}
     for shots, count in SHOTS.items():
@@ -93,6 +112,9 @@ def _prompts() -> dict[str, Prompt]:
     for name in BARE:
         prompts[f"{name}-bare"] = replace(prompts[name], name=f"{name}-bare", chat=False)
     prompts["zero-shot-text"] = Prompt("zero-shot-text", SYSTEM, TEXT, fields)
+    prompts["compact-plain"] = Prompt("compact-plain", SYSTEM, COMPACT, compact_fields)
+    for name, plain in (("zero-shot-nulls", "zero-shot-schema"), ("compact", "compact-plain")):
+        prompts[name] = replace(prompts[plain], name=name, read=read_nulls, form=NULLS)
     return prompts
 
 

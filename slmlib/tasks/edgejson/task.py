@@ -6,7 +6,16 @@ from typing import ClassVar
 
 from slmlib.engines.base import JsonSchema, Message
 from slmlib.tasks.base import Metric, Prompt, Sample, Score, Slice, Split, Task, Transcript
-from slmlib.tasks.edgejson import prompts, render, report, rules, schemas, scoring, training_data
+from slmlib.tasks.edgejson import (
+    null_form,
+    prompts,
+    render,
+    report,
+    rules,
+    schemas,
+    scoring,
+    training_data,
+)
 
 
 class EdgeJSON(Task):
@@ -69,6 +78,7 @@ class EdgeJSON(Task):
     default_prompts: ClassVar = {"free": "one-shot", "constrained": "one-shot-schema"}
     max_new_tokens = 400
     stop = "json"
+    completion_modules = ("task.py", "prompts.py", "compact_schema.py", "null_form.py")
     timing_slice = ("tier", "simple")
     timed_split = "test"
     completion_modules = ("task.py", "prompts.py", "schemas.py")
@@ -78,8 +88,9 @@ class EdgeJSON(Task):
     showcase = staticmethod(render.showcase)
 
     def constraint(self, sample: Sample, prompt: Prompt) -> JsonSchema:
-        """The answer is valid under the sample's schema."""
-        return JsonSchema(sample.input["schema"])
+        """The answer is valid under the sample's schema, in the form that the prompt asks for."""
+        schema = sample.input["schema"]
+        return JsonSchema(null_form.schema_of(schema) if prompt.form == prompts.NULLS else schema)
 
     def score(self, sample: Sample, transcript: Transcript) -> Score:
         """Score the last completion; never raises."""
