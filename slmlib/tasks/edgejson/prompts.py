@@ -7,9 +7,8 @@ A prompt shows the schema as compact JSON, without the keys that only validation
     one-shot-rules    the schema, the text, and instructions in words
     ...-bare          without the model's chat template
     zero-shot-text    the text alone, to see what a trained model has memorised
-    zero-shot-nulls   the schema and the text; answered with every key, null where absent
-    compact-plain     the schema in its compact form, and the text
-    compact           the same, answered with every key, null where absent
+    zero-shot-compact one line a field instead of the schema (`compact_schema`), and the text
+    ...-nulls         answered with every key, null where absent (`null_form`)
 
 and likewise `zero-shot` and `three-shot`. In unconstrained decoding a 135M model that sees only the
 schema mostly repeats it, so the default prompt has the form and one worked example. In constrained
@@ -112,8 +111,9 @@ def _prompts() -> dict[str, Prompt]:
     for name in BARE:
         prompts[f"{name}-bare"] = replace(prompts[name], name=f"{name}-bare", chat=False)
     prompts["zero-shot-text"] = Prompt("zero-shot-text", SYSTEM, TEXT, fields)
-    prompts["compact-plain"] = Prompt("compact-plain", SYSTEM, COMPACT, compact_fields)
-    for name, plain in (("zero-shot-nulls", "zero-shot-schema"), ("compact", "compact-plain")):
+    prompts["zero-shot-compact"] = Prompt("zero-shot-compact", SYSTEM, COMPACT, compact_fields)
+    for plain in ("zero-shot-schema", "zero-shot-compact"):
+        name = f"{plain}-nulls"
         prompts[name] = replace(prompts[plain], name=name, read=read_nulls, form=NULLS)
     return prompts
 

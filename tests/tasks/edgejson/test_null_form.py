@@ -72,12 +72,12 @@ def test_spans_cover_the_values_and_nothing_that_is_known():
 def test_prompts_with_every_key_are_constrained_and_read_so():
     task = tasks.get("edgejson")
     sample = task.load("test", limit=1)[0]
-    for name in ("compact", "zero-shot-nulls"):
+    for name in ("zero-shot-compact-nulls", "zero-shot-schema-nulls"):
         prompt = task.prompts[name]
         schema = task.constraint(sample, prompt).schema
         written = null_form.write(sample.target, sample.input["schema"])
         jsonschema.validate(written, schema)
         assert json.loads(prompt.read(sample, json.dumps(written))) == sample.target
         assert prompt.read(sample, '{"a": ') == '{"a": '
-    plain = task.constraint(sample, task.prompts["compact-plain"]).schema
+    plain = task.constraint(sample, task.prompts["zero-shot-compact"]).schema
     assert plain == sample.input["schema"]

@@ -48,7 +48,7 @@ def test_prompts_differ_and_name_what_they_are():
     assert set(TASK.default_prompts) == set(MODES) and set(TASK.default_prompts.values()) <= set(
         TASK.prompts
     )
-    assert len({prompt.sha256 for prompt in TASK.prompts.values()}) == len(TASK.prompts) == 13
+    assert len({prompt.sha256 for prompt in TASK.prompts.values()}) == len(TASK.prompts) == 16
     for name, prompt in TASK.prompts.items():
         assert prompt.name == name and len(prompt.shots) == prompts.SHOTS[name.partition("-")[0]]
         assert prompt.chat == (not name.endswith("-bare"))
