@@ -5,7 +5,7 @@ their end. They become a tree: the shared prefix once, then a branch for each ca
 the prefix and to itself but to no other branch, at the positions that it would have alone. So the
 network computes for each case what it computes for the case by itself, up to rounding, and with
 five cases in a tree about half of the tokens are saved. Trees are put side by side into packs, and
-a pack is one training sequence. Logits are computed only where an answer token is predicted.
+a pack is one training sequence. Logits are computed only where an answer token is learned.
 
 A mask over the whole pack would compute every pair of positions and discard most of them, which
 took a third of a step on a CPU. `prepare` lets a network go from span to span instead: a branch
@@ -30,6 +30,7 @@ class Example:
     id: str
     prompt: list[int]
     answer: list[int]
+    weights: list[float] | None = None  # of the answer's tokens in the loss; 1 each by default
 
     def __len__(self) -> int:
         return len(self.prompt) + len(self.answer)
@@ -49,14 +50,15 @@ class Pack:
     tokens: np.ndarray  # (L,)
     trees: list[Tree]
     cases: list[str]  # their ids
+    weights: np.ndarray  # (A,) of the answers' tokens in the loss
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     @property
-    def answered(self) -> int:
-        """Number of tokens that are predicted."""
-        return sum(answer for tree in self.trees for _, answer in tree.branches)
+    def weight(self) -> float:
+        """Sum of the weights: the number of predicted tokens where each counts 1."""
+        return float(self.weights.sum())
 
 
 def pack(groups: Iterable[Sequence[Example]], *, limit: int) -> Iterator[Pack]:
@@ -64,19 +66,21 @@ def pack(groups: Iterable[Sequence[Example]], *, limit: int) -> Iterator[Pack]:
     tokens: list[int] = []
     trees: list[Tree] = []
     cases: list[str] = []
+    weights: list[float] = []
     for part in (part for group in groups for part in _split(group, limit)):
         if tokens and len(tokens) + _size(part) > limit:
-            yield Pack(np.array(tokens, np.uint32), trees, cases)
-            tokens, trees, cases = [], [], []
+            yield Pack(np.array(tokens, np.uint32), trees, cases, np.array(weights, np.float32))
+            tokens, trees, cases, weights = [], [], [], []
         prefix = shared_prefix(part)
         tokens += part[0].prompt[:prefix]
         for example in part:
             tokens += example.prompt[prefix:] + example.answer
             cases.append(example.id)
+            weights += example.weights or [1.0] * len(example.answer)
         lengths = tuple((len(each.prompt) - prefix, len(each.answer)) for each in part)
         trees.append(Tree(prefix, lengths))
     if tokens:
-        yield Pack(np.array(tokens, np.uint32), trees, cases)
+        yield Pack(np.array(tokens, np.uint32), trees, cases, np.array(weights, np.float32))
 
 
 def shared_prefix(examples: Sequence[Example]) -> int:
@@ -113,6 +117,7 @@ def join(packs: Sequence[Pack]) -> Pack:
         np.concatenate([each.tokens for each in packs]),
         [tree for each in packs for tree in each.trees],
         [case for each in packs for case in each.cases],
+        np.concatenate([each.weights for each in packs]),
     )
 
 
@@ -176,7 +181,11 @@ def inputs(pack: Pack, *, length: int = 0) -> dict:
     import torch
 
     places, tokens = layout(pack), np.asarray(pack.tokens, dtype=np.int64)
-    arrays = {"logits_to_keep": places.keep, "labels": tokens[places.keep + 1]}
+    learned = pack.weights > 0
+    keep = places.keep[learned]
+    arrays = {"logits_to_keep": keep, "labels": tokens[keep + 1]}
+    if (pack.weights != 1).any():
+        arrays["weights"] = pack.weights[learned]
     length = -(-length // BLOCK) * BLOCK
     missing = (0, max(0, length - len(pack)))
     arrays["input_ids"] = np.pad(tokens, missing)[None]
@@ -209,17 +218,21 @@ def compile_layers(network) -> None:
 
 
 def loss(network, batch: dict):
-    """Sum of the cross-entropy over the answer tokens of a pack, in fp32.
+    """Weighted sum of the cross-entropy over the answer tokens of a pack, in fp32.
 
     The network is prepared; the batch is of `inputs`, on the network's device.
     """
     import torch
 
-    options = {name: value for name, value in batch.items() if name not in ("labels", "trees")}
+    own = ("labels", "trees", "weights")
+    options = {name: value for name, value in batch.items() if name not in own}
     if "trees" in batch:
         options["attention_mask"] = block_mask(batch["trees"])
     logits = network(**options, use_cache=False).logits[0]  # (A, vocabulary)
-    return torch.nn.functional.cross_entropy(logits.float(), batch["labels"], reduction="sum")
+    if "weights" not in batch:
+        return torch.nn.functional.cross_entropy(logits.float(), batch["labels"], reduction="sum")
+    losses = torch.nn.functional.cross_entropy(logits.float(), batch["labels"], reduction="none")
+    return losses @ batch["weights"]
 
 
 def _attention(module, query, key, value, attention_mask, spans=None, **options):

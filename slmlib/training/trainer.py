@@ -72,17 +72,17 @@ class Trainer:
     def learn(self, step: int) -> dict[str, float]:
         """Take one optimiser step, counted from 0; returns its loss and learning rate.
 
-        The loss is the mean over all answer tokens of the step, whichever packs they are in.
+        The loss is the weighted mean over all answer tokens of the step, whichever packs they are in.
         """
         import torch
 
         size, optimiser = self.recipe["batch"]["packs"], self.recipe["optimiser"]
         packs, where = self.data.packs[step * size : (step + 1) * size], f"at step {step + 1}"
-        answered, total = sum(pack.answered for pack in packs), 0.0
+        weight, total = sum(pack.weight for pack in packs), 0.0
         self.network.train()
         for i in range(0, len(packs), self.packs_at_once):
             sequence = packing.join(packs[i : i + self.packs_at_once])
-            loss = self._loss(sequence) / answered
+            loss = self._loss(sequence) / weight
             _require_finite("loss", loss.item(), where)
             loss.backward()
             total = total + loss.detach()
@@ -120,7 +120,7 @@ class Trainer:
         self.network.eval()
         with self.clock.evaluating(), torch.no_grad():
             losses = [self._loss(pack).item() for pack in self.validation]
-            loss = sum(losses) / sum(pack.answered for pack in self.validation)
+            loss = sum(losses) / sum(pack.weight for pack in self.validation)
             _require_finite("validation loss", loss, f"after step {step}")
             row = {"loss": loss}
             if count := self.recipe["evaluation"]["answers"]:

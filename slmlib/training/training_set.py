@@ -44,6 +44,8 @@ class TrainingSet:
         for pack in self.packs:
             layout = [tuple(tree) for tree in pack.trees]
             digest.update(np.asarray(pack.tokens, np.uint32).tobytes() + repr(layout).encode())
+            if (pack.weights != 1).any():
+                digest.update(pack.weights.tobytes())
         return digest.hexdigest()
 
 
@@ -97,16 +99,19 @@ def load_or_build(recipe: Recipe, vocabulary: Vocabulary, folder: Path) -> Train
             return TrainingSet(packs=[_pack(**row) for row in rows], **about)
     built = build(recipe, vocabulary)
     if built.packs:
-        rows = [{**vars(pack), "tokens": pack.tokens.tolist()} for pack in built.packs]
+        rows = [
+            {**vars(pack), "tokens": pack.tokens.tolist(), "weights": pack.weights.tolist()}
+            for pack in built.packs
+        ]
         about = {key: value for key, value in vars(built).items() if key != "packs"}
         io.write_jsonl(path, [about | {"sources": sources}, *rows])
     return built
 
 
-def _pack(tokens: list[int], trees: list, cases: list[str]) -> Pack:
+def _pack(tokens: list[int], trees: list, cases: list[str], weights: list[float]) -> Pack:
     """A pack as it was before it was written."""
     trees = [Tree(prefix, tuple(map(tuple, branches))) for prefix, branches in trees]
-    return Pack(np.array(tokens, np.uint32), trees, cases)
+    return Pack(np.array(tokens, np.uint32), trees, cases, np.array(weights, np.float32))
 
 
 def validation(recipe: Recipe, tokenizer) -> list[Pack]:
@@ -123,10 +128,24 @@ def validation(recipe: Recipe, tokenizer) -> list[Pack]:
 
 
 def tokenize(sample: TrainingSample, tokenizer) -> Example:
-    """A sample in tokens; its answer ends with the end token."""
+    """A sample in tokens; its answer ends with the end token, which counts 1.
+
+    A token has the largest weight of the stretches that it overlaps; it may begin before a value,
+    with the space, and end behind it.
+    """
     prompt = chat.prompt_tokens(tokenizer, sample.messages, tools=sample.tools, chat=sample.chat)
-    answer = tokenizer(sample.answer, add_special_tokens=False)["input_ids"]
-    return Example(sample.sample.id, prompt, [*answer, tokenizer.eos_token_id])
+    answer = tokenizer(sample.answer, add_special_tokens=False, return_offsets_mapping=True)
+    weights = None
+    if sample.weights is not None:
+        weights = [
+            max(
+                (w for start, end, w in sample.weights if start < last and first < end), default=0.0
+            )
+            for first, last in answer["offset_mapping"]
+        ]
+        weights.append(1.0)
+    tokens = [*answer["input_ids"], tokenizer.eos_token_id]
+    return Example(sample.sample.id, prompt, tokens, weights)
 
 
 def datasets(recipe: Recipe) -> dict[str, str]:

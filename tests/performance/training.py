@@ -41,7 +41,7 @@ def padded(network, examples) -> None:
 def packed(network, packs) -> None:
     """The same cases as trees."""
     for pack in packs:
-        (packing.loss(network, packing.inputs(pack)) / pack.answered).backward()
+        (packing.loss(network, packing.inputs(pack)) / pack.weight).backward()
 
 
 def main(name: str = "edgejson/cpu", count: str = "10") -> None:

@@ -69,7 +69,7 @@ def test_a_shared_prefix_is_read_once():
     assert len(pack) == 20 + (2 + 3) + (1 + 2) < sum(map(len, GROUPS[0]))
     batch = packing.inputs(pack)
     assert batch["position_ids"][0, 20:].tolist() == [20, 21, 22, 23, 24, 20, 21, 22]
-    assert batch["labels"].tolist() == [50, 51, 2, 52, 2] and pack.answered == 5
+    assert batch["labels"].tolist() == [50, 51, 2, 52, 2] and pack.weight == 5
     assert pack.cases == ["a", "b"]
 
 
