@@ -128,24 +128,22 @@ def validation(recipe: Recipe, tokenizer) -> list[Pack]:
 
 
 def tokenize(sample: TrainingSample, tokenizer) -> Example:
-    """A sample in tokens; its answer ends with the end token, which counts 1.
-
-    A token has the largest weight of the stretches that it overlaps; it may begin before a value,
-    with the space, and end behind it.
-    """
+    """A sample in tokens; its answer ends with the end token, which counts 1."""
     prompt = chat.prompt_tokens(tokenizer, sample.messages, tools=sample.tools, chat=sample.chat)
-    answer = tokenizer(sample.answer, add_special_tokens=False, return_offsets_mapping=True)
+    answer = tokenizer(sample.answer, add_special_tokens=False)["input_ids"]
     weights = None
     if sample.weights is not None:
-        weights = [
-            max(
-                (w for start, end, w in sample.weights if start < last and first < end), default=0.0
-            )
-            for first, last in answer["offset_mapping"]
-        ]
-        weights.append(1.0)
-    tokens = [*answer["input_ids"], tokenizer.eos_token_id]
-    return Example(sample.sample.id, prompt, tokens, weights)
+        weights = [*_weights(sample, tokenizer), 1.0]
+    return Example(sample.sample.id, prompt, [*answer, tokenizer.eos_token_id], weights)
+
+
+def _weights(sample: TrainingSample, tokenizer) -> list[float]:
+    """The weight of each token of an answer: the largest of the stretches that it overlaps."""
+    options = {"add_special_tokens": False, "return_offsets_mapping": True}
+    return [
+        max((w for start, end, w in sample.weights if start < last and first < end), default=0.0)
+        for first, last in tokenizer(sample.answer, **options)["offset_mapping"]
+    ]
 
 
 def datasets(recipe: Recipe) -> dict[str, str]:

@@ -64,6 +64,22 @@ def test_a_pack_teaches_what_its_cases_teach_alone(network):
         torch.testing.assert_close(together[name], gradient, rtol=1e-3, atol=1e-5)
 
 
+def test_tokens_count_as_their_weights_say(network):
+    """A token of weight 0 is read and not learned; the others are in proportion."""
+    example = Example("a", [1, 2, 3], [50, 51, 2], weights=[2.0, 0.0, 0.5])
+    (pack,) = packing.pack([[example]], limit=20)
+    batch = packing.inputs(pack)
+    assert batch["labels"].tolist() == [50, 2] and pack.weight == 2.5
+    logits = network(input_ids=torch.tensor([[*example.prompt, *example.answer]])).logits[0]
+    surprise = -logits.log_softmax(-1)
+    expected = 2 * surprise[2, 50] + 0.5 * surprise[4, 2]
+    torch.testing.assert_close(packing.loss(network, batch), expected)
+    joined = packing.join([pack, pack])
+    assert packing.loss(network, packing.inputs(joined)).item() == pytest.approx(
+        2 * expected.item()
+    )
+
+
 def test_a_shared_prefix_is_read_once():
     (pack,) = packing.pack(GROUPS[:1], limit=80)
     assert len(pack) == 20 + (2 + 3) + (1 + 2) < sum(map(len, GROUPS[0]))

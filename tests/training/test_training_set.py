@@ -101,3 +101,19 @@ def test_a_set_is_built_once_and_again_if_it_is_damaged_or_its_generators_change
     sft.train(settings, out=tmp_path, until=0)
     sft.train(settings, out=tmp_path, until=0)
     assert len(builds) == 3
+
+
+def test_weights_belong_to_the_tokens_of_their_stretches(vocabulary):
+    """A token may begin before its stretch, with the space, or end behind it."""
+    case = Sample(**toy.TASK.build()["val"][0])
+    answer, stretches = '{"name": "Ann", "age": 31}', [(9, 14, 1.0), (23, 25, 2.0)]
+    message = {"role": "user", "content": "Who?"}
+    given = TrainingSample(case, [message], answer, "0", weights=stretches)
+    example = training_set.tokenize(given, vocabulary.tokenizer)
+    words = [vocabulary.tokenizer.decode([token]) for token in example.answer]
+    learned = [(word, w) for word, w in zip(words, example.weights, strict=True) if w]
+    assert "".join(word for word, w in learned if w == 2).strip() == "31"
+    assert "Ann" in "".join(word for word, _ in learned) and "age" not in "".join(
+        w for w, _ in learned
+    )
+    assert example.weights[-1] == 1 and example.weights[0] == 0
