@@ -3,7 +3,7 @@
 A model that meets the same schemas over and over memorises them instead of learning to follow them.
 So cases come in groups: a few cases of one schema, which is varied for each group (`augment`). Half
 of the groups are prompted with `PROMPT`, in which trained models are evaluated; the others have
-another wording. Cases come from `train` and from `dataset.extend` only: nothing of a test split or
+another wording, unless the mix names another prompt. Cases come from `train` and from `dataset.extend` only: nothing of a test split or
 a reserved domain.
 """
 
@@ -15,8 +15,8 @@ from random import Random
 
 from slmlib.tasks import base as tasks
 from slmlib.tasks.base import Prompt, Sample, TrainingSample
-from slmlib.tasks.edgejson import augment, schemas
-from slmlib.tasks.edgejson.prompts import PLAIN, PROMPTS, SYSTEM, TRAINED, fields
+from slmlib.tasks.edgejson import augment, null_form, schemas
+from slmlib.tasks.edgejson.prompts import NULLS, PLAIN, PROMPTS, SYSTEM, TRAINED, fields
 
 PROMPT, BLIND_PROMPT = TRAINED, "zero-shot-text"  # with and without the schema
 USUAL = 0.5  # share of the groups that are prompted as in the evaluation
@@ -52,18 +52,29 @@ def samples(
     Random(f"{seed}/course").shuffle(groups)
     for name, wording, cases in groups:
         for case in cases:
-            yield _sample(case, wording, name)
+            yield _sample(case, wording, name, mix)
 
 
 def examples(samples: Iterable[Sample], mix: Mapping) -> Iterator[TrainingSample]:
     """Samples as they are in the evaluation, each in a group of its own."""
     for sample in samples:
-        yield _sample(sample, PROMPTS[prompt(mix)], sample.id)
+        yield _sample(sample, PROMPTS[prompt(mix)], sample.id, mix)
 
 
-def _sample(case: Sample, wording: Prompt, group: str) -> TrainingSample:
-    answer = json.dumps(case.target, ensure_ascii=False)  # as constrained decoding writes it
-    return TrainingSample(case, wording.messages(case), answer, group, chat=wording.chat)
+def _sample(case: Sample, wording: Prompt, group: str, mix: Mapping) -> TrainingSample:
+    """A case in a wording, with its answer as constrained decoding writes it."""
+    weights = None
+    if wording.form == NULLS:
+        answer, values = null_form.spans(case.target, case.input["schema"])
+        weights = [(0, len(answer), mix["keys"])]
+        for start, end, optional in values:  # with the space before, and what shows the end
+            weights.append((start - 1, end + 1, 1.0))
+            if optional:
+                weights.append((start - 1, start + 1, mix["decisions"]))
+    else:
+        answer = json.dumps(case.target, ensure_ascii=False)
+    messages = wording.messages(case)
+    return TrainingSample(case, messages, answer, group, chat=wording.chat, weights=weights)
 
 
 def _groups(mix: Mapping, seed: int, size: int, on_sample: Callable) -> Iterator[list[Sample]]:
@@ -110,8 +121,8 @@ def _vary(cases: list[Sample], mix: Mapping, rng: Random) -> tuple[Prompt, list[
         )
         for case in cases
     ]
-    if rng.random() < USUAL:
-        return PROMPTS[PROMPT], varied
+    if mix["prompt"] != PROMPT or rng.random() < USUAL:
+        return PROMPTS[prompt(mix)], varied
     return Prompt("varied", rng.choice(SYSTEMS), rng.choice(WORDINGS), fields), varied
 
 
@@ -125,7 +136,7 @@ def size(mix: Mapping) -> int:
 
 def prompt(mix: Mapping) -> str:
     """Name of the prompt in which a model trained on this mix is evaluated."""
-    return PROMPT if mix["show_schema"] else BLIND_PROMPT
+    return mix["prompt"] if mix["show_schema"] else BLIND_PROMPT
 
 
 def describe(samples: Collection[TrainingSample]) -> dict[str, int]:

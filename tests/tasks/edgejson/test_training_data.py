@@ -1,5 +1,6 @@
 """EdgeJSON's training data: would break if a test leaked into it, or a variant was wrong."""
 
+import json
 from collections import Counter
 from itertools import groupby
 
@@ -175,3 +176,15 @@ def test_the_registers_of_a_recipe_are_those_of_the_data():
     assert set(listed) == set(templates.TEXT_STYLES)
     some = [s.sample for group in groups(registers=["form"], extended=4) for s in group]
     assert {case.slices["register"] for case in some} == {"form"}
+
+
+def test_another_prompt_has_one_wording_and_its_own_form_of_answers():
+    mix = {"prompt": "zero-shot-compact-nulls", "train": 0.05, "keys": 0.1, "decisions": 2}
+    for sample in (each for group in groups(**mix) for each in group):
+        prompt = TASK.prompts[mix["prompt"]]
+        assert sample.messages == prompt.messages(sample.sample)
+        assert json.loads(prompt.read(sample.sample, sample.answer)) == sample.sample.target
+        learned = {weight for _, _, weight in sample.weights}
+        assert {0.1, 1} <= learned <= {0.1, 1, 2}
+    (example,) = TRAINING.examples(TASK.load("val", limit=1), DEFAULTS | mix)
+    assert example.messages == TASK.prompts[mix["prompt"]].messages(example.sample)
