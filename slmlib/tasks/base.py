@@ -189,8 +189,8 @@ class TrainingSample:
     """One example to learn from: a conversation and the answer that completes it.
 
     Samples of one group follow each other and share the beginning of their prompts, which packing
-    then holds once. With `weights` (start, end, weight in the loss), what lies in no stretch is read
-    and not learned, such as what a program writes; without, every token of the answer counts 1.
+    then holds once. With `weights` (start, end, weight in the loss), what lies in no stretch is
+    read and not learned, such as what a program writes; without, every token counts 1.
     """
 
     sample: Sample  # the case as it is asked: its schema or tools may be varied

@@ -72,7 +72,7 @@ class Trainer:
     def learn(self, step: int) -> dict[str, float]:
         """Take one optimiser step, counted from 0; returns its loss and learning rate.
 
-        The loss is the weighted mean over all answer tokens of the step, whichever packs they are in.
+        The loss is the weighted mean over all answer tokens of the step, in whichever packs.
         """
         import torch
 

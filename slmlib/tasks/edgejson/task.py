@@ -78,10 +78,15 @@ class EdgeJSON(Task):
     default_prompts: ClassVar = {"free": "one-shot", "constrained": "one-shot-schema"}
     max_new_tokens = 400
     stop = "json"
-    completion_modules = ("task.py", "prompts.py", "compact_schema.py", "null_form.py")
     timing_slice = ("tier", "simple")
     timed_split = "test"
-    completion_modules = ("task.py", "prompts.py", "schemas.py")
+    completion_modules = (
+        "task.py",
+        "prompts.py",
+        "schemas.py",
+        "compact_schema.py",
+        "null_form.py",
+    )
     training = training_data
     report = report
     show = staticmethod(render.shown)

@@ -3,8 +3,8 @@
 A model that meets the same schemas over and over memorises them instead of learning to follow them.
 So cases come in groups: a few cases of one schema, which is varied for each group (`augment`). Half
 of the groups are prompted with `PROMPT`, in which trained models are evaluated; the others have
-another wording, unless the mix names another prompt. Cases come from `train` and from `dataset.extend` only: nothing of a test split or
-a reserved domain.
+another wording, unless the mix names another prompt. Cases come from `train` and from
+`dataset.extend` only: nothing of a test split or a reserved domain.
 """
 
 import json

@@ -4,25 +4,28 @@ import json
 from itertools import product
 from textwrap import dedent
 
-from slmlib import tasks
 from slmlib.tasks.edgejson import schemas
 from slmlib.tasks.edgejson.compact_schema import READ_ONLY, TOLD, compact
 
 NULL = {"type": "null"}
 TRICKY = [  # strings that look like a part of the notation
-    "a", "b", "a or null", "list of a", "null", "true", "1", "a | b", "only a", "a default 1", "# a",
-    "any of", '"a"', "a ", "", "a: string", "a # b", "@a", "= a", "- a", "a\nb: string", "/a/", "*",
-    "a?", "{}", "string 1..2", "a/b", "é", "a e.g. 1", "object", "date",
+    "a", "b", "a or null", "list of a", "null", "true", "1", "a | b", "only a", "a default 1",
+    "# a", "any of", "\"a\"", "a ", "", "a: string", "a # b", "@a", "= a", "- a", "a\nb: string",
+    "/a/", "*", "a?", "{}", "string 1..2", "a/b", "é", "a e.g. 1", "object", "date",
 ]  # fmt: skip
+FORMATS = ["date", "email", "uri", 'x" or null', "format"]
+TYPES = ["string", "integer", "number", "boolean", "null", "object", "array"]
+LENGTHS = [{"minLength": 1}, {"maxLength": 1}, {"minLength": 1, "maxLength": 1}]
+LIMITS = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"]
 PATTERNS = ["^a$", "^a/b$", "^a# b$", "^/ or null$", "^a\nb$", "^\\d{2}$", "^\\\\/$"]
 SCALARS = [
     *({"enum": [word]} for word in TRICKY),
     *({"enum": [word, "c"]} for word in TRICKY),
     *({"type": "string", "pattern": pattern} for pattern in PATTERNS),
-    *({"type": "string", "format": name} for name in ("date", "email", "uri", 'x" or null', "format")),
-    *({"type": kind} for kind in ("string", "integer", "number", "boolean", "null", "object", "array")),
-    *({"type": "string", **bounds} for bounds in ({"minLength": 1}, {"maxLength": 1}, {"minLength": 1, "maxLength": 1})),
-    *({"type": "integer", key: value} for key in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf") for value in (1, -1, 1.5)),
+    *({"type": "string", "format": name} for name in FORMATS),
+    *({"type": kind} for kind in TYPES),
+    *({"type": "string", **bounds} for bounds in LENGTHS),
+    *({"type": "integer", key: value} for key, value in product(LIMITS, (1, -1, 1.5))),
     {"type": "string", "format": "date", "pattern": "^a$"},
     {"type": "integer", "minimum": 1, "exclusiveMaximum": 5},
     {"type": ["integer", "string"], "minimum": 1},
