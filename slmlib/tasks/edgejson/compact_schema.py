@@ -241,7 +241,7 @@ def _choices(node: Mapping) -> str:
 
 
 def _is_of(value, kinds) -> bool:
-    """Whether a choice is of one of the types; those of numbers may be either."""
+    """Return whether a choice has one of the types; a number may be an integer, too."""
     names = {str: "string", bool: "boolean", type(None): "null", dict: "object", list: "array"}
     if type(value) in names:
         return names[type(value)] in kinds
@@ -283,7 +283,7 @@ def _letters(text: str) -> str:
 
 
 def _resolve(schema: Mapping, reference: str):
-    """What a reference within the schema refers to."""
+    """The part of the schema that a reference names."""
     if not reference.startswith("#"):
         raise NoShortForm
     node = schema

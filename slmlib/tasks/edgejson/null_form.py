@@ -18,7 +18,7 @@ from slmlib.engines import constraints
 
 
 def allows_null(node) -> bool:
-    """Whether null is valid under a schema, as far as its own keywords say."""
+    """Return whether null is valid under a schema, by its own keywords."""
     if not isinstance(node, Mapping):
         return node is not False
     node = constraints.nullable(node)

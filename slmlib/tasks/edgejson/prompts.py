@@ -91,7 +91,7 @@ def compact_fields(sample: Sample) -> dict[str, str]:
 
 
 def read_nulls(sample: Sample, text: str) -> str:
-    """An answer with every key as the plain one; what is not JSON stays as it is."""
+    """Turn an answer with every key into the plain one; text that is not JSON stays."""
     parsed = parsing.parse(text)
     if not parsed.ok:
         return text
